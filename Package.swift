@@ -1,0 +1,103 @@
+// swift-tools-version: 6.2
+// The map of the project. Dependencies point down only: tools, mail services, protocols, formats,
+// command line, system, bytes. Two modules of one row of this map know each other only where it says so.
+
+import PackageDescription
+
+let settings: [SwiftSetting] = [
+    .enableExperimentalFeature("Lifetimes"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func shared(_ name: String, _ dependencies: String...) -> Target {
+    .target(
+        name: name,
+        dependencies: dependencies.map { .byName(name: $0) },
+        path: "Sources/Shared/\(name)",
+        exclude: ["README.md"],
+        swiftSettings: settings)
+}
+
+func tool(_ name: String, _ dependencies: String...) -> Target {
+    .executableTarget(
+        name: name,
+        dependencies: (["Bytes", "Unix", "CommandLineTool"] + dependencies).map { .byName(name: $0) },
+        path: "Sources/\(name)",
+        swiftSettings: settings)
+}
+
+func tests(_ name: String, _ dependencies: String..., resources: [Resource] = []) -> Target {
+    .testTarget(
+        name: "\(name)Tests",
+        dependencies: (["TestSupport"] + dependencies).map { .byName(name: $0) },
+        path: "Tests/\(name)Tests",
+        exclude: ["Data"],
+        swiftSettings: settings)
+}
+
+let tools = ["mx", "smtp-send", "smtp-serve", "pop3d", "mboxconv", "mailparse", "spamscore"]
+
+let package = Package(
+    name: "facteur",
+    products: tools.map { .executable(name: $0, targets: [$0]) },
+    targets: [
+        // tools
+        tool("mx", "Network", "DNS", "SMTP"),
+        tool("smtp-send", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts"),
+        tool(
+            "smtp-serve", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts", "Delivery"),
+        tool("pop3d", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "POP3", "Accounts"),
+        tool("mboxconv", "OpenSSL", "MessageFormat", "Mailboxes"),
+        tool("mailparse", "OpenSSL", "MessageFormat", "Mailboxes"),
+        tool("spamscore", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SpamRules"),
+
+        // mail services
+        shared("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP"),
+        shared("Accounts", "Bytes", "Unix", "OpenSSL"),
+        shared("SpamRules", "Bytes", "Unix", "OpenSSL", "MessageFormat"),
+
+        // protocols
+        shared("SMTP", "Bytes", "MessageFormat"),
+        shared("POP3", "Bytes"),
+        shared("DNS", "Bytes", "Unix", "Network"),
+
+        // formats
+        shared("Mailboxes", "Bytes", "Unix", "MessageFormat"),
+        shared("MessageFormat", "Bytes"),
+
+        // command line
+        shared("CommandLineTool", "Bytes", "Unix"),
+
+        // system
+        shared("Network", "CLinux", "Bytes", "Unix", "OpenSSL"),
+        shared("OpenSSL", "Bytes", "Unix"),
+        shared("Unix", "CLinux", "Bytes"),
+
+        // bytes
+        shared("Bytes", "CLinux"),
+        .systemLibrary(name: "CLinux", path: "Sources/Shared/CLinux"),
+
+        // tests
+        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        tests("Bytes", "Bytes"),
+        tests("Unix", "Bytes", "Unix"),
+        tests("OpenSSL", "Bytes", "OpenSSL"),
+        tests("Network", "Bytes", "Unix", "OpenSSL", "Network"),
+        tests("CommandLineTool", "Bytes", "Unix", "CommandLineTool"),
+        tests("MessageFormat", "Bytes", "MessageFormat"),
+        tests("Mailboxes", "Bytes", "Unix", "MessageFormat", "Mailboxes"),
+        tests("DNS", "Bytes", "Unix", "Network", "DNS"),
+        tests("SMTP", "Bytes", "MessageFormat", "SMTP"),
+        tests("POP3", "Bytes", "POP3"),
+        tests("Accounts", "Bytes", "Unix", "OpenSSL", "Accounts"),
+        tests("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP", "Delivery"),
+        tests("SpamRules", "Bytes", "MessageFormat", "SpamRules"),
+        .testTarget(
+            name: "ToolTests", dependencies: (["TestSupport"] + tools).map { .byName(name: $0) },
+            path: "Tests/ToolTests", exclude: ["Data"], swiftSettings: settings),
+        .testTarget(
+            name: "PeerTests", dependencies: (["TestSupport"] + tools).map { .byName(name: $0) },
+            path: "Tests/PeerTests", swiftSettings: settings),
+    ],
+    swiftLanguageModes: [.v6]
+)

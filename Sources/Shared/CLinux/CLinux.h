@@ -1,0 +1,50 @@
+// What Swift's Glibc module lacks of Linux: epoll, eventfd, signalfd, and calls behind feature macros.
+// _GNU_SOURCE is not defined here: over <sys/socket.h> it changes the sockaddr imports of the Glibc module.
+#pragma once
+
+#include <errno.h>
+#include <stddef.h>
+#include <signal.h>
+#include <stdint.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/sendfile.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+long syscall(long number, ...);
+
+/// accept4(2): the new descriptor is non-blocking and close-on-exec.
+static inline int facteur_accept(int fd, struct sockaddr *address, socklen_t *length) {
+    return (int)syscall(SYS_accept4, fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
+}
+
+/// syncfs(2).
+static inline int facteur_syncfs(int fd) {
+    return (int)syscall(SYS_syncfs, fd);
+}
+
+/// renameat2(2) with RENAME_NOREPLACE.
+static inline int facteur_rename_noreplace(int from_dir, const char *from, int to_dir, const char *to) {
+    return (int)syscall(SYS_renameat2, from_dir, from, to_dir, to, 1);
+}
+
+/// pidfd_open(2): readable when the process has ended.
+static inline int facteur_pidfd_open(pid_t pid) {
+    return (int)syscall(SYS_pidfd_open, pid, 0);
+}
+
+/// getrandom(2), for what needs no cryptographic library.
+static inline ssize_t facteur_getrandom(void *buffer, size_t length) {
+    return (ssize_t)syscall(SYS_getrandom, buffer, length, 0);
+}
+
+/// gettid(2).
+static inline pid_t facteur_gettid(void) {
+    return (pid_t)syscall(SYS_gettid);
+}
