@@ -1,0 +1,121 @@
+import Bytes
+import Glibc
+
+/// An open descriptor with one owner, closed when the owner ends.
+package struct FileDescriptor: ~Copyable, Sendable {
+    /// The descriptor's number; stays owned by this value.
+    package private(set) var number: Int32
+    /// What it is, for error messages.
+    package let subject: String
+
+    /// Takes over the descriptor `number`.
+    package init(owning number: Int32, subject: String = "") {
+        self.number = number
+        self.subject = subject
+    }
+
+    deinit { if number >= 0 { _ = Glibc.close(number) } }
+
+    /// Opens a file, close-on-exec.
+    package static func open(
+        _ path: String, _ flags: Int32, mode: mode_t = 0o666
+    ) throws(SystemError) -> FileDescriptor {
+        let verb = flags & O_CREAT != 0 ? "create" : "open"
+        guard !path.utf8.contains(0) else { throw SystemError(code: EINVAL, operation: verb, subject: path) }
+        let number = retryingOnInterrupt { Glibc.open(path, flags | O_CLOEXEC, mode) }
+        guard number >= 0 else { throw .last(verb, path) }
+        return FileDescriptor(owning: number, subject: path)
+    }
+
+    /// Gives up the number without closing it.
+    package consuming func release() -> Int32 {
+        let number = self.number
+        self.number = -1
+        return number
+    }
+
+    /// Closes, and tells the error that `deinit` would swallow (a late write error of a network file system).
+    package consuming func close() throws(SystemError) {
+        let number = self.number
+        self.number = -1
+        guard Glibc.close(number) == 0 || errno == EINTR else { throw .last("close", subject) }
+    }
+
+    /// Appends up to `limit` bytes to `buffer`; returns how many, 0 at the end.
+    package func read(into buffer: inout [UInt8], atMost limit: Int = 65_536) throws(SystemError) -> Int {
+        let old = buffer.count
+        buffer.append(contentsOf: repeatElement(0, count: limit))
+        let count = buffer.withUnsafeMutableBytes { bytes -> Int in
+            // Safe: `limit` bytes were just made room for behind `old`.
+            guard let base = bytes.baseAddress else { return 0 }
+            return retryingOnInterrupt { Glibc.read(number, base + old, limit) }
+        }
+        let failure = errno
+        buffer.removeLast(limit - Swift.max(count, 0))
+        guard count >= 0 else { throw SystemError(code: failure, operation: "read", subject: subject) }
+        return count
+    }
+
+    /// All that is left, at most `limit` bytes; more than that is EFBIG.
+    package func readAll(limit: Int = .max) throws(SystemError) -> [UInt8] {
+        var buffer: [UInt8] = []
+        var step = 65_536
+        while true {
+            if try read(into: &buffer, atMost: step) == 0 { return buffer }
+            if buffer.count > limit { throw SystemError(code: EFBIG, operation: "read", subject: subject) }
+            step = Swift.min(Swift.max(step, buffer.count / 2), 16 << 20)
+        }
+    }
+
+    /// Writes all of `bytes`, however many calls it takes.
+    package func writeAll(_ bytes: Span<UInt8>) throws(SystemError) {
+        let code = bytes.withUnsafeBytes { raw -> Int32 in
+            var rest = raw[...]
+            while !rest.isEmpty {
+                let part = UnsafeRawBufferPointer(rebasing: rest)
+                // Safe: the pointer and count are those of the rest of the span.
+                let count = retryingOnInterrupt { Glibc.write(number, part.baseAddress, part.count) }
+                if count < 0 { return errno }
+                rest = rest.dropFirst(count)
+            }
+            return 0
+        }
+        guard code == 0 else { throw SystemError(code: code, operation: "write to", subject: subject) }
+    }
+
+    /// Writes all of `bytes`.
+    package func writeAll(_ bytes: [UInt8]) throws(SystemError) { try writeAll(bytes.span) }
+
+    /// Waits until the file's content and size are on the disk (fdatasync(2)).
+    package func synchronize() throws(SystemError) {
+        guard retryingOnInterrupt({ fdatasync(number) }) == 0 else { throw .last("sync", subject) }
+    }
+
+    /// The file's status (fstat(2)).
+    package func status() throws(SystemError) -> stat {
+        var status = stat()
+        guard fstat(number, &status) == 0 else { throw .last("examine", subject) }
+        return status
+    }
+
+    /// The place of the next read or write.
+    package func position() -> Int { lseek(number, 0, SEEK_CUR) }
+
+    /// Moves to an absolute place, in bytes.
+    package func seek(to offset: Int) throws(SystemError) {
+        guard lseek(number, offset, SEEK_SET) >= 0 else { throw .last("seek in", subject) }
+    }
+
+    /// Cuts or extends the file to `size` bytes.
+    package func truncate(to size: Int) throws(SystemError) {
+        guard retryingOnInterrupt({ ftruncate(number, size) }) == 0 else { throw .last("truncate", subject) }
+    }
+}
+
+/// Repeats a system call as long as a signal interrupts it.
+package func retryingOnInterrupt<Result: SignedInteger>(_ call: () -> Result) -> Result {
+    while true {
+        let result = call()
+        if result != -1 || errno != EINTR { return result }
+    }
+}

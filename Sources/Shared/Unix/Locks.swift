@@ -1,0 +1,63 @@
+import CLinux
+import Glibc
+
+/// fcntl(2) record locks over a whole file. They belong to the process, and any close of the file by the process
+/// drops them: keep one descriptor a file.
+package enum FileLock {
+    /// Tries to lock; false when another process has it.
+    package static func tryExclusive(_ file: borrowing FileDescriptor) throws(SystemError) -> Bool {
+        var lock = flock()
+        lock.l_type = Int16(F_WRLCK)
+        lock.l_whence = Int16(SEEK_SET)
+        if retryingOnInterrupt({ fcntl(file.number, F_SETLK, &lock) }) == 0 { return true }
+        if errno == EACCES || errno == EAGAIN { return false }
+        throw .last("lock", file.subject)
+    }
+
+    /// Locks, waiting up to `timeout`; false when it was not had in time.
+    package static func exclusive(
+        _ file: borrowing FileDescriptor, timeout: Duration
+    ) throws(SystemError) -> Bool {
+        let deadline = ContinuousClock.now + timeout
+        while true {
+            if try tryExclusive(file) { return true }
+            if ContinuousClock.now >= deadline { return false }
+            usleep(50_000)
+        }
+    }
+}
+
+/// A `.lock` file beside a mailbox, as procmail, Dovecot and mutt make it; removed when its owner ends.
+package struct DotLock: ~Copyable {
+    private let path: String
+
+    /// Takes `path.lock`, waiting up to `timeout`; nil when it was not had in time. A lock older than `staleAfter`
+    /// whose process is not known to live is broken.
+    package static func acquire(
+        _ path: String, timeout: Duration, staleAfter: Duration = .seconds(300)
+    ) throws(SystemError) -> DotLock? {
+        let lock = path + ".lock"
+        let deadline = ContinuousClock.now + timeout
+        while true {
+            do throws(SystemError) {
+                let file = try FileDescriptor.open(lock, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444)
+                try? file.writeAll(Array("\(getpid())".utf8))
+                return DotLock(path: lock)
+            } catch {
+                guard error.code == EEXIST else { throw error }
+            }
+            if let status = try? Files.status(lock, followLinks: false),
+                time(nil) - status.st_mtim.tv_sec > staleAfter.components.seconds
+            {
+                try? Files.remove(lock)
+                continue
+            }
+            if ContinuousClock.now >= deadline { return nil }
+            usleep(100_000)
+        }
+    }
+
+    private init(path: String) { self.path = path }
+
+    deinit { unlink(path) }
+}
