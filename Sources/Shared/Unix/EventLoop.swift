@@ -1,0 +1,218 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// One epoll loop on one thread that is itself the executor of the tasks that wait on it (SE-0417).
+///
+/// Everything that a task on the loop touches runs on the loop's thread, so descriptors, timers and waiting tasks
+/// need no locks; only work that comes in from other threads passes through one.
+package final class EventLoop: TaskExecutor, @unchecked Sendable {
+    private struct Incoming {
+        var jobs: [UnownedJob] = []
+        var actions: [@Sendable () -> Void] = []
+        var isSignalled = false
+    }
+
+    private let epoll: Int32
+    private let wakeup: Int32
+    private let incoming = Mutex(Incoming())
+    private let thread = pthread_self()
+
+    // Touched on the loop's thread only, as is everything below.
+    private var jobs: [UnownedJob] = []
+    private var timers = TimerHeap()
+    private var isStopped = false
+    private var watched: [Int32: PolledDescriptor] = [:]
+    private var events = [epoll_event](repeating: epoll_event(), count: 256)
+
+    /// Nanoseconds of the monotonic clock when the loop last looked.
+    package private(set) var now: UInt64 = 0
+
+    /// Runs `body` and everything that it starts on a loop on this thread, until `body` ends.
+    package static func run<Value: Sendable>(
+        _ body: @escaping @Sendable (EventLoop) async throws -> Value
+    ) throws -> Value {
+        let loop = try EventLoop()
+        let outcome = Outcome<Value>()
+        _ = Task(executorPreference: loop) {
+            do {
+                let value = try await body(loop)
+                outcome.result.withLock { $0 = .success(value) }
+            } catch {
+                outcome.result.withLock { $0 = .failure(error) }
+            }
+            loop.isStopped = true
+        }
+        loop.runUntilStopped()
+        guard let result = outcome.result.withLock({ $0 }) else {
+            throw SystemError(code: ECANCELED, operation: "finish", subject: "the event loop")
+        }
+        return try result.get()
+    }
+
+    private final class Outcome<Value: Sendable>: Sendable {
+        let result = Mutex<Result<Value, any Error>?>(nil)
+    }
+
+    private init() throws(SystemError) {
+        epoll = epoll_create1(Int32(EPOLL_CLOEXEC))
+        guard epoll >= 0 else { throw .last("make", "an epoll instance") }
+        wakeup = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
+        guard wakeup >= 0 else { throw .last("make", "an eventfd") }
+        var event = epoll_event(events: EPOLLIN.rawValue, data: epoll_data_t(fd: wakeup))
+        guard epoll_ctl(epoll, EPOLL_CTL_ADD, wakeup, &event) == 0 else { throw .last("watch", "an eventfd") }
+        now = EventLoop.monotonicNanoseconds()
+    }
+
+    deinit {
+        close(wakeup)
+        close(epoll)
+    }
+
+    // MARK: Executing
+
+    package func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        if isOnThread {
+            jobs.append(job)
+        } else {
+            signal { $0.jobs.append(job) }
+        }
+    }
+
+    /// Runs `action` on the loop's thread, from any thread.
+    package func execute(_ action: @escaping @Sendable () -> Void) {
+        signal { $0.actions.append(action) }
+    }
+
+    private var isOnThread: Bool { pthread_equal(pthread_self(), thread) != 0 }
+
+    private func signal(_ change: (inout Incoming) -> Void) {
+        let mustWake = incoming.withLock { incoming in
+            change(&incoming)
+            let first = !incoming.isSignalled
+            incoming.isSignalled = true
+            return first
+        }
+        if mustWake { eventfd_write(wakeup, 1) }
+    }
+
+    private func runUntilStopped() {
+        EventLoop.setCurrent(self)
+        defer { EventLoop.setCurrent(nil) }
+        let executor = asUnownedTaskExecutor()
+        var batch: [UnownedJob] = []
+        while !isStopped {
+            swap(&batch, &jobs)
+            for job in batch { job.runSynchronously(on: executor) }
+            batch.removeAll(keepingCapacity: true)
+            if isStopped { return }
+            waitForEvents()
+        }
+    }
+
+    private func waitForEvents() {
+        var timeout: Int32 = -1
+        if !jobs.isEmpty {
+            timeout = 0
+        } else if let deadline = timers.earliest {
+            now = EventLoop.monotonicNanoseconds()
+            timeout = deadline <= now ? 0 : Int32(clamping: (deadline - now) / 1_000_000 + 1)
+        }
+        let count = epoll_wait(epoll, &events, Int32(events.count), timeout)
+        now = EventLoop.monotonicNanoseconds()
+        for index in 0..<Int(max(count, 0)) {
+            let event = events[index]
+            let number = event.data.fd
+            if number == wakeup {
+                takeIncoming()
+            } else {
+                watched[number]?.handle(event.events)
+            }
+        }
+        while let timer = timers.popExpired(at: now) { timer.fire() }
+    }
+
+    private func takeIncoming() {
+        var value: eventfd_t = 0
+        eventfd_read(wakeup, &value)
+        let taken = incoming.withLock { incoming in
+            let taken = incoming
+            incoming = Incoming()
+            return taken
+        }
+        jobs.append(contentsOf: taken.jobs)
+        for action in taken.actions { action() }
+    }
+
+    // MARK: Descriptors and timers, on the loop's thread
+
+    func watch(_ descriptor: PolledDescriptor) throws(SystemError) {
+        let interest = EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+        var event = epoll_event(events: interest, data: epoll_data_t(fd: descriptor.number))
+        guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor.number, &event) == 0 else { throw .last("watch", "a socket") }
+        watched[descriptor.number] = descriptor
+    }
+
+    func forget(_ descriptor: PolledDescriptor) {
+        var event = epoll_event()
+        epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor.number, &event)
+        watched[descriptor.number] = nil
+    }
+
+    func schedule(_ timer: LoopTimer, at deadline: UInt64) { timers.schedule(timer, at: deadline) }
+    func cancel(_ timer: LoopTimer) { timers.remove(timer) }
+
+    static func monotonicNanoseconds() -> UInt64 {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return UInt64(time.tv_sec) &* 1_000_000_000 &+ UInt64(time.tv_nsec)
+    }
+
+    /// The instant `duration` from now on the loop's clock.
+    package func deadline(after duration: Duration) -> UInt64 {
+        let parts = duration.components
+        guard parts.seconds >= 0 else { return now }
+        let seconds = UInt64(clamping: parts.seconds).multipliedReportingOverflow(by: 1_000_000_000)
+        let total = seconds.overflow ? .max : seconds.partialValue &+ UInt64(parts.attoseconds / 1_000_000_000)
+        return EventLoop.monotonicNanoseconds().addingReportingOverflow(total).overflow
+            ? .max : EventLoop.monotonicNanoseconds() &+ total
+    }
+
+    // MARK: The loop of this thread
+
+    private static let key: pthread_key_t = {
+        var key = pthread_key_t()
+        pthread_key_create(&key, nil)
+        return key
+    }()
+
+    private static func setCurrent(_ loop: EventLoop?) {
+        pthread_setspecific(key, loop.map { Unmanaged.passUnretained($0).toOpaque() })
+    }
+
+    /// The loop that runs on this thread, if one does.
+    package static var current: EventLoop? {
+        // Safe: the value is set to a loop only while that loop is alive in runUntilStopped.
+        pthread_getspecific(key).map { Unmanaged<EventLoop>.fromOpaque($0).takeUnretainedValue() }
+    }
+
+    /// Waits for `duration` without holding the thread; ends early when the task is cancelled.
+    package static func sleep(for duration: Duration) async throws(CancellationError) {
+        guard let loop = current else { return }
+        let timer = LoopTimer()
+        let finished = await withTaskCancellationHandler {
+            await withUnsafeContinuation { (continuation: UnsafeContinuation<Bool, Never>) in
+                if Task.isCancelled { return continuation.resume(returning: false) }
+                timer.action = { continuation.resume(returning: $0) }
+                loop.schedule(timer, at: loop.deadline(after: duration))
+            }
+        } onCancel: {
+            loop.execute {
+                loop.cancel(timer)
+                timer.end(false)
+            }
+        }
+        if !finished { throw CancellationError() }
+    }
+}

@@ -1,0 +1,81 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// Runs blocking file work on a pool of threads, so that it does not hold up the event loop; the caller goes on where
+/// it was, on its loop. Not cancelled with the task: what has begun on the disk is finished.
+package func offload<Value: Sendable, Failure: Error>(
+    _ work: @escaping @Sendable () throws(Failure) -> Value
+) async throws(Failure) -> Value {
+    let result = await withUnsafeContinuation { (continuation: UnsafeContinuation<Result<Value, Failure>, Never>) in
+        FileWork.submit { continuation.resume(returning: Result(catching: work)) }
+    }
+    return try result.get()
+}
+
+/// The pool of threads behind `offload`: threads are made as work comes in, up to a limit, and stay.
+enum FileWork {
+    /// Enough that a disk which takes parallel flushes is kept busy; a thread costs little while it waits.
+    private static let maximumThreads = 32
+
+    private struct State {
+        var pending: [@Sendable () -> Void] = []
+        var next = 0
+        var idle = 0
+        var threads = 0
+    }
+
+    private static let state = Mutex(State())
+    /// Counts pending pieces of work (an eventfd in semaphore mode, on which idle threads block).
+    private static let available = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_SEMAPHORE))
+
+    static func submit(_ work: @escaping @Sendable () -> Void) {
+        let mustStart = state.withLock { state in
+            state.pending.append(work)
+            guard state.pending.count - state.next > state.idle, state.threads < maximumThreads else { return false }
+            state.threads += 1
+            return true
+        }
+        eventfd_write(available, 1)
+        if mustStart { startThread() }
+    }
+
+    private static func startThread() {
+        var thread = pthread_t()
+        // A thread that cannot be made leaves the work to those that exist; the first one must succeed.
+        if pthread_create(&thread, nil, fileWorkThread, nil) == 0 {
+            pthread_detach(thread)
+        } else {
+            state.withLock { $0.threads -= 1 }
+        }
+    }
+
+    static func runForever() {
+        while true {
+            state.withLock { $0.idle += 1 }
+            var one: eventfd_t = 0
+            while eventfd_read(available, &one) != 0 {}
+            let work = state.withLock { state -> (@Sendable () -> Void)? in
+                state.idle -= 1
+                guard state.next < state.pending.count else { return nil }
+                let work = state.pending[state.next]
+                state.next += 1
+                if state.next == state.pending.count {
+                    state.pending.removeAll(keepingCapacity: true)
+                    state.next = 0
+                } else if state.next > 1_024, state.next * 2 > state.pending.count {
+                    state.pending.removeFirst(state.next)
+                    state.next = 0
+                }
+                return work
+            }
+            work?()
+        }
+    }
+}
+
+/// The body of a pool thread; a global function, because a closure would carry the isolation of where it is made.
+private func fileWorkThread(_: UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? {
+    FileWork.runForever()
+    return nil
+}
