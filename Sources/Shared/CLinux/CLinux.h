@@ -24,6 +24,11 @@ static inline int facteur_accept(int fd, struct sockaddr *address, socklen_t *le
     return (int)syscall(SYS_accept4, fd, address, length, SOCK_NONBLOCK | SOCK_CLOEXEC);
 }
 
+/// pipe2(2): both ends are close-on-exec.
+static inline int facteur_pipe(int ends[2]) {
+    return (int)syscall(SYS_pipe2, ends, 02000000);
+}
+
 /// syncfs(2).
 static inline int facteur_syncfs(int fd) {
     return (int)syscall(SYS_syncfs, fd);
