@@ -1,0 +1,165 @@
+import Bytes
+
+/// Writes JSON text (RFC 8259) into a buffer, front to back, without building a tree; made for one object a line.
+///
+/// Strings are always valid UTF-8; U+0000 to U+001F and U+007F are escaped.
+package struct JSONWriter: Sendable {
+    /// The text so far.
+    package private(set) var bytes: [UInt8] = []
+    private var needsComma = false
+
+    package init() {}
+
+    /// The text with a line feed after it; the writer is empty again.
+    package mutating func takeLine() -> [UInt8] {
+        var line = bytes
+        line.append(ASCII.lf)
+        bytes.removeAll(keepingCapacity: true)
+        needsComma = false
+        return line
+    }
+
+    // MARK: Structure
+
+    package mutating func beginObject() { open(UInt8(ascii: "{")) }
+    package mutating func endObject() { close(UInt8(ascii: "}")) }
+    package mutating func beginArray() { open(UInt8(ascii: "[")) }
+    package mutating func endArray() { close(UInt8(ascii: "]")) }
+
+    package mutating func key(_ name: String) {
+        separate()
+        appendString(name)
+        bytes.append(ASCII.colon)
+        needsComma = false
+    }
+
+    package mutating func object(_ content: (inout JSONWriter) -> Void) {
+        beginObject()
+        content(&self)
+        endObject()
+    }
+
+    package mutating func array(_ content: (inout JSONWriter) -> Void) {
+        beginArray()
+        content(&self)
+        endArray()
+    }
+
+    private mutating func open(_ bracket: UInt8) {
+        separate()
+        bytes.append(bracket)
+        needsComma = false
+    }
+
+    private mutating func close(_ bracket: UInt8) {
+        bytes.append(bracket)
+        needsComma = true
+    }
+
+    private mutating func separate() {
+        if needsComma { bytes.append(ASCII.comma) }
+        needsComma = true
+    }
+
+    // MARK: Values
+
+    package mutating func null() { literal("null") }
+
+    package mutating func value(_ text: String?) {
+        guard let text else { return null() }
+        separate()
+        appendString(text)
+    }
+
+    package mutating func value(_ number: Int?) { number.map { literal(String($0)) } ?? null() }
+    package mutating func value(_ truth: Bool?) { truth.map { literal($0 ? "true" : "false") } ?? null() }
+
+    /// With so many decimals; what is not finite is null.
+    package mutating func value(_ number: Double?, decimals: Int) {
+        guard let number, number.isFinite else { return null() }
+        literal(DecimalText.format(number, decimals: decimals))
+    }
+
+    package mutating func value(_ list: [String]) {
+        array { for text in list { $0.value(text) } }
+    }
+
+    // MARK: Members
+
+    package mutating func field(_ name: String, _ text: String?) {
+        key(name)
+        value(text)
+    }
+    package mutating func field(_ name: String, _ number: Int?) {
+        key(name)
+        value(number)
+    }
+    package mutating func field(_ name: String, _ truth: Bool?) {
+        key(name)
+        value(truth)
+    }
+    package mutating func field(_ name: String, _ number: Double?, decimals: Int) {
+        key(name)
+        value(number, decimals: decimals)
+    }
+    package mutating func field(_ name: String, _ list: [String]) {
+        key(name)
+        value(list)
+    }
+    package mutating func fieldNull(_ name: String) {
+        key(name)
+        null()
+    }
+    package mutating func object(_ name: String, _ content: (inout JSONWriter) -> Void) {
+        key(name)
+        object(content)
+    }
+    package mutating func array(_ name: String, _ content: (inout JSONWriter) -> Void) {
+        key(name)
+        array(content)
+    }
+
+    private mutating func literal(_ text: String) {
+        separate()
+        bytes.append(contentsOf: text.utf8)
+    }
+
+    private mutating func appendString(_ text: String) {
+        bytes.append(ASCII.quote)
+        for byte in text.utf8 {
+            switch byte {
+            case ASCII.quote, ASCII.backslash:
+                bytes.append(ASCII.backslash)
+                bytes.append(byte)
+            case ASCII.lf: bytes.append(contentsOf: "\\n".utf8)
+            case ASCII.cr: bytes.append(contentsOf: "\\r".utf8)
+            case ASCII.tab: bytes.append(contentsOf: "\\t".utf8)
+            case 0..<0x20, ASCII.delete:
+                bytes.append(contentsOf: "\\u00".utf8)
+                for digit in [byte >> 4, byte & 15] {
+                    bytes.append(digit < 10 ? ASCII.zero + digit : UInt8(ascii: "a") + digit - 10)
+                }
+            default: bytes.append(byte)
+            }
+        }
+        bytes.append(ASCII.quote)
+    }
+}
+
+/// Numbers with a fixed count of decimals.
+package enum DecimalText {
+    /// `7.25` with one decimal is `7.3`; halves round away from zero.
+    package static func format(_ number: Double, decimals: Int) -> String {
+        let decimals = min(max(decimals, 0), 9)
+        var scale = 1.0
+        for _ in 0..<decimals { scale *= 10 }
+        let scaled = (number.magnitude * scale).rounded()
+        guard scaled < 9e18 else { return String(number) }
+        let whole = UInt64(scaled)
+        let sign = number < 0 && whole > 0 ? "-" : ""
+        let unit = UInt64(scale)
+        if decimals == 0 { return "\(sign)\(whole)" }
+        let fraction = String(whole % unit)
+        return "\(sign)\(whole / unit)." + String(repeating: "0", count: decimals - fraction.count) + fraction
+    }
+}

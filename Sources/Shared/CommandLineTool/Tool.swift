@@ -1,0 +1,84 @@
+import Bytes
+import Glibc
+import Unix
+
+/// A program of the toolbox: what it is in words, its options, and what it does.
+package protocol Tool {
+    static var description: ToolDescription { get }
+    /// Does the work. A `ToolFailure` or `SystemError` that is thrown ends the tool with its message and code.
+    static func run(_ arguments: Arguments) throws -> ExitCode
+}
+
+extension Tool {
+    /// Reads the command line, runs the tool and ends the process.
+    package static func main() {
+        signal(SIGPIPE, SIG_IGN)
+        exit(outcome(Array(CommandLine.arguments.dropFirst())).number)
+    }
+
+    private static func outcome(_ words: [String]) -> ExitCode {
+        do {
+            let arguments = try Arguments(parsing: words, options: description.allOptions)
+            let code = try StandardOptions.answer(arguments, for: description) ?? run(arguments)
+            Output.standard.flush()
+            return code
+        } catch let failure as ToolFailure {
+            Output.standard.flush()
+            Diagnostics.say(failure.message)
+            return failure.exitCode
+        } catch let error as SystemError {
+            Output.standard.flush()
+            Diagnostics.say(error.subject.isEmpty ? error.description : "\(error.subject): \(error.description)")
+            return error.exitCode
+        } catch {
+            Output.standard.flush()
+            Diagnostics.say("\(error)")
+            return .software
+        }
+    }
+}
+
+extension SystemError {
+    /// The sysexits code that fits when nothing more is known.
+    package var exitCode: ExitCode {
+        switch code {
+        case ENOENT, ENOTDIR, EISDIR: .noInput
+        case EACCES, EPERM: .noPermission
+        case EIO, ENOSPC, EDQUOT, EFBIG, EROFS, EPIPE: .ioError
+        default: .osError
+        }
+    }
+}
+
+/// The options that every tool has.
+enum StandardOptions {
+    static let group = "General"
+    static let config = Option.text(
+        "config", "FILE", "read options from FILE, one long option a line", group: group, completion: .file)
+    static let help = Option.flag("help", "show this help", group: group)
+    static let version = Option.flag("version", "show the version", group: group)
+    /// Not in the help: for the build, which makes the man page and the completions with it.
+    static let generate = Option.choice(
+        "generate", ["man", "bash", "zsh", "fish"], default: "", "print documentation", group: hiddenGroup)
+    static let hiddenGroup = ""
+
+    static func answer(_ arguments: Arguments, for tool: ToolDescription) throws -> ExitCode? {
+        if arguments[help] {
+            Output.standard.write(HelpText.render(tool))
+        } else if arguments[version] {
+            Output.standard.writeLine("\(tool.name) (Facteur) \(facteurVersion)")
+        } else {
+            switch arguments[generate] {
+            case "man": Output.standard.write(ManPage.render(tool))
+            case "bash": Output.standard.write(Completions.bash(tool))
+            case "zsh": Output.standard.write(Completions.zsh(tool))
+            case "fish": Output.standard.write(Completions.fish(tool))
+            default: return nil
+            }
+        }
+        return .ok
+    }
+}
+
+/// The version of all tools.
+package let facteurVersion = "0.1.0"

@@ -1,0 +1,1 @@
+// Connections and servers over the event loop.
