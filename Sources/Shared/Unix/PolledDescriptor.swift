@@ -4,6 +4,8 @@ import Glibc
 /// How a wait for a descriptor ended.
 package enum Readiness: Sendable {
     case ready, timedOut, cancelled
+    /// `interrupt` was called, and the wait allowed it.
+    case interrupted
 }
 
 /// A non-blocking descriptor on the event loop of the task that made it: a task reads or writes until the kernel says
@@ -12,6 +14,7 @@ package final class PolledDescriptor: @unchecked Sendable {
     private struct Direction {
         var isReady = false
         var waiter: UnsafeContinuation<Readiness, Never>?
+        var isInterruptible = false
         let timer = LoopTimer()
     }
 
@@ -20,6 +23,7 @@ package final class PolledDescriptor: @unchecked Sendable {
     private var reading = Direction()
     private var writing = Direction()
     private var isOpen = true
+    private var isInterrupted = false
 
     /// Takes over a descriptor, which must be non-blocking. Call on the loop.
     package init(_ descriptor: consuming FileDescriptor) throws(SystemError) {
@@ -47,18 +51,28 @@ package final class PolledDescriptor: @unchecked Sendable {
         end(\.writing, .cancelled)
     }
 
+    /// Ends the interruptible waits of now and of later as interrupted: how a server asks its sessions to come to
+    /// an end at a point of their choice. From any thread.
+    package func interrupt() {
+        loop.execute { [self] in
+            isInterrupted = true
+            if reading.isInterruptible { end(\.reading, .interrupted) }
+        }
+    }
+
     /// Waits until a read would not block, the peer has closed, or the time is over.
-    package func waitUntilReadable(deadline: UInt64? = nil) async -> Readiness {
-        await wait(\.reading, deadline)
+    package func waitUntilReadable(deadline: UInt64? = nil, interruptible: Bool = false) async -> Readiness {
+        await wait(\.reading, deadline, interruptible)
     }
 
     /// Waits until a write would not block, the peer has closed, or the time is over.
     package func waitUntilWritable(deadline: UInt64? = nil) async -> Readiness {
-        await wait(\.writing, deadline)
+        await wait(\.writing, deadline, false)
     }
 
     private func wait(
-        _ direction: ReferenceWritableKeyPath<PolledDescriptor, Direction>, _ deadline: UInt64?
+        _ direction: ReferenceWritableKeyPath<PolledDescriptor, Direction>, _ deadline: UInt64?,
+        _ interruptible: Bool
     ) async -> Readiness {
         await withTaskCancellationHandler {
             await withUnsafeContinuation { (continuation: UnsafeContinuation<Readiness, Never>) in
@@ -67,7 +81,9 @@ package final class PolledDescriptor: @unchecked Sendable {
                     self[keyPath: direction].isReady = false
                     return continuation.resume(returning: .ready)
                 }
+                if interruptible, isInterrupted { return continuation.resume(returning: .interrupted) }
                 self[keyPath: direction].waiter = continuation
+                self[keyPath: direction].isInterruptible = interruptible
                 if let deadline {
                     let timer = self[keyPath: direction].timer
                     timer.action = { [unowned self] _ in end(direction, .timedOut) }

@@ -1,0 +1,35 @@
+import Synchronization
+import Unix
+
+/// The sessions that are open, so that they can be counted and asked to end.
+final class LiveSessions: Sendable {
+    private struct State {
+        var sockets: [ObjectIdentifier: PolledDescriptor] = [:]
+        var isStopping = false
+    }
+
+    private let state = Mutex(State())
+
+    var count: Int { state.withLock { $0.sockets.count } }
+
+    func add(_ socket: PolledDescriptor) {
+        let isStopping = state.withLock { state in
+            state.sockets[ObjectIdentifier(socket)] = socket
+            return state.isStopping
+        }
+        if isStopping { socket.interrupt() }
+    }
+
+    func remove(_ socket: PolledDescriptor) {
+        state.withLock { _ = $0.sockets.removeValue(forKey: ObjectIdentifier(socket)) }
+    }
+
+    /// Interrupts every session, also those that are still to come.
+    func interruptAll() {
+        let sockets = state.withLock { state in
+            state.isStopping = true
+            return state.sockets.values
+        }
+        for socket in sockets { socket.interrupt() }
+    }
+}

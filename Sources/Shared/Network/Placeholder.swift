@@ -1,1 +1,0 @@
-// Connections and servers over the event loop.

@@ -1,0 +1,174 @@
+import Glibc
+import OpenSSL
+import Unix
+
+/// Where a server listens: an address, and whether TLS begins at once.
+package struct ListenAddress: Hashable, Sendable {
+    package let address: SocketAddress
+    package let isTLS: Bool
+
+    package init(_ address: SocketAddress, isTLS: Bool = false) {
+        self.address = address
+        self.isTLS = isTLS
+    }
+
+    /// Reads `127.0.0.1:25`, `[::1]:465,tls`, `unix:/path`; nil for anything else.
+    package init?(_ text: String) {
+        isTLS = text.hasSuffix(",tls")
+        guard let address = SocketAddress(isTLS ? String(text.dropLast(4)) : text) else { return nil }
+        self.address = address
+    }
+}
+
+/// What a session knows of how its connection came in.
+package struct ConnectionOrigin: Sendable {
+    /// The listening address that took the connection.
+    package let listener: ListenAddress
+    /// True when more connections are open than the server allows: say so and end.
+    package let isOverLimit: Bool
+}
+
+/// The driver that all servers share: listens, takes connections in, gives each a task, and comes to an orderly end.
+///
+/// SIGTERM and SIGINT stop it: no more connections are taken, interruptible waits end, and it returns when the last
+/// session has ended, at the latest after `drainTime`. SIGHUP calls `reload`. Sockets handed over by a service manager
+/// (`LISTEN_FDS`) take the place of the addresses to listen on.
+package final class Server: Sendable {
+    package struct Configuration: Sendable {
+        package var listen: [ListenAddress]
+        package var maximumConnections: Int
+        /// How long sessions may go on after the request to stop.
+        package var drainTime: Duration
+        /// Called on SIGHUP.
+        package var reload: @Sendable () async -> Void
+
+        package init(
+            listen: [ListenAddress], maximumConnections: Int = 10_000, drainTime: Duration = .seconds(30),
+            reload: @escaping @Sendable () async -> Void = {}
+        ) {
+            self.listen = listen
+            self.maximumConnections = maximumConnections
+            self.drainTime = drainTime
+            self.reload = reload
+        }
+    }
+
+    private struct Listener: Sendable {
+        let socket: PolledDescriptor
+        let address: ListenAddress
+    }
+
+    private let listeners: [Listener]
+    private let configuration: Configuration
+    private let signals: SignalQueue
+    private let sessions = LiveSessions()
+
+    /// Binds every address. Call on the loop.
+    package init(_ configuration: Configuration) throws(SystemError) {
+        self.configuration = configuration
+        signals = try SignalQueue([SIGTERM, SIGINT, SIGHUP])
+        var listeners: [Listener] = []
+        let inherited = Sockets.inheritedListeners()
+        for number in inherited {
+            let socket = try PolledDescriptor(FileDescriptor(owning: number, subject: "an inherited socket"))
+            let tls = configuration.listen.first?.isTLS ?? false
+            listeners.append(
+                Listener(socket: socket, address: ListenAddress(Sockets.localAddress(number), isTLS: tls)))
+        }
+        if inherited.isEmpty {
+            for wanted in configuration.listen {
+                let socket = try PolledDescriptor(Sockets.listen(on: wanted.address))
+                let address = ListenAddress(Sockets.localAddress(socket.number), isTLS: wanted.isTLS)
+                listeners.append(Listener(socket: socket, address: address))
+            }
+        }
+        self.listeners = listeners
+    }
+
+    /// The addresses that it listens on, with the ports that the kernel chose.
+    package var addresses: [ListenAddress] { listeners.map(\.address) }
+
+    /// Serves until a signal stops it. `session` has one connection to itself, which is closed when it returns.
+    package func run(
+        _ session: @escaping @Sendable (Connection, ConnectionOrigin) async -> Void
+    ) async {
+        await withTaskGroup(of: Event.self) { group in
+            for listener in listeners {
+                group.addTask {
+                    await self.accept(listener, session)
+                    return .listenerEnded
+                }
+            }
+            group.addTask { await self.nextStop() }
+            var open = listeners.count
+            while let event = await group.next(), event != .stopRequested { open -= 1 }
+
+            for listener in listeners {
+                removeSocketFile(listener.address.address)
+                listener.socket.close()
+            }
+            sessions.interruptAll()
+            group.addTask {
+                try? await EventLoop.sleep(for: self.configuration.drainTime)
+                return .drainTimeOver
+            }
+            group.addTask { await self.nextStop() }
+            while open > 0, let event = await group.next() {
+                if event == .listenerEnded { open -= 1 } else { group.cancelAll() }
+            }
+            group.cancelAll()
+        }
+    }
+
+    private enum Event: Sendable { case listenerEnded, stopRequested, drainTimeOver }
+
+    /// Returns at a request to stop.
+    private func nextStop() async -> Event {
+        while let signal = await signals.next() {
+            if signal != SIGHUP { break }
+            await configuration.reload()
+        }
+        return .stopRequested
+    }
+
+    private func accept(
+        _ listener: Listener, _ session: @escaping @Sendable (Connection, ConnectionOrigin) async -> Void
+    ) async {
+        await withDiscardingTaskGroup { group in
+            while true {
+                do throws(SystemError) {
+                    guard let (number, peer) = try Sockets.accept(from: listener.socket.number) else {
+                        guard await listener.socket.waitUntilReadable() == .ready else { return }
+                        continue
+                    }
+                    let origin = ConnectionOrigin(
+                        listener: listener.address,
+                        isOverLimit: sessions.count >= configuration.maximumConnections)
+                    group.addTask { await self.serve(number, peer, origin, session) }
+                } catch {
+                    if error.code == EBADF || error.code == EINVAL { return }
+                    // No descriptors or memory left: those who wait in the backlog are served when some are free.
+                    do { try await EventLoop.sleep(for: .milliseconds(50)) } catch { return }
+                }
+            }
+        }
+    }
+
+    private func serve(
+        _ number: Int32, _ peer: SocketAddress, _ origin: ConnectionOrigin,
+        _ session: @Sendable (Connection, ConnectionOrigin) async -> Void
+    ) async {
+        guard
+            let connection = try? Connection(
+                FileDescriptor(owning: number, subject: "\(peer)"), peer: peer)
+        else { return }
+        sessions.add(connection.polled)
+        await session(connection, origin)
+        sessions.remove(connection.polled)
+        connection.close()
+    }
+
+    private func removeSocketFile(_ address: SocketAddress) {
+        if case .unix(let path) = address, !path.isEmpty { try? Files.remove(path) }
+    }
+}
