@@ -78,7 +78,7 @@ let package = Package(
         .systemLibrary(name: "CLinux", path: "Sources/Shared/CLinux"),
 
         // tests
-        .target(name: "TestSupport", path: "Tests/TestSupport", swiftSettings: settings),
+        .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: settings),
         tests("Bytes", "Bytes"),
         tests("Unix", "Bytes", "Unix"),
         tests("OpenSSL", "Bytes", "OpenSSL"),
