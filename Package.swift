@@ -83,7 +83,9 @@ let package = Package(
         tests("Unix", "Bytes", "Unix"),
         tests("OpenSSL", "Bytes", "OpenSSL"),
         tests("Network", "Bytes", "Unix", "OpenSSL", "Network"),
-        tests("CommandLineTool", "Bytes", "Unix", "CommandLineTool"),
+        tests(
+            "CommandLineTool", "Bytes", "Unix", "CommandLineTool", "mx", "smtp-send", "smtp-serve", "pop3d", "mboxconv",
+            "mailparse", "spamscore"),
         tests("MessageFormat", "Bytes", "MessageFormat"),
         tests("Mailboxes", "Bytes", "Unix", "MessageFormat", "Mailboxes"),
         tests("DNS", "Bytes", "Unix", "Network", "DNS"),

@@ -158,7 +158,7 @@ extension Option where Value == Int? {
 
     /// A number of bytes: `1000`, `64K`, `10M`, `2G` (powers of 1024); nil when not given.
     package static func size(
-        _ long: String, short: Character? = nil, _ argument: String = "SIZE", _ help: String, group: String
+        _ long: String, short: Character? = nil, _ argument: String, _ help: String, group: String
     ) -> Option {
         Option(long, short: short, argument: .required(argument), help: help, group: group, fallback: nil) {
             given throws(OptionError) in try OptionValue.size(given)
@@ -179,7 +179,7 @@ extension Option where Value == Int {
 
     /// A number of bytes: `1000`, `64K`, `10M`, `2G` (powers of 1024).
     package static func size(
-        _ long: String, short: Character? = nil, _ argument: String = "SIZE", default fallback: Int,
+        _ long: String, short: Character? = nil, _ argument: String, default fallback: Int,
         _ help: String, group: String
     ) -> Option {
         Option(long, short: short, argument: .required(argument), help: help, group: group, fallback: fallback) {
@@ -196,7 +196,7 @@ extension Option where Value == Int {
 extension Option where Value == Duration {
     /// A length of time: seconds, or a number with `ms`, `s`, `m`, `h` or `d`.
     package static func duration(
-        _ long: String, short: Character? = nil, _ argument: String = "S", default fallback: Duration,
+        _ long: String, short: Character? = nil, _ argument: String, default fallback: Duration,
         _ help: String, group: String
     ) -> Option {
         Option(long, short: short, argument: .required(argument), help: help, group: group, fallback: fallback) {
@@ -208,7 +208,7 @@ extension Option where Value == Duration {
 extension Option where Value == Duration? {
     /// A length of time: seconds, or a number with `ms`, `s`, `m`, `h` or `d`; nil when not given.
     package static func duration(
-        _ long: String, short: Character? = nil, _ argument: String = "S", _ help: String, group: String
+        _ long: String, short: Character? = nil, _ argument: String, _ help: String, group: String
     ) -> Option {
         Option(long, short: short, argument: .required(argument), help: help, group: group, fallback: nil) {
             given throws(OptionError) in try OptionValue.duration(given)
@@ -219,7 +219,7 @@ extension Option where Value == Duration? {
 extension Option where Value == Double? {
     /// A decimal number; nil when not given.
     package static func number(
-        _ long: String, short: Character? = nil, _ argument: String = "N", _ help: String, group: String
+        _ long: String, short: Character? = nil, _ argument: String, _ help: String, group: String
     ) -> Option {
         Option(long, short: short, argument: .required(argument), help: help, group: group, fallback: nil) {
             given throws(OptionError) in

@@ -1,0 +1,94 @@
+import Bytes
+import Glibc
+import TestSupport
+import Testing
+import Unix
+
+@Suite("Files and locks")
+struct FilesTests {
+    @Test("a durable write replaces the whole content and leaves no temporary")
+    func durable() throws {
+        let folder = try TestDirectory()
+        let path = folder.file("f")
+        try Files.writeDurably(path, Array("one".utf8))
+        try Files.writeDurably(path, Array("two, longer".utf8))
+        #expect(try Files.read(path).text == "two, longer")
+        #expect(folder.names() == ["f"])
+    }
+
+    @Test("a mapped file shows its bytes; a directory and a device are refused")
+    func mapping() throws {
+        let folder = try TestDirectory()
+        let file = try MappedFile(path: try folder.write("m", "hello"))
+        #expect(file.bytes.array.text == "hello")
+        #expect(try MappedFile(path: folder.write("empty", "")).count == 0)
+        #expect(throws: SystemError(code: EISDIR, operation: "read", subject: folder.path)) {
+            _ = try MappedFile(path: folder.path)
+        }
+        #expect(throws: SystemError.self) { _ = try MappedFile(path: "/dev/null") }
+    }
+
+    @Test("renaming without replacing refuses what is there")
+    func renaming() throws {
+        let folder = try TestDirectory()
+        try folder.write("a", "1")
+        try folder.write("b", "2")
+        #expect(throws: SystemError.self) {
+            try Files.renameWithoutReplacing(folder.file("a"), to: folder.file("b"))
+        }
+        try Files.renameWithoutReplacing(folder.file("a"), to: folder.file("c"))
+        #expect(folder.names() == ["b", "c"])
+    }
+
+    @Test("directories are made with their parents and removed with their content, links not followed")
+    func trees() throws {
+        let folder = try TestDirectory()
+        try Files.makeDirectory(folder.file("x/y/z"), parents: true)
+        try Files.makeDirectory(folder.file("x/y/z"), parents: true)
+        try folder.write("x/y/file", "1")
+        try folder.write("kept/file", "1")
+        symlink(folder.file("kept"), folder.file("x/link"))
+        try Files.removeTree(folder.file("x"))
+        #expect(folder.names() == ["kept"] && folder.names("kept") == ["file"])
+        #expect(throws: SystemError.self) { try Files.makeDirectory(folder.file("kept/file/deep"), parents: true) }
+    }
+
+    @Test(
+        "the parent and the name of a path",
+        arguments: [("a", ".", "a"), ("/a", "/", "a"), ("a/b/", "a", "b"), ("/a/b", "/a", "b")])
+    func parents(_ path: String, _ parent: String, _ name: String) {
+        #expect(Files.parent(of: path) == parent && Files.name(of: path) == name)
+    }
+
+    @Test("a dot lock is exclusive, and a stale one is broken")
+    func dotLock() throws {
+        let folder = try TestDirectory()
+        let path = folder.file("box")
+        do {
+            let first = try DotLock.acquire(path, timeout: .zero)
+            #expect(first != nil && folder.names() == ["box.lock"])
+            let second = try DotLock.acquire(path, timeout: .zero)
+            let isTaken = second == nil
+            #expect(isTaken)
+        }
+        #expect(folder.names() == [])
+        try folder.write("box.lock", "1")
+        var times = [timeval(tv_sec: 1, tv_usec: 0), timeval(tv_sec: 1, tv_usec: 0)]
+        utimes(folder.file("box.lock"), &times)
+        #expect(try DotLock.acquire(path, timeout: .zero) != nil)
+    }
+
+    @Test(
+        "socket addresses",
+        arguments: [
+            ("127.0.0.1:25", "127.0.0.1:25"), ("[::1]:465", "[::1]:465"), ("localhost:2525", "127.0.0.1:2525"),
+            ("unix:/run/x", "unix:/run/x"), ("192.0.2.1", "192.0.2.1:25"), ("[2001:db8::1]", "[2001:db8::1]:25"),
+            ("2001:db8::1", "[2001:db8::1]:25"),
+        ])
+    func addresses(_ text: String, _ shown: String) {
+        #expect(SocketAddress(text, defaultPort: 25)?.description == shown)
+    }
+
+    @Test("no socket addresses", arguments: ["", ":25", "host:25", "127.0.0.1:99999", "[::1:25", "unix:", "[::1]x"])
+    func notAddresses(_ text: String) { #expect(SocketAddress(text, defaultPort: 25) == nil) }
+}
