@@ -1,0 +1,132 @@
+import Bytes
+import Synchronization
+import Unix
+
+/// The name of a Maildir file: `time.unique.host,S=size,W=size:2,FLAGS`. Names are bytes; any are accepted.
+package struct MaildirName: Equatable, Sendable {
+    package let bytes: [UInt8]
+
+    package init(_ bytes: [UInt8]) { self.bytes = bytes }
+
+    /// A name in `cur/` of this base and these flags.
+    package init(base: some Sequence<UInt8>, flags: MessageFlags) {
+        bytes = Array(base) + Array(":2,".utf8) + flags.maildirLetters
+    }
+
+    /// Everything before the flags, sizes included.
+    package var base: ArraySlice<UInt8> { bytes[..<(infoStart ?? bytes.count)] }
+
+    /// What stays the same for the life of the message: the name before flags and sizes.
+    package var unique: [UInt8] {
+        let base = base
+        return Array(base[..<(base.firstIndex(of: ASCII.comma) ?? base.endIndex)])
+    }
+
+    /// The letters after `:2,`.
+    package var flagLetters: ArraySlice<UInt8> {
+        guard let start = infoStart, bytes[start...].starts(with: ":2,".utf8) else { return [] }
+        let letters = bytes[(start + 3)...]
+        return letters[..<(letters.firstIndex(of: ASCII.comma) ?? letters.endIndex)]
+    }
+
+    private var infoStart: Int? { bytes.lastIndex(of: ASCII.colon) }
+
+    /// Seconds since 1970 that the name begins with: when the message was delivered; nil when it begins otherwise.
+    package var deliveryTime: Int? {
+        let digits = bytes.prefix { $0.isASCIIDigit }
+        guard 1...12 ~= digits.count, digits.endIndex < bytes.count, bytes[digits.endIndex] == ASCII.dot else {
+            return nil
+        }
+        return digits.reduce(0) { $0 * 10 + Int($1 - ASCII.zero) }
+    }
+
+    /// The size of the message in bytes (`,S=`), or with CRLF line ends (`,W=`), as the name says it.
+    package func size(_ letter: Character) -> Int? {
+        for field in base.split(separator: ASCII.comma).dropFirst() where field.starts(with: "\(letter)=".utf8) {
+            let digits = field.dropFirst(2)
+            guard 1...18 ~= digits.count, digits.allSatisfy(\.isASCIIDigit) else { return nil }
+            return digits.reduce(0) { $0 * 10 + Int($1 - ASCII.zero) }
+        }
+        return nil
+    }
+
+    /// Orders names by the time of delivery, then by the number of each run of digits, then by bytes.
+    package struct SortKey: Comparable, Sendable {
+        let time: Int
+        let rest: [UInt8]
+
+        package static func < (left: SortKey, right: SortKey) -> Bool {
+            if left.time != right.time { return left.time < right.time }
+            return left.isBefore(right)
+        }
+
+        private func isBefore(_ other: SortKey) -> Bool {
+            var left = rest[...]
+            var right = other.rest[...]
+            while let first = left.first, let second = right.first {
+                if first.isASCIIDigit, second.isASCIIDigit {
+                    let one = left.prefix { $0.isASCIIDigit }.drop { $0 == ASCII.zero }
+                    let two = right.prefix { $0.isASCIIDigit }.drop { $0 == ASCII.zero }
+                    if one.count != two.count { return one.count < two.count }
+                    if !one.elementsEqual(two) { return one.lexicographicallyPrecedes(two) }
+                    left = left[one.endIndex...]
+                    right = right[two.endIndex...]
+                } else if first != second {
+                    return first < second
+                } else {
+                    left = left.dropFirst()
+                    right = right.dropFirst()
+                }
+            }
+            if left.isEmpty != right.isEmpty { return left.isEmpty }
+            return rest.lexicographicallyPrecedes(other.rest)
+        }
+    }
+
+    package var sortKey: SortKey { SortKey(time: deliveryTime ?? 0, rest: Array(base)) }
+}
+
+/// Makes unique names for a Maildir: `time.M…P…Q….host`, each later than the one before, so that the names keep the
+/// order of delivery whatever the clock does.
+enum MaildirNames {
+    private struct Last {
+        var seconds = 0
+        var microseconds = 0
+        var count = 0
+    }
+
+    private static let last = Mutex(Last())
+    private static let host: [UInt8] = Host.name.utf8.flatMap { byte -> [UInt8] in
+        switch byte {
+        case ASCII.slash: Array("\\057".utf8)
+        case ASCII.colon: Array("\\072".utf8)
+        case ASCII.comma: Array("\\054".utf8)
+        case ...ASCII.space: [ASCII.dash]
+        default: [byte]
+        }
+    }
+
+    /// A name for a message delivered at `time`, or now; a time before that of the last name made is put after it.
+    static func make(at time: Int?, process: Int32) -> [UInt8] {
+        let now = SystemClock.now
+        var seconds = time.map { Swift.min(Swift.max($0, 0), 9_999_999_999) } ?? now.seconds
+        var microseconds = time == nil ? now.microseconds : 0
+        let count = last.withLock { last -> Int in
+            if (seconds, microseconds) <= (last.seconds, last.microseconds) {
+                (seconds, microseconds) = (last.seconds, last.microseconds + 1)
+            }
+            if microseconds > 999_999 { (seconds, microseconds) = (seconds + 1, 0) }
+            last.seconds = seconds
+            last.microseconds = microseconds
+            last.count += 1
+            return last.count
+        }
+        return padded(seconds, 10) + Array(".M".utf8) + padded(microseconds, 6)
+            + Array("P\(process)Q\(count).".utf8) + host
+    }
+
+    private static func padded(_ number: Int, _ width: Int) -> [UInt8] {
+        let digits = Array(String(number).utf8)
+        return [UInt8](repeating: ASCII.zero, count: Swift.max(0, width - digits.count)) + digits
+    }
+}

@@ -1,0 +1,281 @@
+import Bytes
+
+/// Writes an mbox of any variant into a buffer that the caller empties.
+///
+/// A message is begun with its From_ line and its header, gets its further bytes in pieces of any size, and is ended:
+///
+///     writer.begin(fromLine: line, header: header)
+///     writer.write(piece)
+///     writer.end()
+///     try file.writeAll(writer.output.span.extracting(0..<writer.readyCount))
+///     writer.removeReady()
+///
+/// A message whose last line has no line end gets one, and its From_ line ends with a tab, by which the scanner knows
+/// to take that line end away again.
+package struct MboxWriter: Sendable {
+    /// What ends the From_ line of a message that has no line end of its own at its end. Other readers skip it.
+    package static let missingLineEndMark = ASCII.tab
+    /// A message is held whole up to this many bytes, so that its length and its end are known when its start is
+    /// given away; of a longer one the Content-Length is patched.
+    private static let holdLimit = 1 << 20
+    private static let placeholderLength = 18
+
+    /// Bytes to be written at a place of the mailbox that has been given away.
+    package struct Patch: Equatable, Sendable {
+        package let offset: Int
+        package let bytes: [UInt8]
+    }
+
+    package let format: MboxFormat
+    /// What was written and not yet removed; the first `readyCount` bytes will not change any more.
+    package private(set) var output: [UInt8] = []
+    /// How much of the output may be written to its place.
+    package private(set) var readyCount = 0
+    /// Patches to be written after the output that precedes them.
+    package private(set) var patches: [Patch] = []
+
+    private let isCRLF: Bool
+    /// The place in the mailbox of the first byte of the output.
+    private var base: Int
+    private var isHeld = false
+    /// Where in the output the mark of a missing line end would go.
+    private var markPlace = 0
+    /// Where in the output the digits of the Content-Length go.
+    private var lengthPlace: Int?
+    /// Where in the mailbox they go, after the message was given away in part.
+    private var patchPlace: Int?
+    /// The place in the mailbox where the counted body begins.
+    private var bodyStart = 0
+    private var quoting = LineQuoting(.none)
+    private var lastByte = ASCII.lf
+
+    /// With `crlf` every line ends with CRLF; a lone LF of a message becomes one. `offset` is the place in the mailbox
+    /// where writing begins.
+    package init(format: MboxFormat, crlf: Bool = false, offset: Int = 0) {
+        self.format = format
+        isCRLF = crlf
+        base = offset
+    }
+
+    private var lineEnd: [UInt8] { isCRLF ? [ASCII.cr, ASCII.lf] : [ASCII.lf] }
+
+    /// Line ends for a mailbox that another program left without a blank line at its end.
+    package mutating func writeLineEnds(_ count: Int) {
+        for _ in 0..<count { output += lineEnd }
+        readyCount = output.count
+    }
+
+    /// Begins a message: its From_ line without line end, and its header. A header that is closed by an empty line ends
+    /// with it, and `fieldsEnd` is the place before that line; otherwise `fieldsEnd` is nil. `lacksLineEnd` may say
+    /// beforehand that the message's last line has no line end.
+    package mutating func begin(
+        fromLine: [UInt8], header: [UInt8], fieldsEnd: Int?, lacksLineEnd: Bool = false
+    ) {
+        readyCount = output.count
+        isHeld = true
+        lengthPlace = nil
+        patchPlace = nil
+        lastByte = ASCII.lf
+        let line = fromLine.last == Self.missingLineEndMark ? fromLine.dropLast() : fromLine[...]
+        output += line
+        let isCounted = format.countsContent && fieldsEnd != nil
+        markPlace = output.count
+        if lacksLineEnd, !isCounted { output.append(Self.missingLineEndMark) }
+        output += lineEnd
+        switch format {
+        case .mboxo, .mboxcl: quoting = LineQuoting(.from)
+        case .mboxrd: quoting = LineQuoting(.fromAndQuoted)
+        case .mboxcl2: quoting = LineQuoting(.from, firstLine: fieldsEnd == nil)
+        }
+        guard isCounted, let fieldsEnd, 0...header.count ~= fieldsEnd else {
+            write(header.span)
+            return
+        }
+        write(header.span.extracting(0..<fieldsEnd))
+        quoting.finish(into: &output)
+        output += Array("Content-Length: ".utf8)
+        lengthPlace = output.count
+        output += lineEnd
+        write(header.span.extracting(fieldsEnd..<header.count))
+        quoting.finish(into: &output)
+        bodyStart = base + output.count
+        quoting = LineQuoting(format == .mboxcl2 ? .none : .from)
+    }
+
+    /// The next bytes of the message.
+    package mutating func write(_ bytes: Span<UInt8>) {
+        guard !bytes.isEmpty else { return }
+        if isCRLF {
+            let converted = Self.withCRLF(bytes, after: lastByte)
+            quoting.write(converted.span, into: &output)
+        } else {
+            quoting.write(bytes, into: &output)
+        }
+        lastByte = bytes[bytes.count - 1]
+        if isHeld, output.count - readyCount > Self.holdLimit { giveAway() }
+        if !isHeld { readyCount = output.count }
+    }
+
+    /// Ends the message.
+    package mutating func end() {
+        quoting.finish(into: &output)
+        let length = base + output.count - bodyStart
+        let isCounted = lengthPlace != nil || patchPlace != nil
+        if lastByte != ASCII.lf {
+            output += lineEnd
+            if isHeld, !isCounted, output[markPlace] != Self.missingLineEndMark {
+                output.insert(Self.missingLineEndMark, at: markPlace)
+            }
+        }
+        output += lineEnd
+        let digits = Array(String(length).utf8)
+        if let lengthPlace { output.insert(contentsOf: digits, at: lengthPlace) }
+        if let patchPlace {
+            let padding = [UInt8](repeating: ASCII.space, count: Swift.max(0, Self.placeholderLength - digits.count))
+            patches.append(Patch(offset: patchPlace, bytes: padding + digits))
+        }
+        lengthPlace = nil
+        patchPlace = nil
+        isHeld = false
+        readyCount = output.count
+    }
+
+    /// Removes the first `readyCount` bytes of the output, and the patches: they were written.
+    package mutating func removeReady() {
+        base += readyCount
+        output.removeFirst(readyCount)
+        markPlace -= readyCount
+        lengthPlace = lengthPlace.map { $0 - readyCount }
+        readyCount = 0
+        patches = []
+    }
+
+    private mutating func giveAway() {
+        if let place = lengthPlace {
+            output.insert(contentsOf: repeatElement(ASCII.space, count: Self.placeholderLength), at: place)
+            bodyStart += Self.placeholderLength
+            patchPlace = base + place
+            lengthPlace = nil
+        }
+        isHeld = false
+    }
+
+    private static func withCRLF(_ bytes: Span<UInt8>, after previous: UInt8) -> [UInt8] {
+        var converted: [UInt8] = []
+        converted.reserveCapacity(bytes.count + bytes.count / 16)
+        var previous = previous
+        for index in 0..<bytes.count {
+            let byte = bytes[index]
+            if byte == ASCII.lf, previous != ASCII.cr { converted.append(ASCII.cr) }
+            converted.append(byte)
+            previous = byte
+        }
+        return converted
+    }
+}
+
+/// Puts a `>` before lines that would look like From_ lines, in pieces of any size.
+struct LineQuoting: Sendable {
+    enum Rule { case none, from, fromAndQuoted }
+    private enum State { case lineStart, quotes, inside }
+
+    private static let from: [UInt8] = [0x46, 0x72, 0x6F, 0x6D, ASCII.space]
+
+    private let rule: Rule
+    private var state: State
+    /// How much of `From ` the current line has begun with; held back.
+    private var matched = 0
+
+    /// `firstLine` says whether the first line is quoted like others.
+    init(_ rule: Rule, firstLine: Bool = true) {
+        self.rule = rule
+        state = firstLine ? .lineStart : .inside
+    }
+
+    /// Writes what is held back.
+    mutating func finish(into output: inout [UInt8]) {
+        output += Self.from[..<matched]
+        matched = 0
+        state = .lineStart
+    }
+
+    mutating func write(_ bytes: Span<UInt8>, into output: inout [UInt8]) {
+        guard rule != .none else {
+            output.append(span: bytes)
+            return
+        }
+        var start = state == .inside ? 0 : decide(bytes, into: &output)
+        guard state == .inside else { return }
+        var searched = start
+        while let place = bytes.firstIndex(of: "From ", in: searched..<bytes.count) {
+            searched = place + 5
+            let lineStart = quotesStart(bytes, before: place, limit: start)
+            guard lineStart > start, bytes[lineStart - 1] == ASCII.lf else { continue }
+            output.append(span: bytes.extracting(start..<place))
+            output.append(ASCII.greater)
+            start = place
+        }
+        // The end of the piece may be the start of such a line.
+        for length in stride(from: 4, through: 0, by: -1) where bytes.count - length > start {
+            let place = bytes.count - length
+            guard bytes.matches(Self.from[..<length], at: place) else { continue }
+            let lineStart = quotesStart(bytes, before: place, limit: start)
+            guard lineStart > start, bytes[lineStart - 1] == ASCII.lf else { continue }
+            output.append(span: bytes.extracting(start..<place))
+            matched = length
+            state = lineStart < place ? .quotes : .lineStart
+            return
+        }
+        output.append(span: bytes.extracting(start..<bytes.count))
+        state = .inside
+    }
+
+    /// Goes on at the start of a line until it is known whether it is to be quoted; returns the place reached.
+    private mutating func decide(_ bytes: Span<UInt8>, into output: inout [UInt8]) -> Int {
+        for index in 0..<bytes.count {
+            let byte = bytes[index]
+            if byte == Self.from[matched] {
+                matched += 1
+                if matched == Self.from.count {
+                    output.append(ASCII.greater)
+                    output += Self.from
+                    matched = 0
+                    state = .inside
+                    return index + 1
+                }
+            } else if byte == ASCII.greater, matched == 0, rule == .fromAndQuoted {
+                output.append(byte)
+                state = .quotes
+            } else {
+                output += Self.from[..<matched]
+                matched = 0
+                if byte == ASCII.lf {
+                    output.append(byte)
+                    state = .lineStart
+                } else {
+                    state = .inside
+                    return index
+                }
+            }
+        }
+        return bytes.count
+    }
+
+    private func quotesStart(_ bytes: Span<UInt8>, before place: Int, limit: Int) -> Int {
+        var start = place
+        if rule == .fromAndQuoted { while start > limit, bytes[start - 1] == ASCII.greater { start -= 1 } }
+        return start
+    }
+}
+
+extension Span where Element == UInt8 {
+    fileprivate func matches(_ text: ArraySlice<UInt8>, at place: Int) -> Bool {
+        guard place >= 0, place <= count, count - place >= text.count else { return false }
+        var index = place
+        for byte in text {
+            if self[index] != byte { return false }
+            index += 1
+        }
+        return true
+    }
+}

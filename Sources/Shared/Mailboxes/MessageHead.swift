@@ -1,0 +1,130 @@
+import Bytes
+
+/// The start of a message as mailboxes see it: its header, and the fields in it that belong to the store and not to the
+/// message: `Status`, `X-Status`, `Content-Length`.
+package struct MessageHead: Sendable {
+    /// A header longer than this, in bytes, is not looked through to its end.
+    package static let limit = 256 << 10
+
+    /// The header with the empty line that closes it; the whole message, or as much as was looked at, when none does.
+    package let bytes: [UInt8]
+    /// The place before the empty line; nil when there is none.
+    package let fieldsEnd: Int?
+    /// What `Status` and `X-Status` say; without them, what `X-Mozilla-Status` says.
+    package private(set) var flags = MessageFlags()
+    /// The lines of `Status` and `X-Status` that belong to the store.
+    package private(set) var statusLines: [Range<Int>] = []
+    /// The lines of `Content-Length`.
+    package private(set) var lengthLines: [Range<Int>] = []
+
+    /// Reads the header that `message` begins with. Nil when the header may go on behind it: then more of the message is
+    /// needed; `isComplete` says that there is no more.
+    package init?(start message: [UInt8], isComplete: Bool) {
+        let span = message.span
+        var index = 0
+        while let lf = span.firstIndex(of: ASCII.lf, from: index) {
+            if lf == index || (lf == index + 1 && span[index] == ASCII.cr) {
+                self.init(bytes: Array(message[...lf]), fieldsEnd: index)
+                return
+            }
+            index = lf + 1
+        }
+        guard isComplete || message.count > Self.limit else { return nil }
+        self.init(bytes: message, fieldsEnd: nil)
+    }
+
+    private init(bytes: [UInt8], fieldsEnd: Int?) {
+        self.bytes = bytes
+        self.fieldsEnd = fieldsEnd
+        findStorageFields()
+    }
+
+    private mutating func findStorageFields() {
+        let header = bytes
+        let span = header.span
+        var mozilla: MessageFlags?
+        var index = 0
+        let limit = fieldsEnd ?? bytes.count
+        while index < limit {
+            let line = span.line(at: index, limit: limit)
+            let isFolded = line.next < limit && span[line.next].isSpaceOrTab
+            let first = span[index].asciiLowercased
+            if line.isTerminated, !isFolded, first == 0x73 || first == 0x78 || first == 0x63 {
+                read(line, of: span, &mozilla)
+            }
+            index = line.next
+        }
+        if statusLines.isEmpty, let mozilla { flags = mozilla }
+    }
+
+    private mutating func read(_ line: LineRange, of span: Span<UInt8>, _ mozilla: inout MessageFlags?) {
+        let whole = line.content.lowerBound..<line.next
+        if let value = HeaderLine.value(of: "Status", span, line.content) {
+            let letters = HeaderLine.trimmed(span, value).map { span[$0] }
+            if flags.add(status: letters, isExtended: false) { statusLines.append(whole) }
+        } else if let value = HeaderLine.value(of: "X-Status", span, line.content) {
+            let letters = HeaderLine.trimmed(span, value).map { span[$0] }
+            if flags.add(status: letters, isExtended: true) { statusLines.append(whole) }
+        } else if let value = HeaderLine.value(of: "X-Mozilla-Status", span, line.content) {
+            let digits = HeaderLine.trimmed(span, value).map { span[$0] }
+            if let bits = Int(digits.text, radix: 16) { mozilla = MessageFlags(mozillaStatus: bits) }
+        } else if HeaderLine.contentLength(span, line.content) != nil {
+            lengthLines.append(whole)
+        }
+    }
+
+    /// The header without the store's fields, or without `Content-Length` alone, and with the fields for `flags` at its
+    /// end (at its start, when no empty line closes it). `fieldsEnd` is the place before the empty line.
+    package func stored(
+        removingStatus: Bool, adding flags: MessageFlags? = nil, lineEnd: [UInt8] = [ASCII.lf]
+    ) -> (bytes: [UInt8], fieldsEnd: Int?) {
+        let removed = (lengthLines + (removingStatus ? statusLines : [])).sorted { $0.lowerBound < $1.lowerBound }
+        var fields: [UInt8] = []
+        if let flags {
+            let status = flags.status
+            if !status.isEmpty { fields += Array("Status: ".utf8) + status + lineEnd }
+            let extended = flags.extendedStatus
+            if !extended.isEmpty { fields += Array("X-Status: ".utf8) + extended + lineEnd }
+        }
+        if removed.isEmpty, fields.isEmpty { return (bytes, fieldsEnd) }
+        var kept: [UInt8] = []
+        kept.reserveCapacity(bytes.count + fields.count)
+        var place = 0
+        if fieldsEnd == nil {
+            // The From_ line of another mailbox may be the first line of the message.
+            if bytes.starts(with: "From ".utf8) || bytes.starts(with: ">From ".utf8) {
+                let line = bytes.span.line(at: 0)
+                if line.isTerminated {
+                    kept += bytes[..<line.next]
+                    place = line.next
+                }
+            }
+            kept += fields
+        }
+        for range in removed where range.lowerBound >= place {
+            kept += bytes[place..<range.lowerBound]
+            place = range.upperBound
+        }
+        guard let fieldsEnd else {
+            kept += bytes[place...]
+            return (kept, nil)
+        }
+        kept += bytes[place..<fieldsEnd] + fields
+        let end = kept.count
+        kept += bytes[fieldsEnd...]
+        return (kept, end)
+    }
+}
+
+extension MessageFlags {
+    /// Reads the bits of Mozilla's `X-Mozilla-Status`: 1 read, 2 replied, 4 marked, 8 expunged, 0x1000 forwarded.
+    fileprivate init(mozillaStatus bits: Int) {
+        self.init()
+        isSeen = bits & 0x1 != 0
+        isReplied = bits & 0x2 != 0
+        isFlagged = bits & 0x4 != 0
+        isTrashed = bits & 0x8 != 0
+        isPassed = bits & 0x1000 != 0
+        isOld = isSeen
+    }
+}

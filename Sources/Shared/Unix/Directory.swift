@@ -1,0 +1,180 @@
+import Bytes
+import CLinux
+import Glibc
+
+/// An open directory: its files are named relative to it, by names of any bytes, so that neither a renamed parent
+/// nor a name that is not UTF-8 is in the way.
+package final class Directory: Sendable {
+    /// An entry of a directory: its name, and what it is (links are not followed: they are `.other`).
+    package struct Entry: Equatable, Sendable {
+        package let name: [UInt8]
+        package let kind: Files.Kind
+    }
+
+    /// The path that it was opened by, for messages.
+    package let path: String
+    private let descriptor: FileDescriptor
+
+    /// Opens the directory `path`.
+    package init(_ path: String) throws(SystemError) {
+        descriptor = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
+        self.path = path
+    }
+
+    /// Opens the directory `name` within this one; links are not followed.
+    package func directory(_ name: String) throws(SystemError) -> Directory {
+        let number = retryingOnInterrupt {
+            openat(descriptor.number, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
+        }
+        guard number >= 0 else { throw .last("open", subject(Array(name.utf8))) }
+        return Directory(owning: number, path: subject(Array(name.utf8)))
+    }
+
+    private init(owning number: Int32, path: String) {
+        descriptor = FileDescriptor(owning: number, subject: path)
+        self.path = path
+    }
+
+    /// All entries but `.` and `..`, in the directory's own order.
+    package func entries() throws(SystemError) -> [Entry] {
+        let copy = openat(descriptor.number, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+        guard copy >= 0, let stream = fdopendir(copy) else {
+            let failure = SystemError.last("read", path)
+            if copy >= 0 { _ = Glibc.close(copy) }
+            throw failure
+        }
+        defer { closedir(stream) }
+        var entries: [Entry] = []
+        errno = 0
+        while let entry = readdir(stream) {
+            // Safe: d_name is NUL-terminated within the entry, which lives until the next readdir.
+            let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
+                pointer.withMemoryRebound(to: UInt8.self, capacity: 256) { start in
+                    Array(UnsafeBufferPointer(start: start, count: strnlen(UnsafeRawPointer(start), 256)))
+                }
+            }
+            if name != [ASCII.dot] && name != [ASCII.dot, ASCII.dot] {
+                entries.append(Entry(name: name, kind: kind(ofType: Int(entry.pointee.d_type), name)))
+            }
+            errno = 0
+        }
+        guard errno == 0 else { throw .last("read", path) }
+        return entries
+    }
+
+    private func kind(ofType type: Int, _ name: [UInt8]) -> Files.Kind {
+        switch type {
+        case Int(DT_REG): return .file
+        case Int(DT_DIR): return .directory
+        case Int(DT_UNKNOWN): return (try? status(name)).map { Files.kind(of: $0) } ?? .other
+        default: return .other
+        }
+    }
+
+    /// The status of an entry itself, links not followed.
+    package func status(_ name: [UInt8]) throws(SystemError) -> stat {
+        var status = stat()
+        guard fstatat(descriptor.number, try terminated(name), &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+            throw .last("examine", subject(name))
+        }
+        return status
+    }
+
+    /// Opens an entry, close-on-exec; a link is ELOOP.
+    package func open(
+        _ name: [UInt8], _ flags: Int32, mode: mode_t = 0o666
+    ) throws(SystemError) -> FileDescriptor {
+        let terminated = try terminated(name)
+        let number = retryingOnInterrupt {
+            openat(descriptor.number, terminated, flags | O_NOFOLLOW | O_CLOEXEC, mode)
+        }
+        let subject = subject(name)
+        guard number >= 0 else { throw .last(flags & O_CREAT != 0 ? "create" : "open", subject) }
+        return FileDescriptor(owning: number, subject: subject)
+    }
+
+    /// Renames an entry into another directory, only when nothing has the new name there; else EEXIST. Links and
+    /// unlinks where the file system has no such rename.
+    package func rename(_ name: [UInt8], to other: Directory, as newName: [UInt8]) throws(SystemError) {
+        let from = try terminated(name)
+        let to = try terminated(newName)
+        let source = descriptor.number
+        let target = other.descriptor.number
+        if facteur_rename_noreplace(source, from, target, to) == 0 { return }
+        guard errno == EINVAL || errno == ENOSYS else { throw .last("rename", renaming(name, other, newName)) }
+        guard linkat(source, from, target, to, 0) == 0 else {
+            throw .last("rename", renaming(name, other, newName))
+        }
+        try remove(name)
+    }
+
+    /// Removes an entry that is no directory.
+    package func remove(_ name: [UInt8]) throws(SystemError) {
+        guard unlinkat(descriptor.number, try terminated(name), 0) == 0 else { throw .last("remove", subject(name)) }
+    }
+
+    /// Waits until the entries are on the disk: after it, a rename into the directory survives a power loss.
+    package func synchronize() throws(SystemError) {
+        guard retryingOnInterrupt({ fsync(descriptor.number) }) == 0 else { throw .last("sync", path) }
+    }
+
+    private func subject(_ name: [UInt8]) -> String { "\(path)/\(name.text)" }
+
+    private func renaming(_ name: [UInt8], _ other: Directory, _ newName: [UInt8]) -> String {
+        "\(subject(name)) to \(other.subject(newName))"
+    }
+
+    /// The name for a C call; one that holds a NUL is EINVAL.
+    private func terminated(_ name: [UInt8]) throws(SystemError) -> [CChar] {
+        guard !name.contains(0) else { throw SystemError(code: EINVAL, operation: "name", subject: subject(name)) }
+        return name.map { CChar(bitPattern: $0) } + [0]
+    }
+}
+
+extension FileDescriptor {
+    /// Sets the times of last access and change of content, in seconds since 1970 (futimens(2)).
+    package func setTimes(_ seconds: Int) throws(SystemError) {
+        let time = timespec(tv_sec: seconds, tv_nsec: 0)
+        guard withUnsafeTimes(time, { futimens(number, $0) }) == 0 else { throw .last("set the time of", subject) }
+    }
+
+    private func withUnsafeTimes(_ time: timespec, _ body: (UnsafePointer<timespec>) -> Int32) -> Int32 {
+        // Safe: futimens reads exactly the two values of the array.
+        [time, time].withUnsafeBufferPointer { $0.baseAddress.map(body) ?? -1 }
+    }
+
+    /// Reads up to `limit` bytes at an absolute place, without moving the file's own (pread(2)); fewer only at the
+    /// end of the file.
+    package func read(at offset: Int, atMost limit: Int) throws(SystemError) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: limit)
+        var filled = 0
+        while filled < limit {
+            let count = buffer.withUnsafeMutableBytes { bytes -> Int in
+                // Safe: `limit - filled` bytes lie behind `filled`.
+                guard let base = bytes.baseAddress else { return 0 }
+                return retryingOnInterrupt { pread(number, base + filled, limit - filled, offset + filled) }
+            }
+            guard count >= 0 else { throw .last("read", subject) }
+            if count == 0 { break }
+            filled += count
+        }
+        buffer.removeLast(limit - filled)
+        return buffer
+    }
+
+    /// Writes all of `bytes` at an absolute place, without moving the file's own (pwrite(2)).
+    package func writeAll(_ bytes: [UInt8], at offset: Int) throws(SystemError) {
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes { raw -> Int in
+                // Safe: `count - written` bytes lie behind `written`.
+                guard let base = raw.baseAddress else { return 0 }
+                return retryingOnInterrupt {
+                    pwrite(number, base + written, raw.count - written, offset + written)
+                }
+            }
+            guard count >= 0 else { throw .last("write to", subject) }
+            written += count
+        }
+    }
+}
