@@ -89,7 +89,8 @@ struct ArgumentsTests {
         #expect(arguments[Self.server] == ["192.0.2.1", "192.0.2.2", "last"])
     }
 
-    @Test("an unknown word in a configuration file is told with file and line", arguments: ["nope", "short yes", "tries"])
+    @Test(
+        "an unknown word in a configuration file is told with file and line", arguments: ["nope", "short yes", "tries"])
     func badConfiguration(_ line: String) throws {
         let folder = try TestDirectory()
         let file = try folder.write("c", "quiet\n\(line)\n")

@@ -45,7 +45,8 @@ struct JSONWriterTests {
     @Test(
         "numbers with a fixed count of decimals",
         arguments: [
-            (7.25, 1, "7.3"), (-0.04, 1, "0.0"), (0.005, 2, "0.01"), (1e6, 0, "1000000"), (-2.5, 0, "-3"), (0, 3, "0.000"),
+            (7.25, 1, "7.3"), (-0.04, 1, "0.0"), (0.005, 2, "0.01"), (1e6, 0, "1000000"), (-2.5, 0, "-3"),
+            (0, 3, "0.000"),
         ])
     func decimals(_ number: Double, _ count: Int, _ text: String) {
         #expect(DecimalText.format(number, decimals: count) == text)

@@ -40,7 +40,8 @@ public final class ToolProcess: @unchecked Sendable {
         var executable = program.contains("/") ? program : ToolProcess.path(of: program)
         var words = [program] + arguments
         if directory != nil || limits != nil {
-            let prefix = (directory.map { "cd \(ToolProcess.quoted($0)) && " } ?? "") + (limits.map { "ulimit \($0) && " } ?? "")
+            let change = directory.map { "cd \(ToolProcess.quoted($0)) && " } ?? ""
+            let prefix = change + (limits.map { "ulimit \($0) && " } ?? "")
             words = ["/bin/sh", "-c", prefix + "exec \"$0\" \"$@\"", executable] + arguments
             executable = "/bin/sh"
         }

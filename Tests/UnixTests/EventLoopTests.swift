@@ -82,7 +82,8 @@ struct EventLoopTests {
             var byte: UInt8 = 0
             _ = read(first.number, &byte, 1)
             first.interrupt()
-            outcomes.append(await first.waitUntilReadable(deadline: loop.deadline(after: .seconds(5)), interruptible: true))
+            outcomes.append(
+                await first.waitUntilReadable(deadline: loop.deadline(after: .seconds(5)), interruptible: true))
             first.close()
             outcomes.append(await first.waitUntilReadable())
             return outcomes

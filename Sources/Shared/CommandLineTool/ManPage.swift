@@ -11,7 +11,9 @@ enum ManPage {
             page += ".SS \(escape(group.title))\n"
             for option in group.options { page += ".TP\n\(synopsis(option))\n\(escape(sentence(option.help)))\n" }
         }
-        for section in tool.sections { page += ".SH \(escape(section.title.uppercased()))\n" + paragraphs(section.text) }
+        for section in tool.sections {
+            page += ".SH \(escape(section.title.uppercased()))\n" + paragraphs(section.text)
+        }
         if !tool.examples.isEmpty {
             page += ".SH EXAMPLES\n"
             for example in tool.examples {

@@ -1,5 +1,6 @@
 // What Network needs of TLS; the binding takes its place (delete this file then; keep these names or adapt Network/Connection.swift).
 import Bytes
+
 package struct TLSDescription: Sendable { package let version: String; package let cipher: String }
 package struct TLSPeerCertificate: Sendable {}
 package struct TLSError: Error {}

@@ -41,7 +41,8 @@ package struct ChildProcess: ~Copyable {
         posix_spawnattr_setflags(
             &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
 
-        var arguments: [UnsafeMutablePointer<CChar>?] = ["/bin/sh", "-c", command].map { (text: String) in strdup(text) }
+        var arguments: [UnsafeMutablePointer<CChar>?] = ["/bin/sh", "-c", command].map { (text: String) in strdup(text)
+        }
         arguments.append(nil)
         var variables: [UnsafeMutablePointer<CChar>?] = environment.map { (name, value) in
             strdup("\(name)=\(value)")
