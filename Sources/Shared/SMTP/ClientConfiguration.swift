@@ -1,0 +1,78 @@
+/// How a client session behaves, whatever the message.
+package struct ClientConfiguration: Sendable {
+    /// What to do about STARTTLS (RFC 3207).
+    package enum TLSPolicy: Sendable {
+        /// Not even when the server offers it.
+        case never
+        /// When the server offers it; in clear when it does not (RFC 7435).
+        case opportunistic
+        /// No mail without it.
+        case required
+        /// The connection is encrypted from its first octet on (RFC 8314 3.3).
+        case implicit
+    }
+
+    /// The protocol spoken.
+    package enum Dialect: Sendable {
+        case smtp
+        /// RFC 2033: LHLO, and one answer a recipient after the final dot.
+        case lmtp
+    }
+
+    /// The name of this host for EHLO: a domain or an address literal.
+    package var heloName: String
+    package var tls: TLSPolicy
+    package var dialect: Dialect
+    /// False: commands go one by one even when the server offers PIPELINING.
+    package var pipelining: Bool
+    /// With credentials, the session authenticates before the first message, or fails.
+    package var credentials: ClientCredentials?
+    /// The step after which the session ends, for tests of servers; nil: none.
+    package var lastStep: ClientStep?
+    /// True: the connection is closed after the last step without QUIT.
+    package var dropsAfterLastStep: Bool
+
+    package init(
+        heloName: String, tls: TLSPolicy = .opportunistic, dialect: Dialect = .smtp, pipelining: Bool = true,
+        credentials: ClientCredentials? = nil, lastStep: ClientStep? = nil, dropsAfterLastStep: Bool = false
+    ) {
+        self.heloName = heloName
+        self.tls = tls
+        self.dialect = dialect
+        self.pipelining = pipelining
+        self.credentials = credentials
+        self.lastStep = lastStep
+        self.dropsAfterLastStep = dropsAfterLastStep
+    }
+}
+
+/// The steps of a session, in their order. A session waits for the server's answer to one of them.
+package enum ClientStep: String, CaseIterable, Sendable {
+    case greeting
+    case hello = "helo"
+    case tls
+    case authentication = "auth"
+    case mail
+    case recipient = "rcpt"
+    case data
+    /// The final dot.
+    case message = "dot"
+    case reset = "rset"
+    case quit
+
+    /// What the server was asked, in words for people.
+    package var name: String {
+        switch self {
+        case .greeting: "the greeting"
+        case .hello: "EHLO"
+        case .tls: "STARTTLS"
+        case .authentication: "AUTH"
+        case .mail: "MAIL"
+        case .recipient: "RCPT"
+        case .data: "DATA"
+        case .message: "the final dot"
+        case .reset: "RSET"
+        case .quit: "QUIT"
+        }
+    }
+}

@@ -1,0 +1,131 @@
+import Bytes
+
+/// From the greeting to the first message: EHLO or HELO, STARTTLS, AUTH.
+extension ClientSession {
+    /// RFC 5321 3.1: 220, or 554 and the like: this host takes no mail.
+    mutating func greeted(_ reply: ClientReply) {
+        switch reply.code / 100 {
+        case 2 where configuration.lastStep == .greeting: stop(reply)
+        case 2: sendHello()
+        case 4, 5: give(up: ClientResult(negative: reply))
+        default: unexpected(reply, at: .greeting)
+        }
+    }
+
+    mutating func sendHello() {
+        switch configuration.dialect {
+        case .smtp: send("EHLO \(configuration.heloName)", awaiting: .ehlo)
+        case .lmtp: send("LHLO \(configuration.heloName)", awaiting: .ehlo)
+        }
+    }
+
+    /// A server that does not know EHLO is asked again with HELO (RFC 5321 3.2).
+    mutating func answeredEHLO(_ reply: ClientReply) {
+        switch reply.code / 100 {
+        case 2:
+            extensions = ClientExtensions(lines: reply.lines)
+            helloDone(reply)
+        case 5 where configuration.dialect == .smtp: send("HELO \(configuration.heloName)", awaiting: .helo)
+        case 4, 5: give(up: ClientResult(negative: reply))
+        default: unexpected(reply, at: .hello)
+        }
+    }
+
+    mutating func answeredHELO(_ reply: ClientReply) {
+        switch reply.code / 100 {
+        case 2: helloDone(reply)
+        case 4, 5: give(up: ClientResult(negative: reply))
+        default: unexpected(reply, at: .hello)
+        }
+    }
+
+    private mutating func helloDone(_ reply: ClientReply) {
+        if !isEncrypted {
+            switch configuration.tls {
+            case .opportunistic where extensions.startTLS, .required where extensions.startTLS:
+                return send("STARTTLS", awaiting: .startTLS)
+            case .required:
+                return give(up: .noTLS("the server does not offer STARTTLS"))
+            case .never, .opportunistic, .implicit: break
+            }
+        }
+        if configuration.lastStep == .hello { return stop(reply) }
+        guard let credentials = configuration.credentials else { return becomeReady() }
+        mechanisms = credentials.candidates(offered: extensions.mechanisms, encrypted: isEncrypted)
+        startAuthentication()
+    }
+
+    /// A server that offered STARTTLS and then refuses is used in clear only when that was allowed anyway.
+    mutating func answeredSTARTTLS(_ reply: ClientReply) {
+        switch reply.code / 100 {
+        case 2: actions.append(.startTLS)
+        case 4 where configuration.tls == .opportunistic, 5 where configuration.tls == .opportunistic:
+            extensions.startTLS = false
+            helloDone(reply)
+        case 4, 5:
+            give(up: .noTLS("the server refused STARTTLS: \(reply)"))
+        default: unexpected(reply, at: .tls)
+        }
+    }
+
+    private mutating func becomeReady() {
+        phase = .ready
+    }
+
+    // MARK: - AUTH (RFC 4954)
+
+    private mutating func startAuthentication() {
+        guard let credentials = configuration.credentials, !mechanisms.isEmpty else {
+            return give(up: .noMechanism(offered: extensions.mechanisms, encrypted: isEncrypted))
+        }
+        var authentication = ClientAuthentication(mechanisms.removeFirst(), credentials)
+        var line = "AUTH \(authentication.mechanism.rawValue)"
+        if let response = authentication.initialResponse {
+            let encoded = Base64.encode(response.span)
+            // The command line may not exceed 512 octets; a longer response waits for the challenge (RFC 4954 4).
+            if line.utf8.count + 1 + encoded.count <= 510 {
+                line += " " + encoded.text
+                authentication.initialResponseSent()
+                outputIsConcealed = true
+            }
+        }
+        self.authentication = authentication
+        send(line, awaiting: .authentication)
+    }
+
+    mutating func answeredAUTH(_ reply: ClientReply) {
+        switch reply.code {
+        case 334:
+            let challenge = Base64.decode(Array(reply.text.utf8).span)
+            outputIsConcealed = true
+            if let challenge, let answer = authentication?.answer(challenge) {
+                send(Base64.encode(answer.span).text, awaiting: .authentication)
+            } else {
+                send("*", awaiting: .authentication)
+            }
+        case 200..<300 where configuration.lastStep == .authentication: stop(reply)
+        case 200..<300: becomeReady()
+        // The mechanism is not to the server's liking: the next one.
+        case 504 where !mechanisms.isEmpty, 534 where !mechanisms.isEmpty: startAuthentication()
+        case 400..<600: give(up: ClientResult(negative: reply, cause: .authentication))
+        default: unexpected(reply, at: .authentication)
+        }
+    }
+}
+
+extension ClientResult {
+    /// Encryption was asked for and cannot be had. It is for the server's people to mend, so it is temporary.
+    fileprivate static func noTLS(_ text: String) -> ClientResult {
+        ClientResult(outcome: .temporary, enhanced: "4.7.4", text: "TLS is required, but \(text)", cause: .tls)
+    }
+
+    fileprivate static func noMechanism(offered: [String], encrypted: Bool) -> ClientResult {
+        let text =
+            offered.isEmpty
+            ? "the server offers no authentication"
+            : encrypted
+                ? "the server offers no mechanism known here: \(offered.joined(separator: " "))"
+                : "the password is not sent without TLS, and the server offers only \(offered.joined(separator: " "))"
+        return ClientResult(outcome: .refused, enhanced: "5.7.4", text: text, cause: .authentication)
+    }
+}

@@ -1,0 +1,191 @@
+import Bytes
+
+/// A mail transaction in progress.
+struct TransactionState: Sendable {
+    var recipients: [String]
+    /// By recipient; nil while undecided.
+    var results: [ClientResult?]
+    /// The answer that RCPT got, by recipient, when it was positive: they wait for the final dot.
+    var accepted: [Int] = []
+    /// The positive answer to RCPT, by recipient.
+    var lastPositive: ClientReply?
+    var mailAccepted = false
+    var dataAsked = false
+
+    init(recipients: [String]) {
+        self.recipients = recipients
+        results = Array(repeating: nil, count: recipients.count)
+    }
+
+    /// Gives every recipient that has none this result.
+    mutating func decide(_ result: ClientResult) {
+        for index in results.indices where results[index] == nil { results[index] = result }
+        accepted = []
+    }
+}
+
+/// MAIL, RCPT, DATA, the message, and RSET.
+extension ClientSession {
+    /// Begins a message. Only at `ready`. What the server's offers exclude is refused here, before a word is sent.
+    package mutating func begin(_ message: ClientTransaction) {
+        guard phase == .ready, !message.recipients.isEmpty else {
+            let result =
+                failure
+                ?? ClientResult(
+                    outcome: .temporary, enhanced: "4.3.0", text: "the session is not ready", cause: .connection)
+            actions.append(.results(message.recipients.map { _ in result }))
+            return
+        }
+        if let refusal = refusal(of: message) {
+            actions.append(.results(message.recipients.map { _ in refusal }))
+            return
+        }
+        var state = TransactionState(recipients: message.recipients)
+        if needsReset { commands.append((.reset, "RSET")) }
+        commands.append((.mail, "MAIL FROM:<\(message.reversePath)>" + mailParameters(message)))
+        for (index, recipient) in message.recipients.enumerated() {
+            if let refusal = message.refusalOfPath(recipient, enhanced: "5.1.3") {
+                state.results[index] = refusal
+            } else {
+                commands.append((.recipient(index), "RCPT TO:<\(recipient)>"))
+            }
+        }
+        if mayPipeline {
+            commands.append((.data, "DATA"))
+            state.dataAsked = true
+        }
+        needsReset = false
+        transaction = state
+        phase = .transaction
+        writeCommands()
+    }
+
+    private var mayPipeline: Bool {
+        configuration.pipelining && extensions.pipelining && configuration.lastStep != .mail
+            && configuration.lastStep != .recipient
+    }
+
+    /// What the client can know before it asks.
+    private func refusal(of message: ClientTransaction) -> ClientResult? {
+        if let refusal = message.refusalOfPath(message.reversePath, enhanced: "5.1.7") { return refusal }
+        if let limit = extensions.sizeLimit, message.survey.size > limit {
+            return ClientResult(
+                outcome: .refused, enhanced: "5.3.4",
+                text: "the message has \(message.survey.size) octets, and the server takes \(limit)", cause: .message)
+        }
+        if message.survey.isEightBit, !extensions.eightBitMIME {
+            return ClientResult(
+                outcome: .refused, enhanced: "5.6.3",
+                text: "the message has 8-bit octets, and the server does not offer 8BITMIME: encode it", cause: .message
+            )
+        }
+        if message.needsUTF8, !extensions.smtpUTF8 {
+            return ClientResult(
+                outcome: .refused, enhanced: "5.6.7",
+                text: "an address is not ASCII, and the server does not offer SMTPUTF8", cause: .message)
+        }
+        return nil
+    }
+
+    private func mailParameters(_ message: ClientTransaction) -> String {
+        var text = ""
+        if extensions.size { text += " SIZE=\(message.survey.size)" }
+        if message.survey.isEightBit { text += " BODY=8BITMIME" }
+        if message.needsUTF8 { text += " SMTPUTF8" }
+        return text
+    }
+
+    /// Writes all commands in one go with PIPELINING (RFC 2920 3.1), else the next one.
+    private mutating func writeCommands() {
+        let count = mayPipeline ? commands.count : min(1, commands.count)
+        for command in commands.prefix(count) { send(command.line, awaiting: command.awaited) }
+        commands.removeFirst(count)
+    }
+
+    mutating func handleTransaction(_ reply: ClientReply, to awaited: Awaited) {
+        guard transaction != nil else { return }
+        let kind = reply.code / 100
+        switch (awaited, kind) {
+        case (.reset, 2): break
+        case (.reset, 4), (.reset, 5): return give(up: ClientResult(.temporary, reply))
+
+        case (.mail, 2):
+            transaction?.mailAccepted = true
+            if configuration.lastStep == .mail { return stop(reply) }
+        case (.mail, 4), (.mail, 5):
+            transaction?.decide(ClientResult(negative: reply))
+            commands = []
+
+        case (.recipient(let index), 2): accept(index, reply)
+        case (.recipient(let index), 4), (.recipient(let index), 5): refuse(index, reply)
+
+        case (.data, 3): return answeredDATA(reply)
+        case (.data, 4), (.data, 5):
+            transaction?.decide(ClientResult(negative: reply))
+            needsReset = true
+
+        case (.message, 2): transaction?.decide(ClientResult(.accepted, reply))
+        case (.message, 4), (.message, 5): transaction?.decide(ClientResult(negative: reply))
+        case (.messageFor(let index), 2): transaction?.results[index] = ClientResult(.accepted, reply)
+        case (.messageFor(let index), 4), (.messageFor(let index), 5):
+            transaction?.results[index] = ClientResult(negative: reply)
+        case (.emptyMessage, 2), (.emptyMessage, 4), (.emptyMessage, 5): needsReset = true
+
+        default:
+            self.awaited.insert(awaited, at: 0)
+            return unexpected(reply, at: awaited.step)
+        }
+        proceed()
+    }
+
+    private mutating func accept(_ index: Int, _ reply: ClientReply) {
+        guard transaction?.results[index] == nil else { return }
+        transaction?.accepted.append(index)
+        transaction?.lastPositive = reply
+    }
+
+    /// A permanent no for "too many recipients" is the old form of a temporary one (RFC 5321 4.5.3.1.10).
+    private mutating func refuse(_ index: Int, _ reply: ClientReply) {
+        guard let transaction, transaction.results[index] == nil else { return }
+        var result = ClientResult(negative: reply)
+        let tooMany = result.enhanced == nil || result.enhanced == "5.5.3"
+        if reply.code == 552, tooMany, !transaction.accepted.isEmpty { result.outcome = .temporary }
+        self.transaction?.results[index] = result
+    }
+
+    /// 354. With nobody to receive the message, a dot ends it at once (RFC 2920 3.1).
+    private mutating func answeredDATA(_ reply: ClientReply) {
+        if transaction?.accepted.isEmpty ?? true {
+            return send(".", awaiting: .emptyMessage)
+        }
+        if configuration.lastStep == .data { return stop(reply) }
+        phase = .sendingMessage
+        actions.append(.sendMessage)
+    }
+
+    /// What follows when all that was asked is answered.
+    private mutating func proceed() {
+        guard awaited.isEmpty, let transaction else { return }
+        if !commands.isEmpty { return writeCommands() }
+        if configuration.lastStep == .recipient, let reply = transaction.lastPositive { return stop(reply) }
+        if !transaction.dataAsked, !transaction.accepted.isEmpty {
+            self.transaction?.dataAsked = true
+            return send("DATA", awaiting: .data)
+        }
+        if !transaction.dataAsked, transaction.mailAccepted { needsReset = true }
+        transactionCount += 1
+        phase = .ready
+        finishTransaction(
+            undecided: ClientResult(
+                outcome: .temporary, enhanced: "4.5.0", text: "the server gave no answer for this recipient",
+                cause: .protocolViolation))
+    }
+
+    /// Hands out the results of a transaction, if there is one; those not decided yet get `undecided`.
+    mutating func finishTransaction(undecided: ClientResult) {
+        guard var state = transaction else { return }
+        transaction = nil
+        state.decide(undecided)
+        actions.append(.results(state.results.compactMap { $0 }))
+    }
+}

@@ -1,0 +1,467 @@
+import SMTP
+
+extension ClientSessionTests {
+    static let dialogues: [ClientDialogue] = opening + encryption + transactions + refusals + endings
+
+    static let opening: [ClientDialogue] = [
+        ClientDialogue(
+            name: "without PIPELINING, each command waits for the answer to the one before",
+            script: """
+                S: 220 mx.example ESMTP
+                C: EHLO me.example
+                S: 250 mx.example
+                C: MAIL FROM:<a@example.org>
+                S: 250 2.1.0 ok
+                C: RCPT TO:<b@example.org>
+                S: 250 2.1.5 ok
+                C: DATA
+                S: 354 go on
+                ! message
+                S: 250 2.0.0 queued as 7F3A
+                ! accepted 250 2.0.0 queued as 7F3A
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "with PIPELINING, MAIL, RCPT and DATA go out in one write (RFC 2920 3.1)",
+            messages: [ClientDialogue.message(to: "b@example.org", "c@example.org")],
+            script: """
+                S: 220-mx.example ESMTP
+                S: 220 no mail from strangers
+                C: EHLO me.example
+                S: 250-mx.example
+                S: 250-pipelining
+                S: 250 SIZE 10240000
+                C: MAIL FROM:<a@example.org> SIZE=21
+                C: RCPT TO:<b@example.org>
+                C: RCPT TO:<c@example.org>
+                C: DATA
+                S: 250 ok
+                S: 250 ok
+                S: 251 will forward
+                S: 354 go on
+                ! message
+                S: 250 done
+                ! accepted 250 - done
+                ! accepted 250 - done
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "a server without EHLO is greeted with HELO, and offered no parameters (RFC 5321 3.2)",
+            script: """
+                S: 220 old.example
+                C: EHLO me.example
+                S: 500 what?
+                C: HELO me.example
+                S: 250 old.example
+                C: MAIL FROM:<a@example.org>
+                S: 250 ok
+                C: RCPT TO:<b@example.org>
+                S: 250 ok
+                C: DATA
+                S: 354 go on
+                ! message
+                S: 250 done
+                ! accepted 250 - done
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "a server that takes no mail says so in its greeting (RFC 5321 3.1)",
+            script: """
+                S: 554 5.3.2 no SMTP service here
+                C: QUIT
+                S: 221 bye
+                ! close refused 554 5.3.2 no SMTP service here
+                """),
+        ClientDialogue(
+            name: "a greeting of 421 is temporary, and the server closes",
+            script: """
+                S: 421 4.3.2 too busy
+                ! close temporary 421 4.3.2 too busy
+                """),
+        ClientDialogue(
+            name: "a temporary answer to EHLO is no reason for HELO",
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 450 4.3.2 later
+                C: QUIT
+                S: 221 bye
+                ! close temporary 450 4.3.2 later
+                """),
+        ClientDialogue(
+            name: "a server that does not speak SMTP is left",
+            script: """
+                S: HTTP/1.1 400 Bad Request
+                ! close temporary - 4.5.0 the server does not speak SMTP: HTTP/1.1 400 Bad Request
+                """),
+        ClientDialogue(
+            name: "the codes of a reply's lines may differ: the last one counts",
+            script: """
+                S: 250-220 here
+                S: 220 x
+                C: EHLO me.example
+                S: 220-x
+                S: 250-x
+                S: 250 PIPELINING
+                C: MAIL FROM:<a@example.org>
+                C: RCPT TO:<b@example.org>
+                C: DATA
+                S: 250-fine
+                S: 450 4.1.8 no such sender here
+                S: 503 5.5.1 MAIL first
+                S: 503 5.5.1 MAIL first
+                ! temporary 450 4.1.8 fine|no such sender here
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "LMTP: LHLO, and an answer for each recipient that was taken (RFC 2033 4.2)",
+            configuration: ClientConfiguration(heloName: "me.example", dialect: .lmtp),
+            messages: [ClientDialogue.message(to: "b@example.org", "c@example.org", "d@example.org")],
+            script: """
+                S: 220 x
+                C: LHLO me.example
+                S: 250-x
+                S: 250 PIPELINING
+                C: MAIL FROM:<a@example.org>
+                C: RCPT TO:<b@example.org>
+                C: RCPT TO:<c@example.org>
+                C: RCPT TO:<d@example.org>
+                C: DATA
+                S: 250 ok
+                S: 250 ok
+                S: 550 5.1.1 no such user
+                S: 250 ok
+                S: 354 go on
+                ! message
+                S: 250 2.0.0 delivered
+                S: 452 4.2.2 over quota
+                ! accepted 250 2.0.0 delivered
+                ! refused 550 5.1.1 no such user
+                ! temporary 452 4.2.2 over quota
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+    ]
+
+    static let encryption: [ClientDialogue] = [
+        ClientDialogue(
+            name: "STARTTLS is used when offered; what was learned before it is forgotten (RFC 3207 4.2)",
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250-PIPELINING
+                S: 250-SIZE 5
+                S: 250 STARTTLS
+                C: STARTTLS
+                S: 220 go
+                ! TLS
+                C: EHLO me.example
+                S: 250-x
+                S: 250 SIZE
+                C: MAIL FROM:<a@example.org> SIZE=21
+                S: 250 ok
+                C: RCPT TO:<b@example.org>
+                S: 250 ok
+                C: DATA
+                S: 354 go on
+                ! message
+                S: 250 done
+                ! accepted 250 - done
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "TLS that is required and not offered: no mail",
+            configuration: ClientConfiguration(heloName: "me.example", tls: .required),
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 PIPELINING
+                C: QUIT
+                S: 221 bye
+                ! close temporary - 4.7.4 TLS is required, but the server does not offer STARTTLS
+                """),
+        ClientDialogue(
+            name: "TLS that is required and refused: no mail",
+            configuration: ClientConfiguration(heloName: "me.example", tls: .required),
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 STARTTLS
+                C: STARTTLS
+                S: 454 4.7.0 not now
+                C: QUIT
+                S: 221 bye
+                ! close temporary - 4.7.4 TLS is required, but the server refused STARTTLS: 454 4.7.0 not now
+                """),
+        ClientDialogue(
+            name: "opportunistic TLS that is refused is done without (RFC 7435)",
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 STARTTLS
+                C: STARTTLS
+                S: 454 4.7.0 not now
+                C: MAIL FROM:<a@example.org>
+                S: 550 5.7.1 not you
+                ! refused 550 5.7.1 not you
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "AUTH PLAIN with its response in the command, over TLS; no transcript shows it",
+            configuration: ClientConfiguration(heloName: "me.example", tls: .required, credentials: tim()),
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250-AUTH PLAIN
+                S: 250 STARTTLS
+                C: STARTTLS
+                S: 220 go
+                ! TLS
+                C: EHLO me.example
+                S: 250-x
+                S: 250 AUTH CRAM-MD5 PLAIN LOGIN
+                C* AUTH PLAIN AHRpbQB0YW5zdGFhZg==
+                S: 235 2.7.0 welcome
+                C: MAIL FROM:<a@example.org>
+                S: 550 5.7.1 not you
+                ! refused 550 5.7.1 not you
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "AUTH LOGIN answers two prompts",
+            configuration: ClientConfiguration(
+                heloName: "me.example", tls: .implicit, credentials: tim(mechanism: .login)),
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 AUTH=LOGIN PLAIN
+                C: AUTH LOGIN
+                S: 334 VXNlcm5hbWU6
+                C* dGlt
+                S: 334 UGFzc3dvcmQ6
+                C* dGFuc3RhYWY=
+                S: 535 5.7.8 no
+                C: QUIT
+                S: 221 bye
+                ! close refused 535 5.7.8 no
+                """),
+        ClientDialogue(
+            name: "in clear, the password itself is not shown; CRAM-MD5 is",
+            configuration: ClientConfiguration(heloName: "me.example", tls: .never, credentials: tim()),
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 AUTH PLAIN CRAM-MD5
+                C: AUTH CRAM-MD5
+                S: 334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+
+                C* dGltIDIw
+                S: 454 4.7.0 later
+                C: QUIT
+                S: 221 bye
+                ! close temporary 454 4.7.0 later
+                """),
+        ClientDialogue(
+            name: "no password leaves when only mechanisms that show it are offered in clear",
+            configuration: ClientConfiguration(heloName: "me.example", credentials: tim()),
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 AUTH PLAIN LOGIN
+                C: QUIT
+                S: 221 bye
+                ! close refused - 5.7.4 the password is not sent without TLS, and the server offers only PLAIN LOGIN
+                """),
+    ]
+
+    /// The user of RFC 2195's example; the digest is a stand-in of one octet.
+    static func tim(mechanism: ClientCredentials.Mechanism? = nil) -> ClientCredentials {
+        ClientCredentials(
+            user: Array("tim".utf8), secret: Array("tanstaaf".utf8), mechanism: mechanism,
+            keyedDigest: { _, _ in [0x20] })
+    }
+
+    static let transactions: [ClientDialogue] = [
+        ClientDialogue(
+            name: "one recipient refused does not stop the rest",
+            messages: [ClientDialogue.message(to: "b@example.org", "c@example.org", "d@example.org")],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250 x
+                C: MAIL FROM:<a@example.org>
+                S: 250 ok
+                C: RCPT TO:<b@example.org>
+                S: 550 5.1.1 no such user
+                C: RCPT TO:<c@example.org>
+                S: 250 ok
+                C: RCPT TO:<d@example.org>
+                S: 451 4.2.0 later
+                C: DATA
+                S: 354 go on
+                ! message
+                S: 250 2.0.0 queued
+                ! refused 550 5.1.1 no such user
+                ! accepted 250 2.0.0 queued
+                ! temporary 451 4.2.0 later
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "nobody accepted, and DATA was pipelined: a lone dot ends the message at once (RFC 2920 3.1)",
+            messages: [ClientDialogue.message(to: "b@example.org"), ClientDialogue.message(to: "c@example.org")],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 PIPELINING
+                C: MAIL FROM:<a@example.org>
+                C: RCPT TO:<b@example.org>
+                C: DATA
+                S: 250 ok
+                S: 550 5.1.1 no such user
+                S: 354 go on
+                C: .
+                S: 554 5.5.1 no valid recipients
+                ! refused 550 5.1.1 no such user
+                C: RSET
+                C: MAIL FROM:<a@example.org>
+                C: RCPT TO:<c@example.org>
+                C: DATA
+                S: 250 ok
+                S: 250 ok
+                S: 250 ok
+                S: 354 go on
+                ! message
+                S: 250 done
+                ! accepted 250 - done
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "nobody accepted, without PIPELINING: no DATA, and RSET before the next message",
+            messages: [ClientDialogue.message(to: "b@example.org"), ClientDialogue.message(to: "c@example.org")],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250 x
+                C: MAIL FROM:<a@example.org>
+                S: 250 ok
+                C: RCPT TO:<b@example.org>
+                S: 550 5.1.1 no such user
+                ! refused 550 5.1.1 no such user
+                C: RSET
+                S: 250 ok
+                C: MAIL FROM:<a@example.org>
+                S: 250 ok
+                C: RCPT TO:<c@example.org>
+                S: 250 ok
+                C: DATA
+                S: 354 go on
+                ! message
+                S: 250 done
+                ! accepted 250 - done
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "a temporary answer to the final dot is temporary for every recipient",
+            messages: [ClientDialogue.message(to: "b@example.org", "c@example.org")],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 PIPELINING
+                C: MAIL FROM:<a@example.org>
+                C: RCPT TO:<b@example.org>
+                C: RCPT TO:<c@example.org>
+                C: DATA
+                S: 250 ok
+                S: 250 ok
+                S: 250 ok
+                S: 354 go on
+                ! message
+                S: 451 4.3.0 try later
+                ! temporary 451 4.3.0 try later
+                ! temporary 451 4.3.0 try later
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "552 for one recipient too many is the old form of 452 (RFC 5321 4.5.3.1.10)",
+            messages: [ClientDialogue.message(to: "b@example.org", "c@example.org", "d@example.org")],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 PIPELINING
+                C: MAIL FROM:<a@example.org>
+                C: RCPT TO:<b@example.org>
+                C: RCPT TO:<c@example.org>
+                C: RCPT TO:<d@example.org>
+                C: DATA
+                S: 250 ok
+                S: 250 ok
+                S: 552 too many recipients
+                S: 552 5.2.2 mailbox full
+                S: 354 go on
+                ! message
+                S: 250 done
+                ! accepted 250 - done
+                ! temporary 552 - too many recipients
+                ! refused 552 5.2.2 mailbox full
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "8-bit octets are declared (RFC 6152), UTF-8 addresses too (RFC 6531)",
+            messages: [ClientDialogue.message(from: "", to: "jürgen@example.org", content: "\r\nGrüße\r\n")],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250-8BITMIME
+                S: 250-SMTPUTF8
+                S: 250 SIZE 0
+                C: MAIL FROM:<> SIZE=11 BODY=8BITMIME SMTPUTF8
+                S: 250 ok
+                C: RCPT TO:<jürgen@example.org>
+                S: 250 ok
+                C: DATA
+                S: 354 go on
+                ! message
+                S: 250 done
+                ! accepted 250 - done
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+    ]
+}
