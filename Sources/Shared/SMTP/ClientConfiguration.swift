@@ -60,6 +60,16 @@ package enum ClientStep: String, CaseIterable, Sendable {
     case reset = "rset"
     case quit
 
+    /// How long to wait for the answer, in seconds (RFC 5321 4.5.3.2); for QUIT, whose answer nobody needs, short.
+    package var timeLimit: Int {
+        switch self {
+        case .greeting, .hello, .tls, .authentication, .mail, .recipient, .reset: 300
+        case .data: 120
+        case .message: 600
+        case .quit: 5
+        }
+    }
+
     /// What the server was asked, in words for people.
     package var name: String {
         switch self {

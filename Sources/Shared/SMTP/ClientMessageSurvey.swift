@@ -1,15 +1,12 @@
 import Bytes
 
-/// What a client must know of a message before it offers it to a server: its size on the wire, whether it has
-/// octets beyond ASCII, and whether its bytes may be sent as they are.
+/// What a client must know of a message before it offers it to a server: its size on the wire, and
+/// whether it has octets beyond ASCII.
 package struct ClientMessageSurvey: Equatable, Sendable {
     /// The size as RFC 1870 counts it: with CRLF line ends, without dot-stuffing and without the final dot. In octets.
     package var size = 0
     /// True when an octet of 128 or more occurs: the message needs 8BITMIME (RFC 6152).
     package var isEightBit = false
-    /// True when every line ends with CRLF, no line begins with a dot and no CR stands alone: the bytes can be sent
-    /// without being looked at again.
-    package var isWireForm = true
     /// The length of the longest line without its line end, in octets.
     package var longestLine = 0
 
@@ -31,10 +28,6 @@ package struct ClientMessageSurvey: Equatable, Sendable {
 
     private mutating func survey(_ message: Span<UInt8>, _ line: LineRange) {
         let content = line.content
-        let lineEnd = line.next - content.upperBound
-        if lineEnd != 2 { isWireForm = false }
-        if !content.isEmpty, message[content.lowerBound] == ASCII.dot { isWireForm = false }
-        if isWireForm, message.firstIndex(of: ASCII.cr, in: content) != nil { isWireForm = false }
         if !isEightBit { isEightBit = message.hasEightBit(in: content) }
         size += content.count + 2
         longestLine = max(longestLine, content.count)

@@ -1,7 +1,7 @@
 import Bytes
 
 /// What became of one recipient, or of a session that failed before it came to one.
-package struct ClientResult: Equatable, Sendable {
+package struct ClientResult: Error, Equatable {
     package enum Outcome: String, Sendable {
         /// The server took responsibility (2yz at the final dot).
         case accepted

@@ -118,6 +118,14 @@ package struct ClientSession: Sendable {
         }
     }
 
+    /// The handshake failed, for `result`'s reason; nobody is left to say QUIT to.
+    package mutating func tlsFailed(_ result: ClientResult) {
+        close(result)
+    }
+
+    /// True while the message may be sent; false once the session has ended under it.
+    package var isSendingMessage: Bool { phase == .sendingMessage }
+
     /// The message and its final dot went out.
     package mutating func messageSent() {
         guard phase == .sendingMessage, let transaction else { return }
@@ -152,6 +160,9 @@ package struct ClientSession: Sendable {
         send("QUIT", awaiting: .quit)
     }
 
+    /// How many of the server's replies were taken so far: a wait for the next one begins when it grows.
+    package private(set) var replyCount = 0
+
     /// True when the server takes no further message on this connection (RFC 9422 MAILMAX).
     package var isExhausted: Bool {
         extensions.transactionLimit.map { transactionCount >= $0 } ?? false
@@ -160,10 +171,8 @@ package struct ClientSession: Sendable {
     // MARK: - Replies
 
     private mutating func handle(_ reply: ClientReply) {
-        guard !awaited.isEmpty else {
-            return reply.code == 421
-                ? close(ClientResult(.temporary, reply)) : violation("the server answered what nobody asked: \(reply)")
-        }
+        guard !awaited.isEmpty else { return handleUnasked(reply) }
+        replyCount += 1
         if phase == .closing { return close(failure) }
         if reply.code == 421 { return close(ClientResult(.temporary, reply)) }
         let step = awaited.removeFirst()
@@ -176,6 +185,15 @@ package struct ClientSession: Sendable {
         case .mail, .recipient, .data, .message, .messageFor, .emptyMessage, .reset:
             handleTransaction(reply, to: step)
         case .quit: close(failure)
+        }
+    }
+
+    /// A server that does not want the rest of a message may say so before its end; any server may say 421.
+    private mutating func handleUnasked(_ reply: ClientReply) {
+        switch reply.code / 100 {
+        case 4 where phase == .sendingMessage || reply.code == 421, 5 where phase == .sendingMessage:
+            close(ClientResult(negative: reply))
+        default: violation("the server answered what nobody asked: \(reply)")
         }
     }
 
@@ -218,9 +236,14 @@ package struct ClientSession: Sendable {
     }
 
     mutating func violation(_ text: String) {
-        var result = ClientResult(outcome: .temporary, enhanced: "4.5.0", text: text, cause: .protocolViolation)
-        if case .message = awaited.first { result.text += ": the server may have the message" }
         if phase == .closing { return close(failure) }
+        var result = ClientResult(outcome: .temporary, enhanced: "4.5.0", text: text, cause: .protocolViolation)
+        switch awaited.first {
+        case .message, .messageFor:
+            result.cause = .answerLost
+            result.text += ": the server may have the message"
+        default: break
+        }
         close(result)
     }
 

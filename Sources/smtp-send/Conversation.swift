@@ -1,0 +1,229 @@
+import Bytes
+import Network
+import OpenSSL
+import SMTP
+import Unix
+
+/// One connection to one server, with its session; used from one task.
+final class Conversation {
+    /// The server's name as it was asked for, and the port.
+    let server: ServerName
+    private let connection: Connection
+    private var session: ClientSession
+    private let settings: SendSettings
+    private var transcript: Transcript
+    /// Why the session is over, when it is.
+    private(set) var failure: ClientResult?
+    private(set) var isOpen = true
+
+    /// What the session came to.
+    private enum Stop {
+        case ready
+        case results([ClientResult])
+        case closed
+    }
+
+    /// Connects, and goes on until the server is ready for a message. The error is a result for every recipient.
+    static func open(
+        _ address: SocketAddress, of server: ServerName, policy: ClientConfiguration.TLSPolicy,
+        connectTimeout: Duration, settings: SendSettings
+    ) async throws(ClientResult) -> Conversation {
+        let connection: Connection
+        do throws(ConnectionError) {
+            connection = try await Connection.connect(to: address, timeout: connectTimeout)
+        } catch {
+            throw ClientResult(
+                outcome: .temporary, enhanced: "4.4.1", text: "cannot connect to \(address): \(error)",
+                cause: .connection)
+        }
+        let conversation = Conversation(connection, server, policy, settings)
+        if policy == .implicit { try await conversation.startImplicitTLS() }
+        switch await conversation.advance() {
+        case .ready, .results: return conversation
+        case .closed: throw conversation.failure ?? .noSession
+        }
+    }
+
+    private init(
+        _ connection: Connection, _ server: ServerName, _ policy: ClientConfiguration.TLSPolicy,
+        _ settings: SendSettings
+    ) {
+        self.connection = connection
+        self.server = server
+        self.settings = settings
+        session = ClientSession(
+            ClientConfiguration(
+                heloName: settings.heloName ?? HeloName.standard(from: connection.local), tls: policy,
+                dialect: settings.dialect, pipelining: settings.pipelining, credentials: settings.credentials,
+                lastStep: settings.lastStep, dropsAfterLastStep: settings.dropsAfterLastStep))
+        transcript = Transcript(isOn: settings.isVerbose)
+        transcript.note("connected to \(server.name) (\(connection.peer))")
+    }
+
+    /// The version of TLS; nil in clear.
+    var tlsVersion: String? { connection.tls?.version }
+
+    /// The most recipients of one transaction: what the server says (RFC 9422), else what every server must take
+    /// (RFC 5321 4.5.3.1.8).
+    var recipientLimit: Int { min(session.extensions.recipientLimit ?? 100, 100) }
+
+    /// True when this connection is of no use for another message.
+    var isExhausted: Bool { !isOpen || session.isExhausted }
+
+    /// Sends a message to some recipients; a result for each.
+    func send(_ message: OutgoingMessage, to recipients: [EnvelopeAddress]) async -> [ClientResult] {
+        guard isOpen else { return recipients.map { _ in failure ?? .noSession } }
+        session.begin(message.transaction(recipients))
+        guard case .results(let results) = await advance(sending: message.content) else {
+            return recipients.map { _ in failure ?? .noSession }
+        }
+        // The session goes on to wait for the next message, or ends.
+        _ = await advance()
+        return results
+    }
+
+    /// Says QUIT and closes.
+    func quit() async {
+        guard isOpen else { return }
+        session.quit()
+        _ = await advance()
+    }
+
+    // MARK: - The session's actions
+
+    /// Does what the session asks for until it has something to say to the caller.
+    private func advance(sending content: MessageContent? = nil) async -> Stop {
+        var waitStart: (reply: Int, deadline: ContinuousClock.Instant)?
+        while true {
+            switch session.next() {
+            case .write(let bytes, let isConcealed):
+                transcript.sent(bytes, isConcealed: isConcealed)
+                connection.write(bytes)
+                await flush()
+            case .receive(let step):
+                if waitStart?.reply != session.replyCount {
+                    waitStart = (session.replyCount, .now + settings.timeout(step))
+                }
+                await receive(until: waitStart?.deadline ?? .now)
+            case .startTLS: await startTLS()
+            case .sendMessage:
+                if let content { await sendMessage(content) }
+                session.messageSent()
+            case .results(let results): return .results(results)
+            case .ready: return .ready
+            case .close(let failure):
+                self.failure = failure
+                isOpen = false
+                connection.close()
+                transcript.note("closed")
+                return .closed
+            }
+        }
+    }
+
+    private func receive(until deadline: ContinuousClock.Instant) async {
+        let time = max(deadline - .now, .milliseconds(1))
+        do throws(ConnectionError) {
+            guard try await connection.receive(timeout: time) else {
+                return session.connectionLost("was closed by the server")
+            }
+            takeInput()
+        } catch {
+            session.connectionLost(error.asLoss)
+        }
+    }
+
+    private func takeInput() {
+        let bytes = connection.input.takeAll()
+        transcript.received(bytes.span)
+        session.receive(bytes.span)
+    }
+
+    private func flush() async {
+        do throws(ConnectionError) {
+            try await connection.flush(timeout: settings.sendTimeout)
+        } catch {
+            await lose(error)
+        }
+    }
+
+    /// The server took no more. What it said before it went tells why.
+    private func lose(_ error: ConnectionError) async {
+        do throws(ConnectionError) {
+            var rounds = 0
+            while rounds < 16, try await connection.receive(timeout: .seconds(1)) {
+                takeInput()
+                rounds += 1
+            }
+        } catch {}
+        session.connectionLost(error.asLoss)
+    }
+
+    // MARK: - The message
+
+    private static let pieceSize = 65_536
+
+    /// The message in encoded form; all of it and the final dot in one write when it is small.
+    private func sendMessage(_ content: MessageContent) async {
+        var encoder = ClientDataEncoder()
+        var octets = 0
+        var buffer: [UInt8] = []
+        for piece in content.pieces {
+            var offset = 0
+            while offset < piece.count {
+                if buffer.count >= 2 * Self.pieceSize {
+                    octets += buffer.count
+                    connection.write(buffer)
+                    buffer.removeAll(keepingCapacity: true)
+                    await flush()
+                    guard session.isSendingMessage else { return }
+                }
+                piece.read(offset..<(offset + Self.pieceSize)) { encoder.encode($0, into: &buffer) }
+                offset += Self.pieceSize
+            }
+        }
+        encoder.finish(into: &buffer)
+        transcript.sentMessage(octets: octets + buffer.count)
+        connection.write(buffer)
+        await flush()
+    }
+
+    // MARK: - TLS
+
+    private func startImplicitTLS() async throws(ClientResult) {
+        if let failure = await shakeHands() {
+            connection.close()
+            isOpen = false
+            throw failure
+        }
+    }
+
+    private func startTLS() async {
+        if let failure = await shakeHands() {
+            session.tlsFailed(failure)
+        } else {
+            session.tlsStarted()
+        }
+    }
+
+    /// Nil when TLS runs; else why not.
+    private func shakeHands() async -> ClientResult? {
+        ClientResult(outcome: .temporary, enhanced: "4.7.5", text: "TLS is not there", cause: .tls)
+    }
+}
+
+extension ConnectionError {
+    /// What completes "the connection ...".
+    fileprivate var asLoss: String {
+        switch self {
+        case .timedOut: "was silent for too long"
+        case .closed: "was closed by the server"
+        default: "broke (\(self))"
+        }
+    }
+}
+
+extension ClientResult {
+    static let noSession = ClientResult(
+        outcome: .temporary, enhanced: "4.4.2", text: "the session ended early", cause: .connection)
+}

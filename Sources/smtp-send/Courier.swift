@@ -1,0 +1,143 @@
+import Network
+import SMTP
+import Unix
+
+/// What became of a message for one recipient, and where.
+struct RecipientReport: Sendable {
+    var recipient: EnvelopeAddress
+    var result: ClientResult
+    /// The server that gave the result; nil when none was found.
+    var server: ServerName?
+    var tlsVersion: String?
+    /// From the first attempt on.
+    var time: Duration
+}
+
+/// Brings messages to servers, one after the other: tries host after host and address after address (RFC 5321 5.1),
+/// and keeps connections for the next message. Used from one task; several couriers work side by side.
+final class Courier {
+    private let routes: Routes
+    private let settings: SendSettings
+    private var idle: [SocketAddress: Conversation] = [:]
+    /// The order in which idle connections came to be, the oldest first.
+    private var idleOrder: [SocketAddress] = []
+    /// Connections kept while nothing is sent on them.
+    private static let idleLimit = 8
+
+    init(routes: Routes, settings: SendSettings) {
+        self.routes = routes
+        self.settings = settings
+    }
+
+    /// Sends a message to all its recipients; the reports have their order.
+    func deliver(_ message: OutgoingMessage) async -> [RecipientReport] {
+        var deliveries: [EnvelopeAddress: RecipientReport] = [:]
+        for (domain, recipients) in routes.groups(message.recipients) {
+            var delivery = Delivery(message: message, recipients: recipients)
+            switch await routes.exchanges(for: domain) {
+            case .success(let exchanges): await run(&delivery, exchanges)
+            case .failure(let failure): delivery.settle(failure, at: nil)
+            }
+            for report in delivery.reports { deliveries[report.recipient] = report }
+        }
+        return message.recipients.compactMap { deliveries[$0] }
+    }
+
+    /// Ends all connections in order.
+    func quit() async {
+        for address in idleOrder { await idle[address]?.quit() }
+        idle = [:]
+        idleOrder = []
+    }
+
+    // MARK: - Hosts and addresses
+
+    /// Goes from host to host until every recipient has a result that stands. A temporary failure leads to the next
+    /// host, a broken connection to the next address.
+    private func run(_ delivery: inout Delivery, _ exchanges: [Exchange]) async {
+        for exchange in exchanges {
+            for address in exchange.addresses where !delivery.isComplete {
+                let hasReplied = await attempt(&delivery, exchange, address)
+                if hasReplied { break }
+            }
+            if delivery.isComplete { return }
+        }
+    }
+
+    /// One host at one address. True when the host has spoken for every recipient, so that its other addresses need not
+    /// be asked.
+    private func attempt(_ delivery: inout Delivery, _ exchange: Exchange, _ address: SocketAddress) async -> Bool {
+        if let conversation = takeIdle(address) {
+            await send(&delivery, conversation, address)
+            // A server may close a connection that it finds idle: that says nothing about the message.
+            if !delivery.isLostUnheard { return delivery.hasReplied }
+        }
+        do throws(ClientResult) {
+            await send(&delivery, try await open(exchange, address), address)
+        } catch {
+            delivery.note(error, at: exchange.server)
+        }
+        return delivery.hasReplied
+    }
+
+    private func open(
+        _ exchange: Exchange, _ address: SocketAddress
+    ) async throws(ClientResult) -> Conversation {
+        // With another address to go to, one of a family that often leads nowhere is not waited for long.
+        let isOneOfMany = exchange.addresses.contains { $0.ip?.isIPv6 == false } && address.ip?.isIPv6 == true
+        let limit = isOneOfMany ? min(settings.connectTimeout, .seconds(3)) : settings.connectTimeout
+        do throws(ClientResult) {
+            return try await Conversation.open(
+                address, of: exchange.server, policy: settings.tls.policy, connectTimeout: limit, settings: settings)
+        } catch {
+            guard error.cause == .tls, settings.tls.fallsBackToClear, settings.tls.policy == .opportunistic else {
+                throw error
+            }
+            return try await Conversation.open(
+                address, of: exchange.server, policy: .never, connectTimeout: limit, settings: settings)
+        }
+    }
+
+    /// Sends the message to those who have no result that stands; in several transactions when the server takes only so
+    /// many recipients at a time.
+    private func send(_ delivery: inout Delivery, _ conversation: Conversation, _ address: SocketAddress) async {
+        var waiting = delivery.pending[...]
+        while !waiting.isEmpty {
+            let batch = Array(waiting.prefix(conversation.recipientLimit))
+            waiting = waiting.dropFirst(batch.count)
+            let results = await conversation.send(delivery.message, to: batch)
+            delivery.note(results, for: batch, conversation)
+            if results.contains(where: { $0.outcome == .accepted }) {
+                // RFC 5321 4.5.3.1.10: those beyond the server's limit get a transaction of their own.
+                waiting = zip(batch, results).filter { $1.isTooManyRecipients }.map { $0.0 } + waiting
+            }
+            if conversation.isExhausted { break }
+        }
+        if conversation.isExhausted {
+            await conversation.quit()
+        } else {
+            await keep(conversation, address)
+        }
+    }
+
+    // MARK: - Idle connections
+
+    private func takeIdle(_ address: SocketAddress) -> Conversation? {
+        idleOrder.removeAll { $0 == address }
+        return idle.removeValue(forKey: address)
+    }
+
+    private func keep(_ conversation: Conversation, _ address: SocketAddress) async {
+        if idleOrder.count >= Self.idleLimit, let oldest = idleOrder.first { await takeIdle(oldest)?.quit() }
+        idle[address] = conversation
+        idleOrder.append(address)
+    }
+}
+
+extension ClientResult {
+    /// The server takes no more recipients in this transaction, but took others.
+    fileprivate var isTooManyRecipients: Bool {
+        outcome == .temporary && (code == 452 || code == 552)
+            && (enhanced == nil || enhanced == "4.5.3" || enhanced == "5.5.3")
+    }
+}

@@ -1,0 +1,79 @@
+import Bytes
+import SMTP
+import Unix
+
+/// The bytes of a message: in memory, in a mapped file, or both one after the other.
+struct MessageContent: Sendable {
+    /// A mapped file that several messages may share.
+    final class Mapping: Sendable {
+        let file: MappedFile
+        init(path: String) throws(SystemError) { file = try MappedFile(path: path) }
+        init(_ file: consuming MappedFile) { self.file = file }
+    }
+
+    enum Piece: Sendable {
+        case bytes([UInt8])
+        case mapped(Mapping, Range<Int>)
+
+        var count: Int {
+            switch self {
+            case .bytes(let bytes): bytes.count
+            case .mapped(_, let range): range.count
+            }
+        }
+
+        /// Calls `body` with a part of the piece; the range is cut to the piece.
+        func read(_ range: Range<Int>, _ body: (Span<UInt8>) -> Void) {
+            let range = range.clamped(to: 0..<count)
+            switch self {
+            case .bytes(let bytes): body(bytes.span.extracting(range))
+            case .mapped(let mapping, let whole):
+                let lower = whole.lowerBound + range.lowerBound
+                Self.read(mapping.file, lower..<(lower + range.count), body)
+            }
+        }
+
+        private static func read(_ file: borrowing MappedFile, _ range: Range<Int>, _ body: (Span<UInt8>) -> Void) {
+            body(file.bytes.extracting(range))
+        }
+    }
+
+    var pieces: [Piece]
+
+    init(_ bytes: [UInt8]) { pieces = [.bytes(bytes)] }
+    init(pieces: [Piece]) { self.pieces = pieces }
+
+    /// The stored size in octets.
+    var count: Int { pieces.reduce(0) { $0 + $1.count } }
+
+    /// What a server must be told of the message. Every piece but the last must end with a line end.
+    var survey: ClientMessageSurvey {
+        var survey = ClientMessageSurvey()
+        for piece in pieces { piece.read(0..<piece.count) { survey.add($0) } }
+        return survey
+    }
+}
+
+/// A message on its way: its bytes, its envelope, and the name that results speak of.
+struct OutgoingMessage: Sendable {
+    /// The file's name as it was given; `-` for standard input.
+    let name: String
+    let content: MessageContent
+    /// Without angle brackets; empty for the null reverse-path.
+    let reversePath: String
+    let recipients: [EnvelopeAddress]
+    let survey: ClientMessageSurvey
+
+    init(name: String, content: MessageContent, reversePath: String, recipients: [EnvelopeAddress]) {
+        self.name = name
+        self.content = content
+        self.reversePath = reversePath
+        self.recipients = recipients
+        survey = content.survey
+    }
+
+    /// The transaction for some of the recipients.
+    func transaction(_ recipients: [EnvelopeAddress]) -> ClientTransaction {
+        ClientTransaction(reversePath: reversePath, recipients: recipients.map(\.text), survey: survey)
+    }
+}

@@ -1,0 +1,102 @@
+import CommandLineTool
+import SMTP
+import Synchronization
+
+/// Tells what became of each recipient, and remembers it for the exit code.
+final class Report: Sendable {
+    enum Form: Sendable { case lines, json, failuresOnly }
+
+    private struct Tally {
+        var temporary: [ClientResult.Cause] = []
+        var refused: [ClientResult.Cause] = []
+    }
+
+    private let form: Form
+    private let tally = Mutex(Tally())
+
+    init(form: Form) { self.form = form }
+
+    /// Writes the results of a message.
+    func add(_ reports: [RecipientReport], message: String) {
+        for report in reports {
+            count(report.result)
+            switch form {
+            case .json: writeJSON(report, message)
+            case .lines: writeLine(report)
+            case .failuresOnly: break
+            }
+            if report.result.outcome != .accepted { sayFailure(report) }
+        }
+    }
+
+    private func count(_ result: ClientResult) {
+        tally.withLock { tally in
+            switch result.outcome {
+            case .accepted: break
+            // One cause is enough to know; the list stays as short as the number of causes.
+            case .temporary: if !tally.temporary.contains(result.cause) { tally.temporary.append(result.cause) }
+            case .refused: if !tally.refused.contains(result.cause) { tally.refused.append(result.cause) }
+            }
+        }
+    }
+
+    /// 0 all accepted; 75 when trying again is worth it for some; else 69, or what says more when all failures agree.
+    var exitCode: ExitCode {
+        tally.withLock { tally in
+            if !tally.temporary.isEmpty {
+                return tally.temporary == [.protocolViolation] ? .protocolError : .temporaryFailure
+            }
+            switch tally.refused {
+            case []: return .ok
+            case [.authentication]: return .noPermission
+            case [.domain]: return .noHost
+            default: return .unavailable
+            }
+        }
+    }
+
+    private func writeJSON(_ report: RecipientReport, _ message: String) {
+        var json = JSONWriter()
+        json.object { json in
+            json.field("recipient", report.recipient.text)
+            json.field("outcome", report.result.outcome.rawValue)
+            json.field("code", report.result.code)
+            json.field("enhanced", report.result.enhanced)
+            json.field("text", report.result.text)
+            json.field("host", report.server?.name)
+            json.field("port", report.server?.port.map { Int($0) })
+            json.field("tls", report.tlsVersion)
+            json.field("ms", report.time.milliseconds, decimals: 1)
+            json.field("message", message)
+        }
+        Output.standard.write(json.takeLine())
+    }
+
+    private func writeLine(_ report: RecipientReport) {
+        guard report.result.outcome == .accepted else { return }
+        let place = report.server.map { " (\($0))" } ?? ""
+        Output.standard.writeLine(
+            TerminalText.escape("\(report.recipient.text): accepted: \(report.result.words)\(place)"))
+    }
+
+    private func sayFailure(_ report: RecipientReport) {
+        let verb = report.result.outcome == .refused ? "refused" : "not delivered yet"
+        let place = report.server.map { " by \($0)" } ?? ""
+        let advice = report.result.outcome == .temporary ? ": try again later" : ""
+        Diagnostics.say("\(report.recipient.text): \(verb)\(place): \(report.result.words)\(advice)")
+    }
+}
+
+extension ClientResult {
+    /// Codes and text on one line.
+    fileprivate var words: String {
+        let text = text.split(separator: "\n").joined(separator: " / ")
+        return [code.map(String.init), enhanced, text].compactMap { $0 }.joined(separator: " ")
+    }
+}
+
+extension Duration {
+    fileprivate var milliseconds: Double {
+        Double(components.seconds) * 1_000 + Double(components.attoseconds) / 1e15
+    }
+}

@@ -1,0 +1,42 @@
+import CommandLineTool
+
+/// The options of smtp-send.
+enum SendOptions {
+    private static let envelope = "Envelope"
+    static let from = Option.text(
+        "from", short: "f", "A", "the sender of the envelope; '' or <> is the null sender", group: envelope)
+    static let to = Option.list("to", "A[,A]", "recipients; may be given again", group: envelope)
+
+    private static let route = "Where to"
+    static let server = Option.text(
+        "server", short: "s", "HOST[:PORT]", "send everything there (port 25; unix:PATH works too)", group: route)
+    static let lmtp = Option.text("lmtp", "PATH", "send by LMTP over a Unix socket", group: route, completion: .file)
+    static let ipv4 = Option.flag("ipv4", short: "4", "use IPv4 addresses only", group: route)
+    static let ipv6 = Option.flag("ipv6", short: "6", "use IPv6 addresses only", group: route)
+
+    private static let session = "Session"
+    static let helo = Option.text("helo", "NAME", "the name for EHLO (this host's name)", group: session)
+    static let noPipelining = Option.flag("no-pipelining", "send commands one by one", group: session)
+    static let timeout: Option<Duration?> = .duration(
+        "timeout", "S", "the longest wait for any answer (as RFC 5321 says: 2 to 10 minutes)", group: session)
+    static let connections = Option.integer(
+        "connections", "N", in: 1...1_000, default: 1, "send over N connections at a time (1)", group: session)
+    static let quitAfter = Option.choice(
+        "quit-after", steps, default: "", "stop after a step of the session, with QUIT", group: session)
+    static let dropAfter = Option.choice(
+        "drop-after", steps, default: "", "stop after a step of the session without a word", group: session)
+    static let steps = ["greeting", "helo", "tls", "auth", "mail", "rcpt", "data", "dot"]
+
+    private static let output = "Output"
+    static let json = Option.flag("json", "one JSON object a recipient", group: output)
+    static let verbose = Option.flag("verbose", short: "v", "the session as it goes, on standard error", group: output)
+    static let quiet = Option.flag("quiet", short: "q", "say failures only", group: output)
+
+    static let all: [AnyOption] = [
+        AnyOption(from), AnyOption(to),
+        AnyOption(server), AnyOption(lmtp), AnyOption(ipv4), AnyOption(ipv6),
+        AnyOption(helo), AnyOption(noPipelining), AnyOption(timeout), AnyOption(connections), AnyOption(quitAfter),
+        AnyOption(dropAfter),
+        AnyOption(json), AnyOption(verbose), AnyOption(quiet),
+    ]
+}

@@ -1,0 +1,106 @@
+import Bytes
+import CommandLineTool
+import SMTP
+import Unix
+
+/// The envelope as the command line gives it.
+struct EnvelopeOptions: Sendable {
+    /// Empty for the null sender; nil when not given.
+    var reversePath: String?
+    var recipients: [EnvelopeAddress]
+}
+
+/// What the command line asks for, checked.
+struct SendPlan: Sendable {
+    let envelope: EnvelopeOptions
+    let routes: Routes
+    let settings: SendSettings
+    let reportForm: Report.Form
+    let connections: Int
+
+    init(_ arguments: Arguments) throws(ToolFailure) {
+        envelope = try Self.envelope(arguments)
+        routes = try Self.routes(arguments)
+        settings = try Self.settings(arguments, routes.destination)
+        connections = arguments[SendOptions.connections]
+        reportForm = arguments[SendOptions.json] ? .json : arguments[SendOptions.quiet] ? .failuresOnly : .lines
+    }
+
+    // MARK: - Envelope
+
+    private static func envelope(_ arguments: Arguments) throws(ToolFailure) -> EnvelopeOptions {
+        var recipients: [EnvelopeAddress] = []
+        for part in arguments[SendOptions.to].flatMap(EnvelopeAddress.parts) {
+            guard let address = EnvelopeAddress(part) else {
+                throw ToolFailure(.usage, "--to \(part): is not an address: write local-part@domain")
+            }
+            if !recipients.contains(address) { recipients.append(address) }
+        }
+        return EnvelopeOptions(reversePath: try reversePath(arguments), recipients: recipients)
+    }
+
+    private static func reversePath(_ arguments: Arguments) throws(ToolFailure) -> String? {
+        guard let text = arguments[SendOptions.from]?.trimmingASCIIWhitespace() else { return nil }
+        if text.isEmpty || text == "<>" { return "" }
+        guard let address = EnvelopeAddress(text) else {
+            throw ToolFailure(.usage, "--from \(text): is not an address: write local-part@domain, or <> for none")
+        }
+        return address.text
+    }
+
+    // MARK: - Routes
+
+    private static func routes(_ arguments: Arguments) throws(ToolFailure) -> Routes {
+        let family: Routes.Family
+        switch (arguments[SendOptions.ipv4], arguments[SendOptions.ipv6]) {
+        case (true, true): throw ToolFailure(.usage, "-4 and -6: exclude each other: give one or none")
+        case (true, false): family = .ipv4
+        case (false, true): family = .ipv6
+        case (false, false): family = .any
+        }
+        return Routes(destination: try destination(arguments), family: family)
+    }
+
+    private static func destination(_ arguments: Arguments) throws(ToolFailure) -> Routes.Destination {
+        switch (arguments[SendOptions.server], arguments[SendOptions.lmtp]) {
+        case (.some, .some): throw ToolFailure(.usage, "--server and --lmtp: exclude each other: give one")
+        case (let server?, nil):
+            return .server(try ServerName(option: server, defaultPort: 25))
+        case (nil, let path?):
+            guard SocketAddress("unix:" + path) != nil else {
+                throw ToolFailure(.usage, "--lmtp \(path): is not the path of a Unix socket")
+            }
+            return .server(ServerName(name: path, port: nil))
+        case (nil, nil): return .mailExchanges(port: 25)
+        }
+    }
+
+    // MARK: - Sessions
+
+    private static func settings(
+        _ arguments: Arguments, _ destination: Routes.Destination
+    ) throws(ToolFailure) -> SendSettings {
+        let steps = [arguments[SendOptions.quitAfter], arguments[SendOptions.dropAfter]].compactMap(ClientStep.init)
+        if steps.count == 2 {
+            throw ToolFailure(.usage, "--quit-after and --drop-after: exclude each other: give one")
+        }
+        return SendSettings(
+            heloName: try heloName(arguments),
+            tls: .init(policy: .never, fallsBackToClear: false),
+            dialect: arguments.isGiven(SendOptions.lmtp) ? .lmtp : .smtp,
+            pipelining: !arguments[SendOptions.noPipelining],
+            credentials: nil,
+            lastStep: steps.first,
+            dropsAfterLastStep: arguments.isGiven(SendOptions.dropAfter),
+            timeout: arguments[SendOptions.timeout],
+            isVerbose: arguments[SendOptions.verbose])
+    }
+
+    private static func heloName(_ arguments: Arguments) throws(ToolFailure) -> String? {
+        guard let name = arguments[SendOptions.helo] else { return nil }
+        guard !name.isEmpty, name.utf8.allSatisfy({ $0 > ASCII.space && $0 != ASCII.delete }) else {
+            throw ToolFailure(.usage, "--helo \(name): is not one word: give a host name or an address literal")
+        }
+        return name
+    }
+}

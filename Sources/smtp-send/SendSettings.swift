@@ -1,0 +1,34 @@
+import SMTP
+
+/// How messages are delivered, as the command line says.
+struct SendSettings: Sendable {
+    /// What TLS is for.
+    struct TLS: Sendable {
+        var policy: ClientConfiguration.TLSPolicy
+        /// When the handshake fails, the server is tried again in clear (RFC 7435 3).
+        var fallsBackToClear: Bool
+    }
+
+    /// The name for EHLO; nil: this host's name, or the address of the connection's end.
+    var heloName: String?
+    var tls: TLS
+    var dialect: ClientConfiguration.Dialect
+    var pipelining: Bool
+    var credentials: ClientCredentials?
+    var lastStep: ClientStep?
+    var dropsAfterLastStep: Bool
+    /// The longest wait for any answer; nil: as long as RFC 5321 4.5.3.2 says.
+    var timeout: Duration?
+    var isVerbose: Bool
+
+    /// The longest wait for a connection to one address.
+    var connectTimeout: Duration { timeout ?? .seconds(30) }
+    /// The longest time without progress while a message is sent (RFC 5321 4.5.3.2.5).
+    var sendTimeout: Duration { timeout ?? .seconds(180) }
+
+    func timeout(_ step: ClientStep) -> Duration {
+        let standard = Duration.seconds(step.timeLimit)
+        guard let timeout else { return standard }
+        return step == .quit ? min(timeout, standard) : timeout
+    }
+}

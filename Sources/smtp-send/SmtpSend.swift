@@ -1,0 +1,69 @@
+import CommandLineTool
+import Unix
+
+/// Sends messages by SMTP: to one server, or to the hosts that take the mail of each recipient.
+enum SmtpSend: Tool {
+    static let description = ToolDescription(
+        name: "smtp-send",
+        summary: "send messages by SMTP, and say what became of each recipient",
+        synopsis: ["[options] [MESSAGE...]"],
+        details: """
+            Sends each MESSAGE (a file with one message; - or none: standard input) to its recipients. Line ends become \
+            CRLF, dots are stuffed, and no bare CR or LF leaves; else the bytes go out as they are.
+
+            One recipient that is refused does not stop the others. What became of each is told one a line, failures \
+            on standard error.
+            """,
+        options: SendOptions.all,
+        sections: [
+            .init(
+                "JSON",
+                """
+                With --json, one object a recipient: recipient, outcome (accepted, refused, temporary), code (the reply \
+                code, null when there was no reply), enhanced (the enhanced status code), text, host, port, tls (the \
+                version of TLS, null in clear), ms (milliseconds from the first attempt), message (the file's name).
+                """)
+        ],
+        examples: [
+            .init(
+                "Send a message to a server",
+                "smtp-send --server localhost:2525 --from a@example.org --to b@example.org m.eml")
+        ],
+        exitCodes: [
+            (.ok, "all recipients accepted"),
+            (.usage, "wrong usage"),
+            (.dataError, "a message or an address in it cannot be used"),
+            (.noInput, "a message file cannot be read"),
+            (.noHost, "no such host or domain"),
+            (.unavailable, "some or all recipients refused for good"),
+            (.ioError, "reading or writing failed"),
+            (.temporaryFailure, "some or all recipients not delivered yet: try again later"),
+            (.protocolError, "the server does not speak SMTP"),
+            (.noPermission, "the server refused the credentials"),
+        ],
+        seeAlso: ["smtp-serve(1)", "mx(1)"])
+
+    static func run(_ arguments: Arguments) throws -> ExitCode {
+        let plan = try SendPlan(arguments)
+        let source = try MessageSource(arguments, envelope: plan.envelope)
+        let report = Report(form: plan.reportForm)
+        try EventLoop.run { _ in
+            try await withThrowingTaskGroup(of: Void.self) { group in
+                for _ in 0..<plan.connections {
+                    group.addTask { try await work(source, plan, report) }
+                }
+                try await group.waitForAll()
+            }
+        }
+        return report.exitCode
+    }
+
+    /// One courier takes messages until there are none.
+    private static func work(_ source: MessageSource, _ plan: SendPlan, _ report: Report) async throws {
+        let courier = Courier(routes: plan.routes, settings: plan.settings)
+        while let message = try source.next() {
+            report.add(await courier.deliver(message), message: message.name)
+        }
+        await courier.quit()
+    }
+}
