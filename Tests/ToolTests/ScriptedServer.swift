@@ -1,0 +1,149 @@
+import Foundation
+import Synchronization
+import TestSupport
+
+/// An SMTP server of a test's own making on a loopback port: every line gets the answer that the test wants.
+final class ScriptedServer: Sendable {
+    enum Answer: Sendable {
+        /// Lines without their CRLF.
+        case say([String])
+        /// Bytes as they are, then the end of the connection.
+        case sayAndClose(String)
+        case close
+        case silence
+
+        static func say(_ line: String) -> Answer { .say([line]) }
+    }
+
+    /// What the server heard, in order: `connect`, command lines, and `.` at the end of a message.
+    struct Log: Sendable {
+        var lines: [String] = []
+        /// Each message as it came, stuffed, with its final dot.
+        var messages: [String] = []
+        /// How many reads of the socket brought the lines: pipelined ones come in one.
+        var connections = 0
+    }
+
+    let port: UInt16
+    private let socket: Int32
+    private let state = Mutex(Log())
+
+    var log: Log { state.withLock { $0 } }
+
+    /// `answer` gets `connect` or a line, and how many times that verb was heard before on all connections.
+    init(address: String = "127.0.0.1", port wanted: UInt16 = 0, answer: @escaping @Sendable (String, Int) -> Answer)
+        throws
+    {
+        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
+        var one: Int32 = 1
+        setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
+        var place = sockaddr_in()
+        place.sin_family = sa_family_t(AF_INET)
+        place.sin_port = wanted.bigEndian
+        inet_pton(AF_INET, address, &place.sin_addr)
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        let socket = self.socket
+        let bound = withUnsafeMutablePointer(to: &place) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                bind(socket, $0, length) == 0 && listen(socket, 64) == 0 && getsockname(socket, $0, &length) == 0
+            }
+        }
+        guard bound else { throw TestFailure("cannot listen on \(address):\(wanted)") }
+        port = UInt16(bigEndian: place.sin_port)
+        Thread.detachNewThread { [self] in
+            while true {
+                let client = accept(socket, nil, nil)
+                if client < 0 { return }
+                Thread.detachNewThread { [self] in
+                    serve(client, answer)
+                    Glibc.close(client)
+                }
+            }
+        }
+    }
+
+    /// Stops listening.
+    func stop() {
+        shutdown(socket, Int32(SHUT_RDWR))
+        Glibc.close(socket)
+    }
+
+    private func serve(_ client: Int32, _ answer: @Sendable (String, Int) -> Answer) {
+        state.withLock { $0.connections += 1 }
+        guard reply(client, note("connect", answer)) else { return }
+        var pending: [UInt8] = []
+        var message: [UInt8]?
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = recv(client, &buffer, buffer.count, 0)
+            if count <= 0 { return }
+            pending += buffer[..<count]
+            while let end = pending.firstIndex(of: 10) {
+                let raw = Array(pending[...end])
+                pending.removeFirst(end + 1)
+                let line = String(decoding: raw.filter { $0 != 13 && $0 != 10 }, as: UTF8.self)
+                if let soFar = message {
+                    message = soFar + raw
+                    guard line == "." else { continue }
+                    let whole = String(decoding: soFar + raw, as: UTF8.self)
+                    state.withLock { $0.messages.append(whole) }
+                    message = nil
+                }
+                let said = note(line, answer)
+                if case .say(let lines) = said, lines.last?.hasPrefix("354") ?? false { message = [] }
+                guard reply(client, said) else { return }
+            }
+        }
+    }
+
+    private func note(_ line: String, _ answer: @Sendable (String, Int) -> Answer) -> Answer {
+        let verb = line.prefix { $0 != " " }
+        let before = state.withLock { log in
+            defer { log.lines.append(line) }
+            return log.lines.count { $0.prefix { $0 != " " } == verb }
+        }
+        return answer(line, before)
+    }
+
+    /// False when the connection is to be closed.
+    private func reply(_ client: Int32, _ answer: Answer) -> Bool {
+        switch answer {
+        case .say(let lines):
+            send(client, lines.map { $0 + "\r\n" }.joined())
+            return true
+        case .sayAndClose(let text):
+            send(client, text)
+            return false
+        case .close: return false
+        case .silence: return true
+        }
+    }
+
+    private func send(_ client: Int32, _ text: String) {
+        let bytes = Array(text.utf8)
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes {
+                Glibc.send(client, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL))
+            }
+            if count <= 0 { return }
+            sent += count
+        }
+    }
+
+    /// A server that takes everything, with these extensions.
+    static func good(_ line: String, _ extensions: [String] = ["PIPELINING", "8BITMIME", "SIZE 10000000"]) -> Answer {
+        switch line.prefix(4).uppercased() {
+        case "CONN": .say("220 test.example ESMTP")
+        case "EHLO", "LHLO":
+            .say(
+                (["test.example"] + extensions).enumerated().map { index, word in
+                    "250\(index == extensions.count ? " " : "-")\(word)"
+                })
+        case "DATA": .say("354 go on")
+        case "QUIT": .sayAndClose("221 2.0.0 bye\r\n")
+        case ".": .say("250 2.0.0 queued as 7F3A")
+        default: .say("250 2.0.0 ok")
+        }
+    }
+}
