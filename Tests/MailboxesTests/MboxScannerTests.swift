@@ -16,49 +16,65 @@ private let date = "Thu Jan  1 00:00:00 1970"
 
     static let cases = [
         Case(rule: "one message", mailbox: "From a@b \(date)\nX: y\n\nz\n\n", messages: ["X: y\n\nz\n"]),
-        Case(rule: "exactly one blank line belongs to the format",
+        Case(
+            rule: "exactly one blank line belongs to the format",
             mailbox: "From a@b \(date)\nz\n\n\n\nFrom a@b \(date)\ny\n\n\n", messages: ["z\n\n\n", "y\n\n"]),
-        Case(rule: "a From_ line with address and date needs no blank line",
+        Case(
+            rule: "a From_ line with address and date needs no blank line",
             mailbox: "From a@b \(date)\nz\nFrom a@b \(date)\ny\n", messages: ["z\n", "y\n"],
             findings: ["missing-blank-line": 1]),
-        Case(rule: "a From_ line with spaces in the sender needs a blank line",
+        Case(
+            rule: "a From_ line with spaces in the sender needs a blank line",
             mailbox: "From a@b \(date)\nz\nFrom a b \(date)\ny\n\nFrom a b \(date)\nx\n",
             messages: ["z\nFrom a b \(date)\ny\n", "x\n"], findings: ["unquoted-from": 1]),
-        Case(rule: "prose that begins with From does not begin a message",
+        Case(
+            rule: "prose that begins with From does not begin a message",
             mailbox: "From a@b \(date)\nX: y\n\nz\n\nFrom here on it rains\nw\n\n",
             messages: ["X: y\n\nz\n\nFrom here on it rains\nw\n"], findings: ["unquoted-from": 1]),
-        Case(rule: "a From_ line without date begins a message when a header follows",
+        Case(
+            rule: "a From_ line without date begins a message when a header follows",
             mailbox: "From a@b \(date)\nX: y\n\nz\n\nFrom alice\nSubject: w\n\n",
             messages: ["X: y\n\nz\n", "Subject: w\n"], findings: ["bad-from-line": 1]),
-        Case(rule: "a bare From_ line begins a message after a blank line",
+        Case(
+            rule: "a bare From_ line begins a message after a blank line",
             mailbox: "From \nz\n\nFrom \ny\n\nFrom\nx\nFrom \nw\n", messages: ["z\n", "y\n\nFrom\nx\nFrom \nw\n"],
             findings: ["bad-from-line": 2, "unquoted-from": 1]),
-        Case(rule: "mboxrd loses one > of each quoted From_ line",
+        Case(
+            rule: "mboxrd loses one > of each quoted From_ line",
             mailbox: "From a@b \(date)\n>From x\n>>From y\n > >From z\n>>>>From\n\n",
             messages: ["From x\n>From y\n > >From z\n>>>>From\n"]),
-        Case(rule: "mboxo keeps every >", mailbox: "From a@b \(date)\n>From x\n>>From y\n\n",
+        Case(
+            rule: "mboxo keeps every >", mailbox: "From a@b \(date)\n>From x\n>>From y\n\n",
             messages: [">From x\n>>From y\n"], format: .mboxo),
-        Case(rule: "CRLF lines are read as such", mailbox: "From a@b \(date)\r\nz\r\n\r\nFrom a@b \(date)\r\ny\r\n\r\n",
+        Case(
+            rule: "CRLF lines are read as such", mailbox: "From a@b \(date)\r\nz\r\n\r\nFrom a@b \(date)\r\ny\r\n\r\n",
             messages: ["z\r\n", "y\r\n"]),
-        Case(rule: "a last line without line end stays so", mailbox: "From a@b \(date)\nz", messages: ["z"],
+        Case(
+            rule: "a last line without line end stays so", mailbox: "From a@b \(date)\nz", messages: ["z"],
             findings: ["missing-last-line-end": 1]),
         Case(rule: "an empty message", mailbox: "From a@b \(date)\n\nFrom a@b \(date)\n", messages: ["", ""]),
-        Case(rule: "blank lines before the first message are skipped", mailbox: "\n\r\nFrom a@b \(date)\nz\n",
+        Case(
+            rule: "blank lines before the first message are skipped", mailbox: "\n\r\nFrom a@b \(date)\nz\n",
             messages: ["z\n"]),
         Case(rule: "an empty mailbox", mailbox: "", messages: []),
-        Case(rule: "a Content-Length that a From_ line follows is believed",
-            mailbox: "From a@b \(date)\nContent-Length: 38\n\n\nFrom x@y \(date)\n\nz\n\nFrom a@b \(date)\ncontent-length:2\n\ny\n\n",
+        Case(
+            rule: "a Content-Length that a From_ line follows is believed",
+            mailbox:
+                "From a@b \(date)\nContent-Length: 38\n\n\nFrom x@y \(date)\n\nz\n\nFrom a@b \(date)\ncontent-length:2\n\ny\n\n",
             messages: ["Content-Length: 38\n\n\nFrom x@y \(date)\n\nz\n", "content-length:2\n\ny\n"], format: .mboxcl2,
             findings: [:]),
-        Case(rule: "a Content-Length that is wrong does not swallow the next message",
+        Case(
+            rule: "a Content-Length that is wrong does not swallow the next message",
             mailbox: "From a@b \(date)\nContent-Length: 9\n\nz\n\nFrom a@b \(date)\nContent-Length: 99999\n\ny\n\n",
             messages: ["Content-Length: 9\n\nz\n", "Content-Length: 99999\n\ny\n"], format: .mboxcl,
             findings: ["bad-content-length": 2]),
-        Case(rule: "a Content-Length of a number beyond all bounds",
+        Case(
+            rule: "a Content-Length of a number beyond all bounds",
             mailbox: "From a@b \(date)\nContent-Length: 999999999999999999\n\nz\n\n",
             messages: ["Content-Length: 999999999999999999\n\nz\n"], format: .mboxcl,
             findings: ["bad-content-length": 1]),
-        Case(rule: "Content-Length has no meaning in mboxrd",
+        Case(
+            rule: "Content-Length has no meaning in mboxrd",
             mailbox: "From a@b \(date)\nContent-Length: 38\n\n\nFrom x@y \(date)\n\nz\n\n",
             messages: ["Content-Length: 38\n\n", "\nz\n"]),
     ]

@@ -71,7 +71,9 @@ func write(_ messages: [[UInt8]], _ format: MboxFormat, crlf: Bool = false, step
         }
         writer.end()
         file += writer.output[..<writer.readyCount]
-        for patch in writer.patches { file.replaceSubrange(patch.offset..<patch.offset + patch.bytes.count, with: patch.bytes) }
+        for patch in writer.patches {
+            file.replaceSubrange(patch.offset..<patch.offset + patch.bytes.count, with: patch.bytes)
+        }
         writer.removeReady()
     }
     return file

@@ -24,7 +24,8 @@ package struct FromLine: Equatable, Sendable {
         }
         var words = Self.words(bytes, line.lowerBound + 5..<line.upperBound)
         isBare = words.isEmpty
-        if words.count >= 3, bytes.equal(words[words.count - 3], "remote"), bytes.equal(words[words.count - 2], "from") {
+        if words.count >= 3, bytes.equal(words[words.count - 3], "remote"), bytes.equal(words[words.count - 2], "from")
+        {
             words.removeLast(3)
         }
         // The last place where a date can be read up to the end: a sender may hold what looks like the start of one.

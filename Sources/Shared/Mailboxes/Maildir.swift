@@ -100,7 +100,9 @@ package final class Maildir: Sendable {
     }
 
     /// The status of a message's file: size, times.
-    package func status(_ entry: Entry) throws(SystemError) -> stat { try directory(entry.folder).status(entry.name.bytes) }
+    package func status(_ entry: Entry) throws(SystemError) -> stat {
+        try directory(entry.folder).status(entry.name.bytes)
+    }
 
     /// Removes a message; one that is gone already is ENOENT. `synchronize(_:)` makes it last.
     package func remove(_ entry: Entry) throws(SystemError) {

@@ -50,6 +50,15 @@ package struct MboxFindings: Equatable, Sendable {
         }
     }
 
+    /// Adds what was found elsewhere.
+    package mutating func add(_ id: MboxFindingID, _ more: Places) {
+        let old = places[id]
+        places[id] = Places(
+            count: (old?.count ?? 0) + more.count, first: Swift.min(old?.first ?? more.first, more.first))
+    }
+
+    package mutating func remove(_ id: MboxFindingID) { places[id] = nil }
+
     /// All findings, by the place where they were first made, then by name.
     package var sorted: [(id: MboxFindingID, places: Places)] {
         places.map { (id: $0.key, places: $0.value) }

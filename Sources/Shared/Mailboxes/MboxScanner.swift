@@ -173,7 +173,8 @@ package struct MboxScanner: Sendable {
         let line = bytes.line(at: start)
         // A line without end, however long, cannot be held: past the limit the rest of it is content.
         guard line.isTerminated || isFinal || bytes.count - start > FromLine.lengthLimit else { return nil }
-        let content = line.content.count > FromLine.lengthLimit && !line.isTerminated
+        let content =
+            line.content.count > FromLine.lengthLimit && !line.isTerminated
             ? start..<start + FromLine.lengthLimit : line.content
         isCRLF = line.isTerminated && line.next - content.upperBound == 2
         lacksLineEnd = !content.isEmpty && bytes[content.upperBound - 1] == MboxWriter.missingLineEndMark

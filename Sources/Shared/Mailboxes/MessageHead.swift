@@ -39,6 +39,12 @@ package struct MessageHead: Sendable {
         findStorageFields()
     }
 
+    /// CRLF when the first line ends so, else LF.
+    package var lineEnd: [UInt8] {
+        guard let lf = bytes.firstIndex(of: ASCII.lf), lf > 0, bytes[lf - 1] == ASCII.cr else { return [ASCII.lf] }
+        return [ASCII.cr, ASCII.lf]
+    }
+
     private mutating func findStorageFields() {
         let header = bytes
         let span = header.span

@@ -1,0 +1,93 @@
+import Bytes
+import Unix
+
+/// What a look at the whole of an mbox tells: its variant, how surely and why, and how much it holds.
+package struct MboxSurvey: Equatable, Sendable {
+    /// The variant that it is read as.
+    package let format: MboxFormat
+    /// Why that variant, for people: `41 lines ">>From", no Content-Length`.
+    package let reason: String
+    /// False when another variant would fit as well.
+    package let isCertain: Bool
+    package let messages: Int
+    /// The bytes of all messages, without From_ lines and the blank lines between messages.
+    package let bytes: Int
+    package let findings: MboxFindings
+
+    /// Reads `file`, a regular file at its start or a pipe, to its end.
+    package init(_ file: consuming FileDescriptor) throws(MailboxError) {
+        var reader: MboxReader
+        // Read as mboxcl, all that tells the variants apart comes to light.
+        do throws(SystemError) { reader = try MboxReader(file, format: .mboxcl) } catch { throw .system(error) }
+        var bytes = 0
+        var lines = CountedLines()
+        var counted = 0
+        while let event = try reader.next() {
+            switch event {
+            case .begin: counted = reader.scanner.countedMessages
+            case .content(let range):
+                bytes += range.count
+                if reader.scanner.countedMessages > counted { lines.look(at: reader.buffer.span, range) }
+            case .end, .look: break
+            }
+        }
+        self.init(reader.scanner, bytes: bytes, lines: lines)
+    }
+
+    /// Lines in counted bodies that tell whether these are quoted.
+    private struct CountedLines {
+        var unquoted = 0
+        var quoted = 0
+
+        mutating func look(at bytes: Span<UInt8>, _ range: Range<Int>) {
+            var start = range.lowerBound
+            while let place = bytes.firstIndex(of: "From ", in: start..<range.upperBound) {
+                start = place + 5
+                guard place > range.lowerBound else { continue }
+                if bytes[place - 1] == ASCII.lf { unquoted += 1 }
+                if bytes[place - 1] == ASCII.greater, place - 1 == range.lowerBound || bytes[place - 2] == ASCII.lf {
+                    quoted += 1
+                }
+            }
+        }
+    }
+
+    private init(_ scanner: MboxScanner, bytes: Int, lines: CountedLines) {
+        messages = scanner.messageCount
+        let counted = scanner.countedMessages
+        let wrong = scanner.findings.places[.badContentLength]?.count ?? 0
+        var findings = scanner.findings
+        if counted > 0, counted >= wrong, counted * 2 >= messages {
+            let right = "Content-Length right in \(counted) of \(messages) message\(messages == 1 ? "" : "s")"
+            if lines.quoted > 0, lines.unquoted == 0 {
+                format = .mboxcl
+                reason = "\(right), \(Self.count(lines.quoted, "line")) \">From\""
+                isCertain = true
+            } else {
+                format = .mboxcl2
+                isCertain = lines.unquoted > 0
+                reason =
+                    right
+                    + (isCertain ? ", \(Self.count(lines.unquoted, "line")) \"From\" in them" : ", no \"From\" lines")
+            }
+            self.bytes = bytes
+        } else {
+            findings.remove(.missingContentLength)
+            let lengths = counted + wrong == 0 ? "no Content-Length" : "Content-Length wrong or rare"
+            format = .mboxrd
+            isCertain = scanner.quotedTwice > 0
+            let quoted = scanner.quotedOnce + scanner.quotedTwice
+            if scanner.quotedTwice > 0 {
+                reason = "\(Self.count(scanner.quotedTwice, "line")) \">>From\", \(lengths)"
+            } else if quoted > 0 {
+                reason = "\(Self.count(quoted, "line")) \">From\", \(lengths); mboxo is possible"
+            } else {
+                reason = "no quoted lines, \(lengths)"
+            }
+            self.bytes = bytes - quoted
+        }
+        self.findings = findings
+    }
+
+    private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }
+}

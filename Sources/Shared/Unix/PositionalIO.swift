@@ -1,0 +1,49 @@
+import Glibc
+
+extension FileDescriptor {
+    /// Sets the times of last access and change of content, in seconds since 1970 (futimens(2)).
+    package func setTimes(_ seconds: Int) throws(SystemError) {
+        let time = timespec(tv_sec: seconds, tv_nsec: 0)
+        guard withUnsafeTimes(time, { futimens(number, $0) }) == 0 else { throw .last("set the time of", subject) }
+    }
+
+    private func withUnsafeTimes(_ time: timespec, _ body: (UnsafePointer<timespec>) -> Int32) -> Int32 {
+        // Safe: futimens reads exactly the two values of the array.
+        [time, time].withUnsafeBufferPointer { $0.baseAddress.map(body) ?? -1 }
+    }
+
+    /// Reads up to `limit` bytes at an absolute place, without moving the file's own (pread(2)); fewer only at the
+    /// end of the file.
+    package func read(at offset: Int, atMost limit: Int) throws(SystemError) -> [UInt8] {
+        var buffer = [UInt8](repeating: 0, count: limit)
+        var filled = 0
+        while filled < limit {
+            let count = buffer.withUnsafeMutableBytes { bytes -> Int in
+                // Safe: `limit - filled` bytes lie behind `filled`.
+                guard let base = bytes.baseAddress else { return 0 }
+                return retryingOnInterrupt { pread(number, base + filled, limit - filled, offset + filled) }
+            }
+            guard count >= 0 else { throw .last("read", subject) }
+            if count == 0 { break }
+            filled += count
+        }
+        buffer.removeLast(limit - filled)
+        return buffer
+    }
+
+    /// Writes all of `bytes` at an absolute place, without moving the file's own (pwrite(2)).
+    package func writeAll(_ bytes: [UInt8], at offset: Int) throws(SystemError) {
+        var written = 0
+        while written < bytes.count {
+            let count = bytes.withUnsafeBytes { raw -> Int in
+                // Safe: `count - written` bytes lie behind `written`.
+                guard let base = raw.baseAddress else { return 0 }
+                return retryingOnInterrupt {
+                    pwrite(number, base + written, raw.count - written, offset + written)
+                }
+            }
+            guard count >= 0 else { throw .last("write to", subject) }
+            written += count
+        }
+    }
+}

@@ -1,0 +1,191 @@
+import Bytes
+import CommandLineTool
+import Glibc
+import Mailboxes
+import Unix
+
+/// One run that copies sources to a destination.
+struct Conversion {
+    private let arguments: Arguments
+    private let names: [String]
+    private let destination: String
+
+    init(_ arguments: Arguments) throws {
+        self.arguments = arguments
+        guard let last = arguments.operands.last, arguments.operands.count >= 2 else {
+            throw ToolFailure(
+                .usage,
+                arguments.operands.isEmpty
+                    ? "no SOURCE and DESTINATION given: see --help"
+                    : "no DESTINATION given: name one, or use --count or --list to look at a SOURCE")
+        }
+        names = Array(arguments.operands.dropLast())
+        destination = last
+    }
+
+    func run() throws -> ExitCode {
+        let spool = Spool()
+        try refuseSameFile()
+        let isVerified = arguments[Mboxconv.verify]
+        if isVerified, destination == "-" || Files.kind(destination) == .other {
+            throw ToolFailure(.usage, "\(destination): cannot be read again: --verify needs a file or a Maildir")
+        }
+        var sources: [Source] = []
+        for name in names {
+            do {
+                sources.append(
+                    try Source(name, format: arguments[Mboxconv.from], spool: spool, isReread: isVerified))
+            } catch is Interrupted {
+                return interrupted("nothing was written")
+            }
+        }
+        let format = try destinationFormat()
+        let existing = try existingMessages(format, spool)
+        let start = ContinuousClock.now
+        var report = ConversionReport(destination: destination, format: format)
+        if arguments[Mboxconv.dryRun] {
+            var sink = Discard()
+            do {
+                try transfer(sources, into: &sink, report: &report)
+            } catch is Interrupted {
+                return interrupted("nothing was written")
+            }
+        } else if let mbox = format.mbox {
+            var sink = try MboxDestination(
+                destination, format: mbox, crlf: arguments[Mboxconv.crlf], appending: arguments[Mboxconv.append],
+                lockTimeout: arguments[Mboxconv.noLock] ? nil : arguments[Mboxconv.lockTimeout],
+                isSynchronized: !arguments[Mboxconv.noSync])
+            do {
+                try transfer(sources, into: &sink, report: &report)
+            } catch is Interrupted {
+                let left = arguments[Mboxconv.append] ? "it is as it was before" : "nothing was written"
+                return interrupted(left)
+            }
+            try sink.finish()
+        } else {
+            var sink = try MaildirDestination(destination, isSynchronized: !arguments[Mboxconv.noSync])
+            do {
+                try transfer(sources, into: &sink, report: &report)
+            } catch is Interrupted {
+                try sink.finish()
+                return interrupted("\(sink.delivered) whole messages are there")
+            }
+            try sink.finish()
+        }
+        report.seconds = Double((ContinuousClock.now - start) / .microseconds(1)) / 1e6
+        if isVerified, !arguments[Mboxconv.dryRun] {
+            report.verification = try Verification(
+                crlf: arguments[Mboxconv.crlf], format: format, existing: existing
+            ).compare(sources, with: Source(destination, format: format.rawValue, spool: spool, isReread: true))
+        }
+        report.write(arguments)
+        return report.verification?.isSame == false ? .negative : .ok
+    }
+
+    private func interrupted(_ left: String) -> ExitCode {
+        Diagnostics.say("\(destination): interrupted: \(left)")
+        return ExitCode(128 + (Interruption.signal ?? SIGINT))
+    }
+
+    private func transfer(
+        _ sources: [Source], into sink: inout some MessageSink, report: inout ConversionReport
+    ) throws {
+        var observed = ObservedSink(
+            sink,
+            listing: arguments[Mboxconv.verbose]
+                ? MessageListing(arguments, ReportOutput(messagesTo: destination)) : nil,
+            progress: arguments[Mboxconv.quiet] ? "never" : arguments[Mboxconv.progress],
+            total: sources.map(\.size).reduce(0) { sum, size in sum.flatMap { sum in size.map { sum + $0 } } })
+        for source in sources {
+            let start = ContinuousClock.now
+            observed.begin(source: source.name)
+            let tally = try source.read(into: &observed)
+            report.add(
+                source, tally, seconds: Double((ContinuousClock.now - start) / .microseconds(1)) / 1e6)
+        }
+        observed.finish()
+        sink = observed.base
+    }
+
+    // MARK: What the destination is
+
+    private func destinationFormat() throws -> MailboxFormat {
+        let isDirectory = destination != "-" && Files.isDirectory(destination)
+        if let given = MailboxFormat(rawValue: arguments[Mboxconv.to]) {
+            if given == .maildir, destination == "-" {
+                throw ToolFailure(.usage, "-: a Maildir cannot go to standard output")
+            }
+            if given != .maildir, isDirectory {
+                throw ToolFailure(.cannotCreate, "\(destination): a directory: name a file for an mbox")
+            }
+            if given == .maildir, Files.kind(destination).map({ $0 != .directory }) ?? false {
+                throw ToolFailure(.cannotCreate, "\(destination): there is a file: name a directory for a Maildir")
+            }
+            return given
+        }
+        if destination == "-" { return .mboxrd }
+        let name = Files.name(of: destination).asciiLowercased
+        if isDirectory || destination.utf8.last == ASCII.slash { return .maildir }
+        return !Files.exists(destination) && name.hasSuffix("maildir") ? .maildir : .mboxrd
+    }
+
+    /// How many messages stand in the destination before; refuses one that is not empty without --append.
+    private func existingMessages(_ format: MailboxFormat, _ spool: Spool) throws -> Int {
+        guard destination != "-", let kind = Files.kind(destination), kind != .other else { return 0 }
+        do {
+            if format == .maildir {
+                guard Maildir.isMaildir(destination) else {
+                    if try Files.names(inDirectory: destination).isEmpty { return 0 }
+                    throw refusal("a directory that is not empty, and no Maildir", advice: "name another")
+                }
+                let count = try Maildir.create(destination).entries().count
+                if count > 0 { try refuseUnlessAppending("holds \(count) message\(count == 1 ? "" : "s")") }
+                return count
+            }
+            if try Files.status(destination).st_size == 0 { return 0 }
+            try refuseUnlessAppending("is not empty")
+        } catch let error as SystemError {
+            throw Self.cannotCreate(destination, error)
+        }
+        guard arguments[Mboxconv.verify] else { return 0 }
+        var sink = Discard()
+        return try Source(destination, format: format.rawValue, spool: spool, isReread: true).read(into: &sink).messages
+    }
+
+    private func refuseUnlessAppending(_ what: String) throws {
+        if !arguments[Mboxconv.append] {
+            throw refusal(what, advice: "use --append to add to it, or name another destination")
+        }
+    }
+
+    private func refusal(_ what: String, advice: String) -> ToolFailure {
+        ToolFailure(.cannotCreate, "\(destination): \(what): \(advice)")
+    }
+
+    /// Reading and writing the same file would never end, or lose it.
+    private func refuseSameFile() throws {
+        let target = destination == "-" ? Self.status(ofDescriptor: 1) : try? Files.status(destination)
+        guard let target, Files.kind(of: target) != .other else { return }
+        for name in names {
+            let source = name == "-" ? Self.status(ofDescriptor: 0) : try? Files.status(name)
+            guard let source, source.st_dev == target.st_dev, source.st_ino == target.st_ino else { continue }
+            throw ToolFailure(.usage, "\(name): source and destination are the same: name another destination")
+        }
+    }
+
+    private static func status(ofDescriptor number: Int32) -> stat? {
+        var status = stat()
+        return fstat(number, &status) == 0 ? status : nil
+    }
+
+    /// What is said, and the code, when a destination cannot be made or opened.
+    static func cannotCreate(_ path: String, _ error: SystemError) -> ToolFailure {
+        let code: ExitCode =
+            switch error.code {
+            case EACCES, EPERM: .noPermission
+            case ENOSPC, EDQUOT, EFBIG, EIO: .ioError
+            default: .cannotCreate
+            }
+        return ToolFailure(code, "\(path): cannot be made or opened: \(error.reason): name another, or make its folder")
+    }
+}

@@ -1,0 +1,143 @@
+import Bytes
+import CommandLineTool
+import Glibc
+import Mailboxes
+import Unix
+
+/// A Maildir that messages are delivered into. With synchronization many messages go to the disk together, in
+/// parallel, before their files get their names; the directories follow at the end.
+final class MaildirDestination: MessageSink {
+    private struct Pending {
+        let delivery: MaildirDelivery
+        let flags: MessageFlags
+        let received: Int
+    }
+
+    /// How many messages, or bytes, are written before they are brought to the disk.
+    private static let batchCount = 128
+    private static let batchBytes = 64 << 20
+    private static let step = 1 << 20
+
+    private let maildir: Maildir
+    private let path: String
+    private let isSynchronized: Bool
+    private var pending: [Pending] = []
+    private var pendingBytes = 0
+    private var current: Pending?
+    private var buffer: [UInt8] = []
+    /// Messages that stand in the Maildir.
+    private(set) var delivered = 0
+
+    init(_ path: String, isSynchronized: Bool) throws {
+        self.path = path
+        self.isSynchronized = isSynchronized
+        do throws(SystemError) {
+            maildir = try Maildir.create(path)
+        } catch {
+            throw Conversion.cannotCreate(path, error)
+        }
+    }
+
+    func begin(_ envelope: Envelope, _ head: MessageHead) throws {
+        let bytes = envelope.fromLine == nil ? head.bytes : head.stored(removingStatus: true).bytes
+        do throws(SystemError) {
+            let delivery = try maildir.begin(time: envelope.received)
+            current = Pending(delivery: delivery, flags: envelope.flags, received: envelope.received)
+        } catch {
+            throw writeFailure(error)
+        }
+        buffer.removeAll(keepingCapacity: true)
+        buffer += bytes
+    }
+
+    func write(_ bytes: Span<UInt8>) throws {
+        buffer.append(span: bytes)
+        if buffer.count >= Self.step { try drain() }
+    }
+
+    private func drain() throws {
+        do throws(SystemError) {
+            try current?.delivery.write(buffer.span)
+        } catch {
+            throw writeFailure(error)
+        }
+        pendingBytes += buffer.count
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    func end(size: Int) throws {
+        try drain()
+        guard let message = current else { return }
+        current = nil
+        guard isSynchronized else {
+            do throws(SystemError) {
+                try message.delivery.setTime(received: message.received)
+                try message.delivery.publish(flags: message.flags)
+            } catch {
+                throw writeFailure(error)
+            }
+            delivered += 1
+            return
+        }
+        pending.append(message)
+        if pending.count >= Self.batchCount || pendingBytes >= Self.batchBytes { try commit() }
+    }
+
+    /// Brings the pending messages to the disk and gives them their names, in order.
+    private func commit() throws {
+        let batch = pending
+        pending = []
+        pendingBytes = 0
+        if let failure = Self.synchronize(batch) { throw writeFailure(failure) }
+        do throws(SystemError) {
+            for message in batch {
+                try message.delivery.publish(flags: message.flags)
+                delivered += 1
+            }
+        } catch {
+            throw writeFailure(error)
+        }
+    }
+
+    private static func synchronize(_ batch: [Pending]) -> SystemError? {
+        let deliveries = batch.map { ($0.delivery, $0.received) }
+        if deliveries.isEmpty { return nil }
+        do {
+            return try EventLoop.run { _ in await synchronize(deliveries) }
+        } catch {
+            return error as? SystemError ?? SystemError(code: EIO, operation: "sync")
+        }
+    }
+
+    private static func synchronize(_ deliveries: [(MaildirDelivery, Int)]) async -> SystemError? {
+        await withTaskGroup(of: SystemError?.self) { group in
+            for (delivery, received) in deliveries {
+                group.addTask {
+                    do throws(SystemError) {
+                        try await offload { () throws(SystemError) in try delivery.synchronize(received: received) }
+                        return nil
+                    } catch {
+                        return error
+                    }
+                }
+            }
+            var failure: SystemError?
+            for await result in group { failure = failure ?? result }
+            return failure
+        }
+    }
+
+    private func writeFailure(_ error: SystemError) -> ToolFailure {
+        let advice = error.isOutOfSpace ? ": make room, then remove them and run it again" : ""
+        return ToolFailure(
+            error.code == EACCES ? .noPermission : .ioError,
+            "\(path): cannot write: \(error.reason)\(advice); \(delivered) whole messages are there")
+    }
+
+    /// Delivers what is pending and makes all of it last.
+    func finish() throws {
+        try commit()
+        guard isSynchronized else { return }
+        do throws(SystemError) { try maildir.synchronize() } catch { throw writeFailure(error) }
+    }
+}
