@@ -1,0 +1,87 @@
+import Unix
+
+/// The functions of libssl that are used here, by their C types, found once at first use.
+struct TLSLibrary: Sendable {
+    typealias Pointer = OpaquePointer
+
+    let crypto: CryptoLibrary
+    let serverMethod: @convention(c) () -> Pointer?
+    let clientMethod: @convention(c) () -> Pointer?
+    let contextNew: @convention(c) (Pointer?) -> Pointer?
+    let contextFree: @convention(c) (Pointer?) -> Void
+    let contextControl: @convention(c) (Pointer?, Int32, Int, UnsafeMutableRawPointer?) -> Int
+    let setOptions: @convention(c) (Pointer?, UInt64) -> UInt64
+    let useChainFile: @convention(c) (Pointer?, UnsafePointer<CChar>) -> Int32
+    let useKeyFile: @convention(c) (Pointer?, UnsafePointer<CChar>, Int32) -> Int32
+    let checkKey: @convention(c) (Pointer?) -> Int32
+    let defaultAuthorities: @convention(c) (Pointer?) -> Int32
+    let loadAuthorities: @convention(c) (Pointer?, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Int32
+    let sessionNew: @convention(c) (Pointer?) -> Pointer?
+    let sessionFree: @convention(c) (Pointer?) -> Void
+    let setBIOs: @convention(c) (Pointer?, Pointer?, Pointer?) -> Void
+    let setAcceptState: @convention(c) (Pointer?) -> Void
+    let setConnectState: @convention(c) (Pointer?) -> Void
+    let sessionControl: @convention(c) (Pointer?, Int32, Int, UnsafeMutableRawPointer?) -> Int
+    let handshake: @convention(c) (Pointer?) -> Int32
+    let read: @convention(c) (Pointer?, UnsafeMutableRawPointer, Int32) -> Int32
+    let write: @convention(c) (Pointer?, UnsafeRawPointer?, Int32) -> Int32
+    let shutdown: @convention(c) (Pointer?) -> Int32
+    let errorKind: @convention(c) (Pointer?, Int32) -> Int32
+    let version: @convention(c) (Pointer?) -> UnsafePointer<CChar>?
+    let currentCipher: @convention(c) (Pointer?) -> Pointer?
+    let cipherName: @convention(c) (Pointer?) -> UnsafePointer<CChar>?
+    let verifyResult: @convention(c) (Pointer?) -> Int
+    let peerCertificate: @convention(c) (Pointer?) -> Pointer?
+    let parameters: @convention(c) (Pointer?) -> Pointer?
+
+    static func load() throws(OpenSSLError) -> TLSLibrary {
+        let crypto = try CryptoLibrary.load()
+        guard let loaded = TLSLibrary(crypto) else { throw .missing }
+        return loaded
+    }
+
+    private init?(_ crypto: CryptoLibrary) {
+        guard let library = TLSLibrary.library else { return nil }
+        func find<Function>(_ name: String) throws(OpenSSLError) -> Function {
+            guard let function = library.symbol(name, as: Function.self) else {
+                throw OpenSSLError("\(library.name) has no \(name)")
+            }
+            return function
+        }
+        self.crypto = crypto
+        do throws(OpenSSLError) {
+            serverMethod = try find("TLS_server_method")
+            clientMethod = try find("TLS_client_method")
+            contextNew = try find("SSL_CTX_new")
+            contextFree = try find("SSL_CTX_free")
+            contextControl = try find("SSL_CTX_ctrl")
+            setOptions = try find("SSL_CTX_set_options")
+            useChainFile = try find("SSL_CTX_use_certificate_chain_file")
+            useKeyFile = try find("SSL_CTX_use_PrivateKey_file")
+            checkKey = try find("SSL_CTX_check_private_key")
+            defaultAuthorities = try find("SSL_CTX_set_default_verify_paths")
+            loadAuthorities = try find("SSL_CTX_load_verify_locations")
+            sessionNew = try find("SSL_new")
+            sessionFree = try find("SSL_free")
+            setBIOs = try find("SSL_set_bio")
+            setAcceptState = try find("SSL_set_accept_state")
+            setConnectState = try find("SSL_set_connect_state")
+            sessionControl = try find("SSL_ctrl")
+            handshake = try find("SSL_do_handshake")
+            read = try find("SSL_read")
+            write = try find("SSL_write")
+            shutdown = try find("SSL_shutdown")
+            errorKind = try find("SSL_get_error")
+            version = try find("SSL_get_version")
+            currentCipher = try find("SSL_get_current_cipher")
+            cipherName = try find("SSL_CIPHER_get_name")
+            verifyResult = try find("SSL_get_verify_result")
+            peerCertificate = try find("SSL_get1_peer_certificate")
+            parameters = try find("SSL_get0_param")
+        } catch {
+            return nil
+        }
+    }
+
+    private static let library = LoadedLibrary(["libssl.so.3", "libssl.so.4"])
+}
