@@ -46,10 +46,17 @@ struct MessageContent: Sendable {
     /// The stored size in octets.
     var count: Int { pieces.reduce(0) { $0 + $1.count } }
 
-    /// What a server must be told of the message. Every piece but the last must end with a line end.
+    /// Calls `body` with all bytes, a part of at most 64 KiB at a time.
+    func forEachPart(_ body: (Span<UInt8>) -> Void) {
+        for piece in pieces {
+            for start in stride(from: 0, to: piece.count, by: 65_536) { piece.read(start..<(start + 65_536), body) }
+        }
+    }
+
+    /// What a server must be told of the message.
     var survey: ClientMessageSurvey {
         var survey = ClientMessageSurvey()
-        for piece in pieces { piece.read(0..<piece.count) { survey.add($0) } }
+        forEachPart { survey.add($0) }
         return survey
     }
 }

@@ -1,13 +1,16 @@
 import Bytes
 import CommandLineTool
 import Glibc
+import Mailboxes
 import Synchronization
 import Unix
 
 /// The messages of the command line, one after the other; several couriers may take from it.
 final class MessageSource: Sendable {
-    private struct State {
+    private struct State: ~Copyable {
         var operands: ArraySlice<String>
+        var mbox: MboxStream?
+        var maildir: (maildir: Maildir, entries: ArraySlice<Maildir.Entry>)?
     }
 
     private let envelope: EnvelopeOptions
@@ -25,40 +28,106 @@ final class MessageSource: Sendable {
         state = Mutex(State(operands: operands[...]))
     }
 
-    /// The next message; nil when there are no more.
+    /// The next message; nil when there are no more. After an error, the next call goes on with the next message, or
+    /// the next operand when this one cannot be read further.
     func next() throws -> OutgoingMessage? {
         try state.withLock { state in
-            guard let operand = state.operands.popFirst() else { return nil }
-            return try message(operand)
+            while true {
+                if let message = try nextOfMbox(&state) { return message }
+                if let message = try nextOfMaildir(&state) { return message }
+                guard let operand = state.operands.popFirst() else { return nil }
+                if let message = try open(operand, &state) { return message }
+            }
         }
     }
 
-    private func message(_ operand: String) throws -> OutgoingMessage {
-        let content = operand == "-" ? try Self.standardInput() : try Self.file(operand)
+    private func outgoing(_ name: String, _ content: MessageContent) throws(ToolFailure) -> OutgoingMessage {
         guard content.count > 0 else {
-            throw ToolFailure(.dataError, "\(operand): is empty: there is no message to send")
+            throw ToolFailure(.dataError, "\(name): is empty: there is no message to send")
         }
         return OutgoingMessage(
-            name: operand, content: content, reversePath: envelope.reversePath ?? "", recipients: envelope.recipients)
+            name: name, content: content, reversePath: envelope.reversePath ?? "", recipients: envelope.recipients)
     }
 
-    private static func file(_ path: String) throws -> MessageContent {
-        do throws(SystemError) {
-            let mapping = try MessageContent.Mapping(path: path)
-            return MessageContent(pieces: [.mapped(mapping, 0..<mapping.file.count)])
+    // MARK: - Files
+
+    /// The message of a file; nil when it is a mailbox, which is open then.
+    private func open(_ operand: String, _ state: inout State) throws -> OutgoingMessage? {
+        if operand == "-" {
+            let input = FileDescriptor(owning: dup(0), subject: "standard input")
+            return try openStream(operand, input, &state)
+        }
+        if Maildir.isMaildir(operand) {
+            let maildir = try Maildir(operand)
+            state.maildir = (maildir, try maildir.entries()[...])
+            return nil
+        }
+        let file = try FileDescriptor.open(operand, O_RDONLY)
+        if Files.kind(of: try file.status()) != .file { return try openStream(operand, file, &state) }
+        let mapping = MessageContent.Mapping(try MappedFile(file))
+        if mapping.beginsWithFromLine {
+            state.mbox = MboxStream(name: operand, file: file, start: [])
+            return nil
+        }
+        return try outgoing(operand, MessageContent(pieces: [.mapped(mapping, 0..<mapping.file.count)]))
+    }
+
+    /// A pipe is an mbox when it begins as one, else a single message.
+    private func openStream(
+        _ name: String, _ file: consuming FileDescriptor, _ state: inout State
+    ) throws -> OutgoingMessage? {
+        var start: [UInt8] = []
+        while start.count < Self.fromLine.utf8CodeUnitCount, try file.read(into: &start) > 0 {}
+        if start.span.matches(Self.fromLine, at: 0) {
+            state.mbox = MboxStream(name: name, file: file, start: start)
+            return nil
+        }
+        var spool = MessageSpool()
+        while !start.isEmpty {
+            try spool.append(start.span)
+            start.removeAll(keepingCapacity: true)
+            _ = try file.read(into: &start)
+        }
+        return try outgoing(name, try spool.finish())
+    }
+
+    fileprivate static let fromLine: StaticString = "From "
+
+    // MARK: - Mailboxes
+
+    private func nextOfMbox(_ state: inout State) throws -> OutgoingMessage? {
+        guard let content = try readMbox(&state), let name = state.mbox?.messageName else {
+            state.mbox = nil
+            return nil
+        }
+        return try outgoing(name, content)
+    }
+
+    private func readMbox(_ state: inout State) throws -> MessageContent? {
+        do {
+            return try state.mbox?.next()
         } catch {
-            // A pipe or a device is read as a stream.
-            if error.code == ESPIPE { return MessageContent(try FileDescriptor.open(path, O_RDONLY).readAll()) }
+            state.mbox = nil
             throw error
         }
     }
 
-    /// Standard input, in memory up to a size and in a file without a name beyond it.
-    private static func standardInput() throws -> MessageContent {
-        let input = FileDescriptor(owning: 0, subject: "standard input")
-        var bytes: [UInt8] = []
-        while try input.read(into: &bytes) > 0 {}
-        _ = input.release()
-        return MessageContent(bytes)
+    private func nextOfMaildir(_ state: inout State) throws -> OutgoingMessage? {
+        guard let maildir = state.maildir?.maildir, let entry = state.maildir?.entries.popFirst() else {
+            state.maildir = nil
+            return nil
+        }
+        let mapping = MessageContent.Mapping(try MappedFile(try maildir.open(entry)))
+        return try outgoing(
+            "\(maildir.path)/\(entry.folder.rawValue)/\(entry.name.bytes.text)",
+            MessageContent(pieces: [.mapped(mapping, 0..<mapping.file.count)]))
+    }
+}
+
+extension MessageContent.Mapping {
+    fileprivate var beginsWithFromLine: Bool { Self.beginsWithFromLine(file) }
+
+    private static func beginsWithFromLine(_ file: borrowing MappedFile) -> Bool {
+        file.bytes.matches(MessageSource.fromLine, at: 0)
     }
 }

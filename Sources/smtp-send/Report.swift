@@ -1,6 +1,7 @@
 import CommandLineTool
 import SMTP
 import Synchronization
+import Unix
 
 /// Tells what became of each recipient, and remembers it for the exit code.
 final class Report: Sendable {
@@ -9,6 +10,7 @@ final class Report: Sendable {
     private struct Tally {
         var temporary: [ClientResult.Cause] = []
         var refused: [ClientResult.Cause] = []
+        var inputFailure: ExitCode?
     }
 
     private let form: Form
@@ -29,6 +31,18 @@ final class Report: Sendable {
         }
     }
 
+    /// A message that could not be read.
+    func add(inputFailure error: any Error) {
+        let failure =
+            switch error {
+            case let failure as ToolFailure: failure
+            case let error as SystemError: ToolFailure(error.exitCode, "\(error.subject): \(error)")
+            default: ToolFailure(.software, "\(error)")
+            }
+        Diagnostics.say(failure.message)
+        tally.withLock { $0.inputFailure = $0.inputFailure ?? failure.exitCode }
+    }
+
     private func count(_ result: ClientResult) {
         tally.withLock { tally in
             switch result.outcome {
@@ -47,7 +61,7 @@ final class Report: Sendable {
                 return tally.temporary == [.protocolViolation] ? .protocolError : .temporaryFailure
             }
             switch tally.refused {
-            case []: return .ok
+            case []: return tally.inputFailure ?? .ok
             case [.authentication]: return .noPermission
             case [.domain]: return .noHost
             default: return .unavailable

@@ -28,6 +28,7 @@ enum SendOptions {
     static let steps = ["greeting", "helo", "tls", "auth", "mail", "rcpt", "data", "dot"]
 
     private static let output = "Output"
+    static let dryRun = Option.flag("dry-run", "send nothing: print batch SMTP (RFC 2442)", group: output)
     static let json = Option.flag("json", "one JSON object a recipient", group: output)
     static let verbose = Option.flag("verbose", short: "v", "the session as it goes, on standard error", group: output)
     static let quiet = Option.flag("quiet", short: "q", "say failures only", group: output)
@@ -37,6 +38,6 @@ enum SendOptions {
         AnyOption(server), AnyOption(lmtp), AnyOption(ipv4), AnyOption(ipv6),
         AnyOption(helo), AnyOption(noPipelining), AnyOption(timeout), AnyOption(connections), AnyOption(quitAfter),
         AnyOption(dropAfter),
-        AnyOption(json), AnyOption(verbose), AnyOption(quiet),
+        AnyOption(dryRun), AnyOption(json), AnyOption(verbose), AnyOption(quiet),
     ]
 }

@@ -8,8 +8,9 @@ enum SmtpSend: Tool {
         summary: "send messages by SMTP, and say what became of each recipient",
         synopsis: ["[options] [MESSAGE...]"],
         details: """
-            Sends each MESSAGE (a file with one message; - or none: standard input) to its recipients. Line ends become \
-            CRLF, dots are stuffed, and no bare CR or LF leaves; else the bytes go out as they are.
+            Sends each MESSAGE to its recipients: a file with one message, an mbox, a Maildir; - or none is standard \
+            input (one message, or an mboxrd stream). Line ends become CRLF, dots are stuffed, and no bare CR or LF \
+            leaves; else the bytes go out as they are.
 
             One recipient that is refused does not stop the others. What became of each is told one a line, failures \
             on standard error.
@@ -47,22 +48,42 @@ enum SmtpSend: Tool {
         let plan = try SendPlan(arguments)
         let source = try MessageSource(arguments, envelope: plan.envelope)
         let report = Report(form: plan.reportForm)
+        if arguments[SendOptions.dryRun] { return printBatch(source, plan, report) }
         try EventLoop.run { _ in
-            try await withThrowingTaskGroup(of: Void.self) { group in
+            await withTaskGroup(of: Void.self) { group in
                 for _ in 0..<plan.connections {
-                    group.addTask { try await work(source, plan, report) }
+                    group.addTask { await work(source, plan, report) }
                 }
-                try await group.waitForAll()
             }
         }
         return report.exitCode
     }
 
-    /// One courier takes messages until there are none.
-    private static func work(_ source: MessageSource, _ plan: SendPlan, _ report: Report) async throws {
+    /// --dry-run: the messages and envelopes, nothing sent.
+    private static func printBatch(_ source: MessageSource, _ plan: SendPlan, _ report: Report) -> ExitCode {
+        var batch = BatchSMTP(heloName: plan.settings.heloName)
+        while true {
+            do {
+                guard let message = try source.next() else { break }
+                batch.write(message)
+            } catch {
+                report.add(inputFailure: error)
+            }
+        }
+        batch.finish()
+        return report.exitCode
+    }
+
+    /// One courier takes messages until there are none. A message that cannot be read does not stop the others.
+    private static func work(_ source: MessageSource, _ plan: SendPlan, _ report: Report) async {
         let courier = Courier(routes: plan.routes, settings: plan.settings)
-        while let message = try source.next() {
-            report.add(await courier.deliver(message), message: message.name)
+        while true {
+            do {
+                guard let message = try source.next() else { break }
+                report.add(await courier.deliver(message), message: message.name)
+            } catch {
+                report.add(inputFailure: error)
+            }
         }
         await courier.quit()
     }

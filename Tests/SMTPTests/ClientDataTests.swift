@@ -56,14 +56,17 @@ struct ClientDataTests {
 
     @Test("the size counts CRLF line ends and no stuffing (RFC 1870 3)")
     func survey() {
-        let mixed = ClientMessageSurvey(Array("a\n.b\r\nc".utf8).span)
-        #expect(mixed.size == 10 && !mixed.isEightBit && mixed.longestLine == 2)
-        let pieces = Array("a\r\nbé\r\n".utf8)
-        var clean = ClientMessageSurvey()
-        clean.add(pieces.span.extracting(0..<3))
-        clean.add(pieces.span.extracting(3..<pieces.count))
-        #expect(clean.size == 8 && clean.isEightBit && clean.longestLine == 3)
-        #expect(ClientMessageSurvey([UInt8]().span).size == 0)
+        var random = SeededGenerator(seed: 1870)
+        for _ in 0..<1_000 {
+            let bytes = random.bytes(Int(random.next() % 30), of: ".\r\nab")
+            var survey = ClientMessageSurvey()
+            for byte in bytes { survey.add([byte].span) }
+            #expect(survey == ClientMessageSurvey(bytes.span))
+            let lines = encode(bytes, pieces: 100).text.unicodeScalars.split(separator: "\r\n".unicodeScalars)
+            let stuffed = lines.dropLast().count { $0.first == "." }
+            #expect(survey.size == encode(bytes, pieces: 100).count - stuffed - 3)
+        }
+        #expect(ClientMessageSurvey(Array("a\r\né\r\n".utf8).span).isEightBit)
     }
 
     private func encode(_ bytes: [UInt8], pieces: Int) -> [UInt8] {

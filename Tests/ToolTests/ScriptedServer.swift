@@ -20,7 +20,6 @@ final class ScriptedServer: Sendable {
         var lines: [String] = []
         /// Each message as it came, stuffed, with its final dot.
         var messages: [String] = []
-        /// How many reads of the socket brought the lines: pipelined ones come in one.
         var connections = 0
     }
 
@@ -78,21 +77,22 @@ final class ScriptedServer: Sendable {
             let count = recv(client, &buffer, buffer.count, 0)
             if count <= 0 { return }
             pending += buffer[..<count]
-            while let end = pending.firstIndex(of: 10) {
-                let raw = Array(pending[...end])
-                pending.removeFirst(end + 1)
-                let line = String(decoding: raw.filter { $0 != 13 && $0 != 10 }, as: UTF8.self)
-                if let soFar = message {
-                    message = soFar + raw
-                    guard line == "." else { continue }
-                    let whole = String(decoding: soFar + raw, as: UTF8.self)
-                    state.withLock { $0.messages.append(whole) }
+            var start = 0
+            while let end = pending[start...].firstIndex(of: 10) {
+                let raw = pending[start...end]
+                start = end + 1
+                message?.append(contentsOf: raw)
+                if message != nil, raw.count != 3 || raw.first != UInt8(ascii: ".") { continue }
+                if let whole = message {
+                    state.withLock { $0.messages.append(String(decoding: whole, as: UTF8.self)) }
                     message = nil
                 }
+                let line = String(decoding: raw.filter { $0 != 13 && $0 != 10 }, as: UTF8.self)
                 let said = note(line, answer)
                 if case .say(let lines) = said, lines.last?.hasPrefix("354") ?? false { message = [] }
                 guard reply(client, said) else { return }
             }
+            pending.removeFirst(start)
         }
     }
 

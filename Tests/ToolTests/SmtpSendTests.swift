@@ -253,4 +253,63 @@ struct SmtpSendTests {
         #expect(result.status == 0)
         #expect(server.log.messages == [body + ".\r\n"])
     }
+
+    @Test("an mbox is sent message by message, its quoting undone; so is one on standard input")
+    func mbox() throws {
+        let mbox = """
+            From a@example.org Mon Jan  1 00:00:00 2024
+            Subject: 1
+
+            >From here
+            >>From there
+
+            From a@example.org Mon Jan  1 00:00:01 2024
+            Subject: 2
+
+            two
+
+            """
+        let directory = try TestDirectory()
+        let file = try directory.write("in.mbox", mbox)
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+        let result = try send(to: server, ["--to", "b@example.org", "--json", file])
+        #expect(result.status == 0)
+        #expect(try json(result).compactMap { $0["message"] as? String } == ["\(file):1", "\(file):2"])
+        #expect(try send(to: server, ["--to", "b@example.org"], input: mbox).status == 0)
+        let messages = ["Subject: 1\r\n\r\nFrom here\r\n>From there\r\n.\r\n", "Subject: 2\r\n\r\ntwo\r\n.\r\n"]
+        #expect(server.log.messages == messages + messages)
+    }
+
+    @Test("a Maildir is sent in the order of its delivery")
+    func maildir() throws {
+        let directory = try TestDirectory()
+        try directory.write("mail/new/1700000002.a.host", "Subject: 2\n\nx\n")
+        try directory.write("mail/cur/1700000001.a.host:2,S", "Subject: 1\n\nx\n")
+        try directory.write("mail/tmp/1700000003.a.host", "half")
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+        #expect(try send(to: server, ["--to", "b@example.org", directory.file("mail")]).status == 0)
+        #expect(server.log.messages == ["Subject: 1\r\n\r\nx\r\n.\r\n", "Subject: 2\r\n\r\nx\r\n.\r\n"])
+    }
+
+    @Test("a message that cannot be read does not stop the others")
+    func unreadable() throws {
+        let directory = try TestDirectory()
+        let good = try directory.write("good.eml", "Subject: x\n\nx\n")
+        let empty = try directory.write("empty.eml", "")
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+        let result = try send(to: server, ["--to", "b@example.org", directory.file("none"), empty, good])
+        #expect(result.status == 66)
+        #expect(server.log.messages.count == 1)
+    }
+
+    @Test("--dry-run prints batch SMTP and connects to nobody (RFC 2442)")
+    func dryRun() throws {
+        let result = try ToolProcess.run(
+            "smtp-send", ["--dry-run", "--from", "a@example.org", "--to", "b@example.org", "--helo", "me.example"],
+            input: Array("Subject: é\n\n.\n".utf8))
+        #expect(result.status == 0)
+        #expect(
+            result.text == "EHLO me.example\r\nMAIL FROM:<a@example.org> SIZE=18 BODY=8BITMIME\r\n"
+                + "RCPT TO:<b@example.org>\r\nDATA\r\nSubject: é\r\n\r\n..\r\n.\r\nQUIT\r\n")
+    }
 }
