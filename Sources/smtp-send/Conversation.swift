@@ -51,10 +51,13 @@ final class Conversation {
         self.connection = connection
         self.server = server
         self.settings = settings
+        var credentials = settings.credentials
+        // What does not leave this machine is not in clear for anybody else.
+        if connection.peer.isLocal { credentials?.allowedInClear = true }
         session = ClientSession(
             ClientConfiguration(
                 heloName: settings.heloName ?? HeloName.standard(from: connection.local), tls: policy,
-                dialect: settings.dialect, pipelining: settings.pipelining, credentials: settings.credentials,
+                dialect: settings.dialect, pipelining: settings.pipelining, credentials: credentials,
                 lastStep: settings.lastStep, dropsAfterLastStep: settings.dropsAfterLastStep))
         transcript = Transcript(isOn: settings.isVerbose)
         transcript.note("connected to \(server.name) (\(connection.peer))")
@@ -208,7 +211,24 @@ final class Conversation {
 
     /// Nil when TLS runs; else why not.
     private func shakeHands() async -> ClientResult? {
-        ClientResult(outcome: .temporary, enhanced: "4.7.5", text: "TLS is not there", cause: .tls)
+        do {
+            try await connection.startTLS(
+                client: try settings.tls.context(), serverName: server.name, timeout: settings.timeout(.tls))
+            transcript.note(connection.tls.map { "\($0.version) \($0.cipher)" } ?? "TLS")
+            return nil
+        } catch {
+            transcript.note("no TLS: \(error)")
+            return ClientResult(
+                outcome: .temporary, enhanced: "4.7.5", text: "TLS with \(server.name): \(Self.reason(error))",
+                cause: .tls)
+        }
+    }
+
+    private static func reason(_ error: any Error) -> String {
+        switch error {
+        case ConnectionError.tls(let reason): reason
+        default: "\(error)"
+        }
     }
 }
 

@@ -56,16 +56,18 @@ struct Delivery {
         }
     }
 
-    /// A server's word is not replaced by the news that another one could not be reached; such news of several addresses gather.
+    /// A server's word, or what is wrong with it, is not replaced by the news that another one could not be reached;
+    /// such news of several addresses gather.
     private mutating func record(_ result: ClientResult, at index: Int, _ server: ServerName?, tlsVersion: String?) {
         reports[index].time = .now - start
-        if hasResult[index], reports[index].result.code != nil, result.code == nil { return }
-        let old = hasResult[index] ? reports[index].result : nil
+        var result = result
+        if hasResult[index], result.cause == .connection {
+            let old = reports[index].result
+            guard old.cause == .connection else { return }
+            if old.text.utf8.count < Self.textLimit { result.text = "\(old.text); \(result.text)" }
+        }
         hasResult[index] = true
         reports[index].result = result
-        if let old, old.cause == .connection, result.cause == .connection, old.text.utf8.count < Self.textLimit {
-            reports[index].result.text = "\(old.text); \(result.text)"
-        }
         reports[index].server = server
         reports[index].tlsVersion = tlsVersion
     }

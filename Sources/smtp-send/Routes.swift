@@ -16,6 +16,10 @@ struct Routes: Sendable {
         case server(ServerName)
         /// To the hosts that the domain of each recipient names, on this port.
         case mailExchanges(port: UInt16)
+
+        var isOneServer: Bool {
+            if case .server = self { true } else { false }
+        }
     }
 
     /// Which addresses are used.

@@ -27,6 +27,28 @@ enum SendOptions {
         "drop-after", steps, default: "", "stop after a step of the session without a word", group: session)
     static let steps = ["greeting", "helo", "tls", "auth", "mail", "rcpt", "data", "dot"]
 
+    private static let encryption = "TLS"
+    static let tls = Option.choice(
+        "tls", ["auto", "require", "implicit", "never"], default: "auto",
+        "STARTTLS when offered (auto) or always (require); implicit: from the first octet on", group: encryption)
+    static let ca = Option.text(
+        "ca", "FILE", "trust these authorities in place of the system's (PEM)", group: encryption, completion: .file)
+    static let cert = Option.text(
+        "cert", "FILE", "show this client certificate (PEM)", group: encryption, completion: .file)
+    static let key = Option.text(
+        "key", "FILE", "the key of --cert, when it is not in the same file", group: encryption, completion: .file)
+    static let insecure = Option.flag("insecure", "accept any certificate", group: encryption)
+
+    private static let authentication = "Authentication"
+    static let auth = Option.choice(
+        "auth", ["auto", "plain", "login", "cram-md5"], default: "auto",
+        "the mechanism (the best one offered; a password goes in clear to this machine only)", group: authentication)
+    static let user = Option.text("user", short: "u", "U", "authenticate as U", group: authentication)
+    static let passwordFile = Option.text(
+        "password-file", "F", "the password is the first line of F", group: authentication, completion: .file)
+    static let passwordDescriptor: Option<Int?> = .integer(
+        "password-fd", "N", in: 0...1_048_576, "the password is the first line of descriptor N", group: authentication)
+
     private static let output = "Output"
     static let dryRun = Option.flag("dry-run", "send nothing: print batch SMTP (RFC 2442)", group: output)
     static let json = Option.flag("json", "one JSON object a recipient", group: output)
@@ -38,6 +60,8 @@ enum SendOptions {
         AnyOption(server), AnyOption(lmtp), AnyOption(ipv4), AnyOption(ipv6),
         AnyOption(helo), AnyOption(noPipelining), AnyOption(timeout), AnyOption(connections), AnyOption(quitAfter),
         AnyOption(dropAfter),
+        AnyOption(tls), AnyOption(ca), AnyOption(cert), AnyOption(key), AnyOption(insecure),
+        AnyOption(auth), AnyOption(user), AnyOption(passwordFile), AnyOption(passwordDescriptor),
         AnyOption(dryRun), AnyOption(json), AnyOption(verbose), AnyOption(quiet),
     ]
 }

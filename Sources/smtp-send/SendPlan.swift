@@ -65,7 +65,8 @@ struct SendPlan: Sendable {
         switch (arguments[SendOptions.server], arguments[SendOptions.lmtp]) {
         case (.some, .some): throw ToolFailure(.usage, "--server and --lmtp: exclude each other: give one")
         case (let server?, nil):
-            return .server(try ServerName(option: server, defaultPort: 25))
+            let isImplicit = arguments[SendOptions.tls] == "implicit"
+            return .server(try ServerName(option: server, defaultPort: isImplicit ? 465 : 25))
         case (nil, let path?):
             guard SocketAddress("unix:" + path) != nil else {
                 throw ToolFailure(.usage, "--lmtp \(path): is not the path of a Unix socket")
@@ -86,10 +87,10 @@ struct SendPlan: Sendable {
         }
         return SendSettings(
             heloName: try heloName(arguments),
-            tls: .init(policy: .never, fallsBackToClear: false),
+            tls: try ClientTLS(arguments, isOneServer: destination.isOneServer),
             dialect: arguments.isGiven(SendOptions.lmtp) ? .lmtp : .smtp,
             pipelining: !arguments[SendOptions.noPipelining],
-            credentials: nil,
+            credentials: try CredentialOptions.read(arguments, isOneServer: destination.isOneServer),
             lastStep: steps.first,
             dropsAfterLastStep: arguments.isGiven(SendOptions.dropAfter),
             timeout: arguments[SendOptions.timeout],

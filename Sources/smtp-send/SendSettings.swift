@@ -2,16 +2,9 @@ import SMTP
 
 /// How messages are delivered, as the command line says.
 struct SendSettings: Sendable {
-    /// What TLS is for.
-    struct TLS: Sendable {
-        var policy: ClientConfiguration.TLSPolicy
-        /// When the handshake fails, the server is tried again in clear (RFC 7435 3).
-        var fallsBackToClear: Bool
-    }
-
     /// The name for EHLO; nil: this host's name, or the address of the connection's end.
     var heloName: String?
-    var tls: TLS
+    var tls: ClientTLS
     var dialect: ClientConfiguration.Dialect
     var pipelining: Bool
     var credentials: ClientCredentials?

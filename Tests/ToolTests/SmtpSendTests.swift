@@ -226,6 +226,10 @@ struct SmtpSendTests {
         (["--to", "b@example.org", "--server", "127.0.0.1:1", "-", "-"], 64),
         (["--helo", "two words", "--to", "b@example.org", "--server", "127.0.0.1:1"], 64),
         (["--no-such-option"], 64),
+        (["--to", "b@example.org", "--server", "127.0.0.1:1", "--user", "u"], 64),
+        (["--to", "b@example.org", "--server", "127.0.0.1:1", "--user", "u", "--password-file", "/no/such"], 66),
+        (["--to", "b@example.org", "--server", "127.0.0.1:1", "--ca", "/no/such"], 66),
+        (["--to", "b@example.org", "--server", "127.0.0.1:1", "--key", "/dev/null"], 64),
     ]
 
     @Test("wrong usage and missing input", arguments: badUses)
@@ -311,5 +315,40 @@ struct SmtpSendTests {
         #expect(
             result.text == "EHLO me.example\r\nMAIL FROM:<a@example.org> SIZE=18 BODY=8BITMIME\r\n"
                 + "RCPT TO:<b@example.org>\r\nDATA\r\nSubject: é\r\n\r\n..\r\n.\r\nQUIT\r\n")
+    }
+
+    @Test("AUTH: the password comes from a file, no transcript shows it, and a refusal is 77")
+    func authentication() throws {
+        let directory = try TestDirectory()
+        let password = try directory.write("password", "tanstaaf\n")
+        let extensions = ["PIPELINING", "AUTH PLAIN LOGIN"]
+        let server = try ScriptedServer { line, _ in
+            line.hasPrefix("AUTH") ? .say("235 2.7.0 welcome") : ScriptedServer.good(line, extensions)
+        }
+        let words = ["--to", "b@example.org", "--user", "tim", "--password-file", password, "-v"]
+        let result = try send(to: server, words)
+        #expect(result.status == 0)
+        #expect(server.log.lines.contains("AUTH PLAIN AHRpbQB0YW5zdGFhZg=="))
+        #expect(result.diagnostics.contains("-> AUTH PLAIN (hidden)") && !result.diagnostics.contains("AHRpb"))
+
+        let refusing = try ScriptedServer { line, _ in
+            line.hasPrefix("AUTH") ? .say("535 5.7.8 no") : ScriptedServer.good(line, extensions)
+        }
+        #expect(try send(to: refusing, words).status == 77)
+        #expect(try send(to: refusing, words + ["--auth", "cram-md5"]).status == 77)
+        #expect(!refusing.log.lines.contains { $0.hasPrefix("MAIL") })
+    }
+
+    @Test("TLS that is required and not offered, or broken, is temporary: no mail in clear")
+    func requiredTLS() throws {
+        let plain = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+        let result = try send(to: plain, ["--tls", "require", "--to", "b@example.org"])
+        #expect(result.status == 75 && result.diagnostics.contains("does not offer STARTTLS"))
+        let broken = try ScriptedServer { line, _ in
+            line == "STARTTLS"
+                ? .sayAndClose("220 go\r\nthis is no TLS record") : ScriptedServer.good(line, ["STARTTLS"])
+        }
+        #expect(try send(to: broken, ["--to", "b@example.org"]).status == 75)
+        #expect(!(plain.log.lines + broken.log.lines).contains { $0.hasPrefix("MAIL") })
     }
 }

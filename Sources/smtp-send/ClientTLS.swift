@@ -1,0 +1,70 @@
+import CommandLineTool
+import OpenSSL
+import SMTP
+import Synchronization
+import Unix
+
+/// What the command line says of TLS, and the context that all connections share; OpenSSL is loaded when the first one
+/// needs it.
+final class ClientTLS: Sendable {
+    let policy: ClientConfiguration.TLSPolicy
+    /// When the handshake fails, the server is tried again in clear (RFC 7435 3).
+    let fallsBackToClear: Bool
+    private let authorities: String?
+    private let certificate: String?
+    private let key: String?
+    private let verifies: Bool
+    private let made = Mutex<TLSContext?>(nil)
+
+    /// With one server, TLS that it offers is verified; the hosts that MX records name are only as sure as the DNS that
+    /// named them, so there TLS is used as it comes, unless it is required.
+    init(_ arguments: Arguments, isOneServer: Bool) throws(ToolFailure) {
+        let word = arguments[SendOptions.tls]
+        switch word {
+        case "require": policy = .required
+        case "implicit": policy = .implicit
+        case "never": policy = .never
+        default: policy = .opportunistic
+        }
+        fallsBackToClear = policy == .opportunistic && !isOneServer
+        verifies = !arguments[SendOptions.insecure] && !fallsBackToClear
+        authorities = arguments[SendOptions.ca]
+        certificate = arguments[SendOptions.cert]
+        key = arguments[SendOptions.key]
+        if key != nil, certificate == nil { throw ToolFailure(.usage, "--key: needs --cert with its certificate") }
+        let files = [authorities, certificate, key].compactMap { $0 }
+        if !files.isEmpty, policy != .never { try check(files) }
+    }
+
+    /// The context, made at the first call.
+    func context() throws(OpenSSLError) -> TLSContext {
+        let result = made.withLock { made -> Result<TLSContext, OpenSSLError> in
+            if let made { return .success(made) }
+            do throws(OpenSSLError) {
+                let context = try TLSContext(
+                    authorities: authorities, verifying: verifies, certificateChain: certificate, key: key)
+                made = context
+                return .success(context)
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// Files that were named are read before anything is sent.
+    private func check(_ files: [String]) throws(ToolFailure) {
+        for file in files {
+            do throws(SystemError) {
+                _ = try FileDescriptor.open(file, 0)
+            } catch {
+                throw ToolFailure(error.exitCode, "\(file): \(error)")
+            }
+        }
+        do throws(OpenSSLError) {
+            _ = try context()
+        } catch {
+            throw ToolFailure(.configuration, "\(error)")
+        }
+    }
+}
