@@ -24,8 +24,8 @@ struct SourceReport {
     var findingLines: [String] {
         tally.findings.sorted.map { finding in
             TerminalText.escape(
-                "\(name): \(finding.id.rawValue): \(Quantity.count(finding.places.count)) times, "
-                    + "first at byte \(finding.places.first)")
+                "\(name): \(finding.id.rawValue): \(Quantity.count(finding.places.count)) "
+                    + "time\(finding.places.count == 1 ? "" : "s"), first at byte \(finding.places.first)")
         }
     }
 

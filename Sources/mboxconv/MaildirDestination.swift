@@ -33,6 +33,7 @@ final class MaildirDestination: MessageSink {
         self.isSynchronized = isSynchronized
         do throws(SystemError) {
             maildir = try Maildir.create(path)
+            try maildir.continueOrder()
         } catch {
             throw Conversion.cannotCreate(path, error)
         }

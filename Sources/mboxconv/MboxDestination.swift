@@ -110,7 +110,15 @@ final class MboxDestination: MessageSink {
             lineEnd: head.lineEnd)
         writer.begin(
             fromLine: fromLine, header: stored.bytes, fieldsEnd: stored.fieldsEnd,
-            lacksLineEnd: envelope.lacksLineEnd)
+            lastLineEnd: !canPatch && envelope.lastLineEnd == .uncertain ? .present : envelope.lastLineEnd)
+    }
+
+    /// Whether bytes can be written at a place that has been passed.
+    private var canPatch: Bool {
+        switch target {
+        case .file, .appended: true
+        case .device, .standardOutput: spool != nil
+        }
     }
 
     func write(_ bytes: Span<UInt8>) throws {

@@ -14,8 +14,8 @@ struct Envelope {
     var flags: MessageFlags
     /// When it was received, in seconds since 1970.
     var received: Int
-    /// True when its last line is known to have no line end.
-    var lacksLineEnd = false
+    /// Whether its last line ends with a line end.
+    var lastLineEnd = MboxWriter.LastLineEnd.present
 }
 
 /// Takes messages one after another, in pieces.
@@ -74,6 +74,7 @@ extension Source {
                         received: FromLine(span, line)?.date ?? -1)
                     assembly.begin(envelope)
                 case .content(let range):
+                    if assembly.isAtStart { assembly.setLastLineEnd(try reader.lastLineEnd()) }
                     try assembly.add(reader.buffer.span.extracting(range), to: &sink)
                 case .end:
                     let size = try assembly.end(&sink)
@@ -158,7 +159,7 @@ extension Source {
         return Envelope(
             name: entry.name.bytes, flags: entry.flags,
             received: entry.name.deliveryTime.map { min($0, changed) } ?? changed,
-            lacksLineEnd: last.map { $0 != ASCII.lf } ?? false)
+            lastLineEnd: last.map { $0 != ASCII.lf } ?? false ? .missing : .present)
     }
 }
 
@@ -179,6 +180,11 @@ private struct MessageAssembly {
         wasInternalData = false
         offset = envelope.offset ?? 0
     }
+
+    /// Nothing of the message has come yet.
+    var isAtStart: Bool { size == 0 }
+
+    mutating func setLastLineEnd(_ lastLineEnd: MboxWriter.LastLineEnd) { envelope?.lastLineEnd = lastLineEnd }
 
     mutating func add(_ bytes: Span<UInt8>, to sink: inout (some MessageSink & ~Copyable)) throws {
         size += bytes.count

@@ -127,9 +127,13 @@ final class Spool {
     /// Copies standard input, the first time, and returns where to.
     func keepStandardInput() throws -> String {
         if let standardInput { return standardInput }
-        let path = try copy(FileDescriptor(owning: dup(0), subject: "standard input"))
-        standardInput = path
-        return path
+        do throws(MailboxError) {
+            let path = try copy(FileDescriptor(owning: dup(0), subject: "standard input"))
+            standardInput = path
+            return path
+        } catch {
+            throw Source.failure("standard input", error)
+        }
     }
 
     /// Copies what is no regular file.

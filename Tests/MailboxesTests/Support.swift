@@ -18,11 +18,13 @@ func scan(_ mailbox: [UInt8], _ format: MboxFormat, step: Int = 0, looks: Bool =
     var buffer: [UInt8] = []
     var given = 0
     var isOpen = false
+    // The end is told after the last bytes, or with them.
+    var ended = step == 0
     while true {
         let end = step == 0 ? mailbox.count : min(given + step, mailbox.count)
         buffer += mailbox[given..<end]
         given = end
-        while let event = try scanner.next(in: buffer.span, isFinal: given == mailbox.count) {
+        while let event = try scanner.next(in: buffer.span, isFinal: ended) {
             switch event {
             case .begin(let line, let offset):
                 precondition(!isOpen && mailbox[offset...].starts(with: buffer[line]))
@@ -47,7 +49,8 @@ func scan(_ mailbox: [UInt8], _ format: MboxFormat, step: Int = 0, looks: Bool =
         }
         buffer.removeFirst(scanner.consumed)
         scanner.dropConsumed()
-        if given == mailbox.count { break }
+        if given == mailbox.count, ended { break }
+        ended = given == mailbox.count
     }
     precondition(!isOpen && buffer.isEmpty)
     for finding in scanner.findings.sorted { result.findings[finding.id.rawValue] = finding.places.count }

@@ -13,6 +13,8 @@ extension Tool {
     /// Reads the command line, runs the tool and ends the process.
     package static func main() {
         signal(SIGPIPE, SIG_IGN)
+        // A file that may not grow is a write error, not the end of the process.
+        signal(SIGXFSZ, SIG_IGN)
         exit(outcome(Array(CommandLine.arguments.dropFirst())).number)
     }
 

@@ -18,6 +18,12 @@ package final class Maildir: Sendable {
         package let folder: Folder
         /// The file's name; any bytes.
         package let name: MaildirName
+
+        package init(folder: Folder, name: MaildirName) {
+            self.folder = folder
+            self.name = name
+        }
+
         package var isNew: Bool { folder == .new }
         /// The flags of the name; a message in `new/` has none.
         package var flags: MessageFlags {
@@ -29,6 +35,7 @@ package final class Maildir: Sendable {
     let tmp: Directory
     let new: Directory
     let cur: Directory
+    let names = MaildirNames()
 
     /// Opens the Maildir at `path`, whose three directories must be there.
     package init(_ path: String) throws(SystemError) {

@@ -99,16 +99,21 @@ package final class MaildirDelivery: Sendable {
 
 extension Maildir {
     /// Begins the delivery of a message in `tmp/`. `time` is when it was received, in seconds since 1970, for its name
-    /// (now, when nil); names made later in this process always sort later.
+    /// (now, when nil); names made later through this value always sort later.
     package func begin(time: Int? = nil) throws(SystemError) -> MaildirDelivery {
         for _ in 0..<8 {
             do throws(SystemError) {
-                return try MaildirDelivery(self, name: MaildirNames.make(at: time, process: getpid()))
+                return try MaildirDelivery(self, name: names.make(at: time, process: getpid()))
             } catch {
                 guard error.code == EEXIST else { throw error }
             }
         }
         throw SystemError(code: EEXIST, operation: "create", subject: "\(path)/tmp")
+    }
+
+    /// Lets the messages that are delivered through this value from now on sort after all that are there, whatever their dates.
+    package func continueOrder() throws(SystemError) {
+        if let last = try entries().last?.name.deliveryTime { names.continueAfter(last) }
     }
 
     /// Delivers a message and returns when it is on the disk.

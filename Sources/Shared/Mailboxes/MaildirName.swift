@@ -86,16 +86,15 @@ package struct MaildirName: Equatable, Sendable {
     package var sortKey: SortKey { SortKey(time: deliveryTime ?? 0, rest: Array(base)) }
 }
 
-/// Makes unique names for a Maildir: `time.M…P…Q….host`, each later than the one before, so that the names keep the
-/// order of delivery whatever the clock does.
-enum MaildirNames {
+/// Makes unique names for one Maildir: `time.M…P…Q….host`, each later than the one before, so that the names keep the
+/// order of delivery whatever the clock or the dates do.
+final class MaildirNames: Sendable {
     private struct Last {
         var seconds = 0
         var microseconds = 0
-        var count = 0
     }
 
-    private static let last = Mutex(Last())
+    private static let count = Atomic<Int>(0)
     private static let host: [UInt8] = Host.name.utf8.flatMap { byte -> [UInt8] in
         switch byte {
         case ASCII.slash: Array("\\057".utf8)
@@ -106,23 +105,30 @@ enum MaildirNames {
         }
     }
 
+    private let last = Mutex(Last())
+
     /// A name for a message delivered at `time`, or now; a time before that of the last name made is put after it.
-    static func make(at time: Int?, process: Int32) -> [UInt8] {
+    func make(at time: Int?, process: Int32) -> [UInt8] {
         let now = SystemClock.now
-        var seconds = time.map { Swift.min(Swift.max($0, 0), 9_999_999_999) } ?? now.seconds
-        var microseconds = time == nil ? now.microseconds : 0
-        let count = last.withLock { last -> Int in
-            if (seconds, microseconds) <= (last.seconds, last.microseconds) {
-                (seconds, microseconds) = (last.seconds, last.microseconds + 1)
-            }
-            if microseconds > 999_999 { (seconds, microseconds) = (seconds + 1, 0) }
-            last.seconds = seconds
-            last.microseconds = microseconds
-            last.count += 1
-            return last.count
+        let wanted =
+            time.map { (Swift.min(Swift.max($0, 0), 9_999_999_999), 0) } ?? (now.seconds, now.microseconds)
+        let (seconds, microseconds) = last.withLock { last -> (Int, Int) in
+            var next = wanted
+            if next <= (last.seconds, last.microseconds) { next = (last.seconds, last.microseconds + 1) }
+            if next.1 > 999_999 { next = (next.0 + 1, 0) }
+            last = Last(seconds: next.0, microseconds: next.1)
+            return next
         }
-        return padded(seconds, 10) + Array(".M".utf8) + padded(microseconds, 6)
-            + Array("P\(process)Q\(count).".utf8) + host
+        let count = Self.count.wrappingAdd(1, ordering: .relaxed).newValue
+        return Self.padded(seconds, 10) + Array(".M".utf8) + Self.padded(microseconds, 6)
+            + Array("P\(process)Q\(count).".utf8) + Self.host
+    }
+
+    /// Lets all names made from now on sort after those of the second `seconds`.
+    func continueAfter(_ seconds: Int) {
+        last.withLock { last in
+            if last.seconds <= seconds { last = Last(seconds: seconds, microseconds: 999_999) }
+        }
     }
 
     private static func padded(_ number: Int, _ width: Int) -> [UInt8] {

@@ -18,14 +18,28 @@ package struct MboxReader: ~Copyable {
 
     private let file: FileDescriptor
     private let isFile: Bool
+    /// The mailbox is a file whose last line has no line end.
+    private let endsWithoutLineEnd: Bool
     private var atEnd = false
 
     /// Reads from `file`, a regular file at its start or a pipe.
     package init(_ file: consuming FileDescriptor, format: MboxFormat) throws(SystemError) {
-        isFile = Files.kind(of: try file.status()) == .file
+        let look = try Self.look(file)
+        isFile = look.isFile
+        endsWithoutLineEnd = look.endsWithoutLineEnd
         self.file = file
         scanner = MboxScanner(format: format)
         buffer.reserveCapacity(2 * Self.step)
+    }
+
+    private static func look(
+        _ file: borrowing FileDescriptor
+    ) throws(SystemError) -> (isFile: Bool, endsWithoutLineEnd: Bool) {
+        let status = try file.status()
+        guard Files.kind(of: status) == .file else { return (false, false) }
+        let size = Int(status.st_size)
+        guard size > 0, let last = try file.read(at: size - 1, atMost: 1).first else { return (true, false) }
+        return (true, last != ASCII.lf)
     }
 
     /// The next event; nil at the end. Its ranges count in `buffer`, until the next call.
@@ -40,6 +54,23 @@ package struct MboxReader: ~Copyable {
             buffer.removeFirst(scanner.consumed)
             scanner.dropConsumed()
             try fill()
+        }
+    }
+
+    /// Whether the message that the first content was given of lacks a line end at its end, as far as that can be told.
+    package func lastLineEnd() throws(MailboxError) -> MboxWriter.LastLineEnd {
+        if let end = scanner.countedEnd { return try endsWithoutLineEnd(at: end) ? .missing : .present }
+        if scanner.lacksLineEnd { return .missing }
+        // Only the last message of the mailbox can lack it then.
+        return endsWithoutLineEnd ? .uncertain : .present
+    }
+
+    private func endsWithoutLineEnd(at place: Int) throws(MailboxError) -> Bool {
+        guard isFile, place > 0 else { return false }
+        do throws(SystemError) {
+            return try file.read(at: place - 1, atMost: 1).first.map { $0 != ASCII.lf } ?? false
+        } catch {
+            throw .system(error)
         }
     }
 

@@ -66,6 +66,10 @@ package struct MboxScanner: Sendable {
     package private(set) var quotedTwice = 0
     /// Messages whose `Content-Length` proved right.
     package private(set) var countedMessages = 0
+    /// Whether the message just begun says, by its From_ line, that the last line end is not its own.
+    package private(set) var lacksLineEnd = false
+    /// The place where the message just begun ends, when its `Content-Length` proved right.
+    package var countedEnd: Int? { if case .counted(let end) = state { end } else { nil } }
     /// How many bytes of the span given to `next` are done with. Read it when `next` returns nil, and drop them.
     package private(set) var consumed = 0
 
@@ -84,8 +88,6 @@ package struct MboxScanner: Sendable {
     private var fromLineStart = 0
     /// The From_ line of the message ended with CRLF.
     private var isCRLF = false
-    /// The From_ line says that the last line end is not the message's own (`MboxWriter.missingLineEndMark`).
-    private var lacksLineEnd = false
 
     package init(format: MboxFormat) { self.format = format }
 
@@ -372,7 +374,8 @@ package struct MboxScanner: Sendable {
 
     private mutating func endLastMessage(_ bytes: Span<UInt8>) -> MboxEvent? {
         var end = bytes.count
-        if end > consumed, bytes[end - 1] != ASCII.lf {
+        let endsLine = end > consumed ? bytes[end - 1] == ASCII.lf : atLineStart
+        if !endsLine {
             findings.add(.missingLastLineEnd, at: base + end)
         } else {
             end = contentEnd(bytes, blankLine(bytes, before: end) ?? end)

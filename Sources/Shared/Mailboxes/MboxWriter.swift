@@ -34,12 +34,23 @@ package struct MboxWriter: Sendable {
     /// Patches to be written after the output that precedes them.
     package private(set) var patches: [Patch] = []
 
+    /// What is known beforehand of the end of a message.
+    package enum LastLineEnd: Sendable {
+        case present
+        case missing
+        /// Its From_ line gets room for the mark when the message is too long to be held; needs `patches`.
+        case uncertain
+    }
+
     private let isCRLF: Bool
     /// The place in the mailbox of the first byte of the output.
     private var base: Int
     private var isHeld = false
     /// Where in the output the mark of a missing line end would go.
     private var markPlace = 0
+    private var lastLineEnd = LastLineEnd.present
+    /// Where in the mailbox the mark would go, after the message was given away in part.
+    private var markPatchPlace: Int?
     /// Where in the output the digits of the Content-Length go.
     private var lengthPlace: Int?
     /// Where in the mailbox they go, after the message was given away in part.
@@ -66,21 +77,23 @@ package struct MboxWriter: Sendable {
     }
 
     /// Begins a message: its From_ line without line end, and its header. A header that is closed by an empty line ends
-    /// with it, and `fieldsEnd` is the place before that line; otherwise `fieldsEnd` is nil. `lacksLineEnd` may say
-    /// beforehand that the message's last line has no line end.
+    /// with it, and `fieldsEnd` is the place before that line; otherwise `fieldsEnd` is nil. `lastLineEnd`
+    /// says what is known of the end of the message's last line.
     package mutating func begin(
-        fromLine: [UInt8], header: [UInt8], fieldsEnd: Int?, lacksLineEnd: Bool = false
+        fromLine: [UInt8], header: [UInt8], fieldsEnd: Int?, lastLineEnd: LastLineEnd = .present
     ) {
         readyCount = output.count
         isHeld = true
         lengthPlace = nil
         patchPlace = nil
+        markPatchPlace = nil
         lastByte = ASCII.lf
         let line = fromLine.last == Self.missingLineEndMark ? fromLine.dropLast() : fromLine[...]
         output += line
         let isCounted = format.countsContent && fieldsEnd != nil
         markPlace = output.count
-        if lacksLineEnd, !isCounted { output.append(Self.missingLineEndMark) }
+        if lastLineEnd == .missing, !isCounted { output.append(Self.missingLineEndMark) }
+        self.lastLineEnd = isCounted ? .present : lastLineEnd
         output += lineEnd
         switch format {
         case .mboxo, .mboxcl: quoting = LineQuoting(.from)
@@ -121,11 +134,12 @@ package struct MboxWriter: Sendable {
         quoting.finish(into: &output)
         let length = base + output.count - bodyStart
         let isCounted = lengthPlace != nil || patchPlace != nil
-        if lastByte != ASCII.lf {
+        if lastByte != ASCII.lf || lastLineEnd == .missing {
             output += lineEnd
             if isHeld, !isCounted, output[markPlace] != Self.missingLineEndMark {
                 output.insert(Self.missingLineEndMark, at: markPlace)
             }
+            if let markPatchPlace { patches.append(Patch(offset: markPatchPlace, bytes: [Self.missingLineEndMark])) }
         }
         output += lineEnd
         let digits = Array(String(length).utf8)
@@ -151,6 +165,10 @@ package struct MboxWriter: Sendable {
     }
 
     private mutating func giveAway() {
+        if lastLineEnd == .uncertain {
+            output.insert(ASCII.space, at: markPlace)
+            markPatchPlace = base + markPlace
+        }
         if let place = lengthPlace {
             output.insert(contentsOf: repeatElement(ASCII.space, count: Self.placeholderLength), at: place)
             bodyStart += Self.placeholderLength
