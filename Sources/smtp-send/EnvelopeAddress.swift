@@ -1,12 +1,16 @@
 import Bytes
 import CommandLineTool
 
-/// An address for the envelope, as it stands between the angle brackets of MAIL and RCPT.
+/// An address for the envelope, as it stands between the angle brackets of MAIL and RCPT. Two are equal when their
+/// local-parts are, and their domains but for case (RFC 5321 2.4).
 struct EnvelopeAddress: Hashable, Sendable {
-    /// `local-part@domain`, or a local-part alone; the case of the local-part is kept.
-    let text: String
+    /// As it is written; its case is kept.
+    let localPart: String
     /// The domain in small letters; nil for an address without one.
     let domain: String?
+
+    /// `local-part@domain`, or a local-part alone.
+    var text: String { domain.map { "\(localPart)@\($0)" } ?? localPart }
 
     /// Reads `a@example.org` or `<a@example.org>`, with a display name before the brackets or not; nil for what cannot
     /// stand in a command.
@@ -17,7 +21,7 @@ struct EnvelopeAddress: Hashable, Sendable {
             bytes = Array(bytes[(open + 1)..<(bytes.count - 1)])
         }
         guard let split = Self.split(bytes) else { return nil }
-        self.text = bytes.text
+        localPart = split.localPart.text
         domain = split.domain.map { $0.text.asciiLowercased }
     }
 

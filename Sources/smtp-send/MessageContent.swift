@@ -15,6 +15,8 @@ struct MessageContent: Sendable {
         case bytes([UInt8])
         case mapped(Mapping, Range<Int>)
 
+        private static let releaseStep = 4 << 20
+
         var count: Int {
             switch self {
             case .bytes(let bytes): bytes.count
@@ -30,6 +32,8 @@ struct MessageContent: Sendable {
             case .mapped(let mapping, let whole):
                 let lower = whole.lowerBound + range.lowerBound
                 Self.read(mapping.file, lower..<(lower + range.count), body)
+                // A large file is read front to back: what was read need not stay in memory.
+                if range.upperBound % Self.releaseStep == 0 { mapping.file.release(upTo: lower + range.count) }
             }
         }
 

@@ -21,6 +21,9 @@ struct SendPlan: Sendable {
     init(_ arguments: Arguments) throws(ToolFailure) {
         envelope = try Self.envelope(arguments)
         routes = try Self.routes(arguments)
+        if !routes.destination.isOneServer, let lost = envelope.recipients.first(where: { $0.domain == nil }) {
+            throw ToolFailure(.usage, "--to \(lost.text): has no domain: write local-part@domain, or give --server")
+        }
         settings = try Self.settings(arguments, routes.destination)
         connections = arguments[SendOptions.connections]
         reportForm = arguments[SendOptions.json] ? .json : arguments[SendOptions.quiet] ? .failuresOnly : .lines
