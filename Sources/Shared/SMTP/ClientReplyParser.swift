@@ -1,44 +1,35 @@
 import Bytes
 
-/// A server's reply (RFC 5321 4.2).
-package struct ClientReply: Equatable, Sendable, CustomStringConvertible {
-    package var code: Int
-    package var enhanced: String?
-    package var lines: [String]
-
-    package init(code: Int, enhanced: String? = nil, lines: [String]) {
-        self.code = code
-        self.enhanced = enhanced
-        self.lines = lines
+/// Takes a server's replies out of a byte stream that is split anywhere (RFC 5321 4.2).
+///
+/// Lines longer than 512 octets, line ends without CR and lines whose codes differ are taken: of differing codes the
+/// last one counts, because it ends the reply. A reply as a whole is bounded.
+struct ReplyParser: Sendable {
+    /// Why the stream holds no replies, in words for people.
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
     }
-    package init(code: Int, text: String) { self.init(code: code, lines: [text]) }
 
-    package var text: String { lines.joined(separator: "\n") }
-    package var description: String { "\(code) " + (enhanced.map { $0 + " " } ?? "") + lines.joined(separator: " ") }
-}
+    /// Octets of one reply, all its lines together.
+    private static let sizeLimit = 65_536
+    private static let lineLimitInMessages = 80
 
-package struct ClientReplyError: Error, CustomStringConvertible {
-    package var description: String
-}
-
-package struct ClientReplyParser: Sendable {
     private var line: [UInt8] = []
     private var lines: [String] = []
     private var enhanced: String?
     private var size = 0
-    private var ready: [ClientReply] = []
-    private var error: ClientReplyError?
+    private var complete: [Reply] = []
+    private var failure: Failure?
 
-    package init() {}
-
-    package mutating func append(_ bytes: Span<UInt8>) {
+    /// Takes the next bytes.
+    mutating func append(_ bytes: Span<UInt8>) {
         var start = 0
-        while start < bytes.count, error == nil {
+        while start < bytes.count, failure == nil {
             let lf = bytes.firstIndex(of: ASCII.lf, from: start)
             let end = lf ?? bytes.count
-            size += end - start
-            if size > 65_536 {
-                error = ClientReplyError(description: "a reply without end")
+            size += end - start + 1
+            guard size <= Self.sizeLimit else {
+                failure = Failure(description: "a reply without end")
                 return
             }
             line.append(span: bytes.extracting(start..<end))
@@ -48,38 +39,51 @@ package struct ClientReplyParser: Sendable {
         }
     }
 
-    private mutating func endLine() {
-        if line.last == ASCII.cr { line.removeLast() }
-        let digits = line.prefix(3)
-        guard digits.count == 3, digits.allSatisfy(\.isASCIIDigit),
-            line.count == 3 || line[3] == 0x20 || line[3] == 0x2d
-        else {
-            error = ClientReplyError(description: line.prefix(80).text)
-            return
-        }
-        let code = digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
-        var text = line.dropFirst(4)
-        let word = text.prefix { $0 != 0x20 }
-        let parts = word.split(separator: 0x2e, omittingEmptySubsequences: false)
-        if parts.count == 3, parts.allSatisfy({ !$0.isEmpty && $0.count <= 3 && $0.allSatisfy(\.isASCIIDigit) }),
-            word.first == line.first
-        {
-            enhanced = word.text
-            text = text.dropFirst(word.count).drop { $0 == 0x20 }
-        }
-        lines.append(text.text)
-        if line.count == 3 || line[3] == 0x20 {
-            ready.append(ClientReply(code: code, enhanced: enhanced, lines: lines))
-            lines = []
-            enhanced = nil
-            size = 0
-        }
-        line = []
-    }
-
-    package mutating func next() throws(ClientReplyError) -> ClientReply? {
-        if !ready.isEmpty { return ready.removeFirst() }
-        if let error { throw error }
+    /// The next complete reply; nil when there is none before more bytes come.
+    mutating func next() throws(Failure) -> Reply? {
+        if !complete.isEmpty { return complete.removeFirst() }
+        if let failure { throw failure }
         return nil
     }
+
+    private mutating func endLine() {
+        defer { line.removeAll(keepingCapacity: true) }
+        if line.last == ASCII.cr { line.removeLast() }
+        guard let code = Self.code(line) else {
+            failure = Failure(description: line.prefix(Self.lineLimitInMessages).text)
+            return
+        }
+        lines.append(takeEnhancedCode(line.dropFirst(4)).text)
+        guard line.count == 3 || line[3] == ASCII.space else { return }
+        complete.append(Reply(code, enhanced, lines: lines))
+        lines = []
+        enhanced = nil
+        size = 0
+    }
+
+    /// Three digits, the first from 2 to 5, and then the end, a space or a hyphen.
+    private static func code(_ line: [UInt8]) -> Int? {
+        guard line.count >= 3, line[..<3].allSatisfy(\.isASCIIDigit), (0x32...0x35).contains(line[0]),
+            line.count == 3 || line[3] == ASCII.space || line[3] == ASCII.dash
+        else { return nil }
+        return line[..<3].reduce(0) { $0 * 10 + Int($1 - ASCII.zero) }
+    }
+
+    /// Cuts off an enhanced status code of the reply's class (RFC 2034 4).
+    private mutating func takeEnhancedCode(_ text: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        let word = text.prefix { $0 != ASCII.space }
+        let numbers = word.split(separator: ASCII.dot, omittingEmptySubsequences: false)
+        guard numbers.count == 3, numbers[0].elementsEqual(line.prefix(1)),
+            numbers.dropFirst().allSatisfy({ 1...3 ~= $0.count && $0.allSatisfy(\.isASCIIDigit) })
+        else { return text }
+        enhanced = word.text
+        return text.dropFirst(word.count).drop { $0 == ASCII.space }
+    }
+}
+
+extension Reply {
+    /// All lines, with LF between them.
+    var text: String { lines.joined(separator: "\n") }
+    /// Code and text in one line, for messages.
+    var oneLine: String { (["\(code)"] + (enhanced.map { [$0] } ?? []) + lines).joined(separator: " ") }
 }

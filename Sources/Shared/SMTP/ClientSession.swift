@@ -49,7 +49,7 @@ package struct ClientSession: Sendable {
     /// True once TLS runs.
     package internal(set) var isEncrypted: Bool
     var phase = Phase.opening
-    var parser = ClientReplyParser()
+    var parser = ReplyParser()
     var awaited: [Awaited] = [.greeting]
     /// Commands of the transaction that were not written yet.
     var commands: [(awaited: Awaited, line: String)] = []
@@ -91,7 +91,7 @@ package struct ClientSession: Sendable {
         guard phase != .closed else { return }
         parser.append(bytes)
         while phase != .closed {
-            let reply: ClientReply
+            let reply: Reply
             do {
                 guard let next = try parser.next() else { return }
                 reply = next
@@ -101,7 +101,7 @@ package struct ClientSession: Sendable {
             }
             handle(reply)
             if actions.contains(.startTLS) {
-                parser = ClientReplyParser()
+                parser = ReplyParser()
                 return
             }
         }
@@ -112,7 +112,7 @@ package struct ClientSession: Sendable {
         isEncrypted = true
         extensions = ClientExtensions()
         if configuration.lastStep == .tls {
-            stop(ClientReply(code: 220, text: "TLS started"))
+            stop(Reply(220, nil, "TLS started"))
         } else {
             sendHello()
         }
@@ -170,7 +170,7 @@ package struct ClientSession: Sendable {
 
     // MARK: - Replies
 
-    private mutating func handle(_ reply: ClientReply) {
+    private mutating func handle(_ reply: Reply) {
         guard !awaited.isEmpty else { return handleUnasked(reply) }
         replyCount += 1
         if phase == .closing { return close(failure) }
@@ -189,11 +189,11 @@ package struct ClientSession: Sendable {
     }
 
     /// A server that does not want the rest of a message may say so before its end; any server may say 421.
-    private mutating func handleUnasked(_ reply: ClientReply) {
+    private mutating func handleUnasked(_ reply: Reply) {
         switch reply.code / 100 {
         case 4 where phase == .sendingMessage || reply.code == 421, 5 where phase == .sendingMessage:
             close(ClientResult(negative: reply))
-        default: violation("the server answered what nobody asked: \(reply)")
+        default: violation("the server answered what nobody asked: \(reply.oneLine)")
         }
     }
 
@@ -226,7 +226,7 @@ package struct ClientSession: Sendable {
     }
 
     /// The last step that was asked for is done: its answer stands for all.
-    mutating func stop(_ reply: ClientReply) {
+    mutating func stop(_ reply: Reply) {
         let result = ClientResult(.accepted, reply)
         if configuration.dropsAfterLastStep || configuration.lastStep == .data {
             close(result)
@@ -248,8 +248,8 @@ package struct ClientSession: Sendable {
     }
 
     /// An answer of a class that has no meaning at this step (RFC 5321 4.3.2).
-    mutating func unexpected(_ reply: ClientReply, at step: ClientStep) {
-        violation("the server's answer to \(step.name) makes no sense: \(reply)")
+    mutating func unexpected(_ reply: Reply, at step: ClientStep) {
+        violation("the server's answer to \(step.name) makes no sense: \(reply.oneLine)")
     }
 }
 
@@ -272,14 +272,14 @@ extension ClientSession.Awaited {
 
 extension ClientResult {
     /// The server's own words with the outcome that follows from them.
-    init(_ outcome: Outcome, _ reply: ClientReply, cause: Cause = .reply) {
+    init(_ outcome: Outcome, _ reply: Reply, cause: Cause = .reply) {
         self.init(
             outcome: outcome, code: reply.code, enhanced: reply.enhanced.map { "\($0)" }, text: reply.text,
             cause: cause)
     }
 
     /// A negative answer by its class: 4yz is temporary, everything else permanent.
-    init(negative reply: ClientReply, cause: Cause = .reply) {
+    init(negative reply: Reply, cause: Cause = .reply) {
         self.init(reply.code / 100 == 4 ? .temporary : .refused, reply, cause: cause)
     }
 }

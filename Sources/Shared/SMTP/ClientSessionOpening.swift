@@ -3,7 +3,7 @@ import Bytes
 /// From the greeting to the first message: EHLO or HELO, STARTTLS, AUTH.
 extension ClientSession {
     /// RFC 5321 3.1: 220, or 554 and the like: this host takes no mail.
-    mutating func greeted(_ reply: ClientReply) {
+    mutating func greeted(_ reply: Reply) {
         switch reply.code / 100 {
         case 2 where configuration.lastStep == .greeting: stop(reply)
         case 2: sendHello()
@@ -20,7 +20,7 @@ extension ClientSession {
     }
 
     /// A server that does not know EHLO is asked again with HELO (RFC 5321 3.2).
-    mutating func answeredEHLO(_ reply: ClientReply) {
+    mutating func answeredEHLO(_ reply: Reply) {
         switch reply.code / 100 {
         case 2:
             extensions = ClientExtensions(lines: reply.lines)
@@ -31,7 +31,7 @@ extension ClientSession {
         }
     }
 
-    mutating func answeredHELO(_ reply: ClientReply) {
+    mutating func answeredHELO(_ reply: Reply) {
         switch reply.code / 100 {
         case 2: helloDone(reply)
         case 4, 5: give(up: ClientResult(negative: reply))
@@ -39,7 +39,7 @@ extension ClientSession {
         }
     }
 
-    private mutating func helloDone(_ reply: ClientReply) {
+    private mutating func helloDone(_ reply: Reply) {
         if !isEncrypted {
             switch configuration.tls {
             case .opportunistic where extensions.startTLS, .required where extensions.startTLS:
@@ -56,14 +56,14 @@ extension ClientSession {
     }
 
     /// A server that offered STARTTLS and then refuses is used in clear only when that was allowed anyway.
-    mutating func answeredSTARTTLS(_ reply: ClientReply) {
+    mutating func answeredSTARTTLS(_ reply: Reply) {
         switch reply.code / 100 {
         case 2: actions.append(.startTLS)
         case 4 where configuration.tls == .opportunistic, 5 where configuration.tls == .opportunistic:
             extensions.startTLS = false
             helloDone(reply)
         case 4, 5:
-            give(up: .noTLS("the server refused STARTTLS: \(reply)"))
+            give(up: .noTLS("the server refused STARTTLS: \(reply.oneLine)"))
         default: unexpected(reply, at: .tls)
         }
     }
@@ -93,7 +93,7 @@ extension ClientSession {
         send(line, awaiting: .authentication)
     }
 
-    mutating func answeredAUTH(_ reply: ClientReply) {
+    mutating func answeredAUTH(_ reply: Reply) {
         switch reply.code {
         case 334:
             let challenge = Base64.decode(Array(reply.text.utf8).span)

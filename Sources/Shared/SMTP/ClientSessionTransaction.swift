@@ -8,7 +8,7 @@ struct TransactionState: Sendable {
     /// The answer that RCPT got, by recipient, when it was positive: they wait for the final dot.
     var accepted: [Int] = []
     /// The positive answer to RCPT, by recipient.
-    var lastPositive: ClientReply?
+    var lastPositive: Reply?
     var mailAccepted = false
     var dataAsked = false
 
@@ -102,7 +102,7 @@ extension ClientSession {
         commands.removeFirst(count)
     }
 
-    mutating func handleTransaction(_ reply: ClientReply, to awaited: Awaited) {
+    mutating func handleTransaction(_ reply: Reply, to awaited: Awaited) {
         guard transaction != nil else { return }
         let kind = reply.code / 100
         switch (awaited, kind) {
@@ -138,14 +138,14 @@ extension ClientSession {
         proceed()
     }
 
-    private mutating func accept(_ index: Int, _ reply: ClientReply) {
+    private mutating func accept(_ index: Int, _ reply: Reply) {
         guard transaction?.results[index] == nil else { return }
         transaction?.accepted.append(index)
         transaction?.lastPositive = reply
     }
 
     /// A permanent no for "too many recipients" is the old form of a temporary one (RFC 5321 4.5.3.1.10).
-    private mutating func refuse(_ index: Int, _ reply: ClientReply) {
+    private mutating func refuse(_ index: Int, _ reply: Reply) {
         guard let transaction, transaction.results[index] == nil else { return }
         var result = ClientResult(negative: reply)
         let tooMany = result.enhanced == nil || result.enhanced == "5.5.3"
@@ -154,7 +154,7 @@ extension ClientSession {
     }
 
     /// 354. With nobody to receive the message, a dot ends it at once (RFC 2920 3.1).
-    private mutating func answeredDATA(_ reply: ClientReply) {
+    private mutating func answeredDATA(_ reply: Reply) {
         if transaction?.accepted.isEmpty ?? true {
             return send(".", awaiting: .emptyMessage)
         }
