@@ -1,0 +1,212 @@
+import Bytes
+import Network
+import Synchronization
+import Unix
+
+/// One query as it went, for those who want to watch.
+package struct QueryTrace: Sendable {
+    package let name: DomainName
+    package let type: RecordType
+    package let server: String
+    /// `udp` or `tcp`.
+    package let transport: String
+    package let milliseconds: Double
+    /// The response code, or what went wrong.
+    package let result: String
+    /// `aa ra ad`, and how many answer records.
+    package let details: String
+}
+
+/// Asks servers: rounds, timeouts, falling back from EDNS, from UDP to TCP, from one server to the next.
+final class ServerSource: Sendable {
+    let configuration: ResolverConfiguration
+    private let pool: ServerPool
+    private let gate = QueryGate(limit: 400)
+    private let trace: (@Sendable (QueryTrace) -> Void)?
+    private let sent = Atomic<Int>(0)
+    private let deadline: ContinuousClock.Instant?
+
+    init(
+        _ configuration: ResolverConfiguration, deadline: ContinuousClock.Instant?,
+        trace: (@Sendable (QueryTrace) -> Void)?
+    ) {
+        self.configuration = configuration
+        self.deadline = deadline
+        self.trace = trace
+        pool = ServerPool(configuration)
+    }
+
+    /// How many queries were sent.
+    var queryCount: Int { sent.load(ordering: .relaxed) }
+
+    /// The answer to a question, its aliases followed.
+    func answer(_ name: DomainName, _ type: RecordType) async -> Answer {
+        var chain = AliasChain(name)
+        while true {
+            switch await ask(chain, type) {
+            case .success(let reply):
+                switch reply.verdict {
+                case .final(let outcome, let end, let ttl):
+                    let server = pool.servers[reply.server]
+                    return Answer(
+                        outcome, canonicalName: end.end, ttl: ttl,
+                        isAuthenticated: reply.isAuthenticated && trusts(server), server: ServerPool.name(server))
+                case .askNext(let next): chain = next
+                case .useless: return failure(TemporaryFailure("no usable answer", tries: 1), chain)
+                }
+            case .failure(let error): return failure(error, chain)
+            }
+        }
+    }
+
+    private func failure(_ failure: TemporaryFailure, _ chain: AliasChain) -> Answer {
+        Answer(.temporaryFailure(failure), canonicalName: chain.end)
+    }
+
+    private func trusts(_ server: SocketAddress) -> Bool { configuration.trustsAuthentication || server.isLocal }
+
+    private struct Reply {
+        let verdict: Verdict
+        let server: Int
+        let isAuthenticated: Bool
+    }
+
+    // MARK: Rounds
+
+    /// Asks for the name at the chain's end until a server says something final.
+    private func ask(_ chain: AliasChain, _ type: RecordType) async -> Result<Reply, TemporaryFailure> {
+        var lastReason = "no server"
+        var tries = 0
+        var silent: Set<Int> = []
+        var timeout = configuration.timeout
+        for round in 0..<max(1, configuration.attempts) {
+            for server in pool.order() {
+                guard !Task.isCancelled else { return .failure(TemporaryFailure("interrupted", tries: tries)) }
+                guard let wait = cut(timeout) else {
+                    return .failure(TemporaryFailure("the time for the run is over", tries: tries))
+                }
+                tries += 1
+                let mayRepeatSilence = configuration.attempts <= 1 && round == 0
+                let attempt = Attempt(
+                    name: chain.end, type: type, server: server, timeout: wait,
+                    usesEDNS: configuration.usesEDNS && !silent.contains(server) && !pool.lacksEDNS(server),
+                    repeatsSilence: mayRepeatSilence)
+                let outcome = await attempt.run(self)
+                var reason = "no answer from"
+                switch outcome {
+                case .answer(let message):
+                    switch message.verdict(chain, type) {
+                    case .useless(let problem):
+                        reason = "\(problem) from"
+                        // One domain's failure says nothing of the server; a refusal or a referral does.
+                        if message.responseCode != .serverFailure, problem != "a loop of CNAME records" {
+                            pool.hasFailed(server)
+                        }
+                    case let verdict:
+                        pool.hasAnswered(server)
+                        let isAuthenticated = message.header.isAuthenticated
+                        return .success(Reply(verdict: verdict, server: server, isAuthenticated: isAuthenticated))
+                    }
+                case .timedOut:
+                    silent.insert(server)
+                    pool.hasFailed(server)
+                case .failed(let problem):
+                    reason = "\(problem):"
+                    pool.hasFailed(server)
+                case .malformed, .truncated, .otherCase: reason = "a malformed answer from"
+                case .cancelled: return .failure(TemporaryFailure("interrupted", tries: tries))
+                }
+                lastReason = "\(reason) \(ServerPool.name(pool.servers[server]))"
+            }
+            timeout = timeout * 2
+        }
+        return .failure(TemporaryFailure(lastReason, tries: tries))
+    }
+
+    /// The wait, cut to the end of the run; nil when that is over.
+    private func cut(_ timeout: Duration) -> Duration? {
+        guard let deadline else { return timeout }
+        let left = deadline - .now
+        return left > .zero ? min(left, timeout) : nil
+    }
+
+    // MARK: One server
+
+    /// One try at one server, with what belongs to it: without EDNS, in plain case, over TCP.
+    private struct Attempt {
+        let name: DomainName
+        let type: RecordType
+        let server: Int
+        let timeout: Duration
+        var usesEDNS: Bool
+        let repeatsSilence: Bool
+
+        func run(_ source: ServerSource) async -> ExchangeResult {
+            var usesEDNS = self.usesEDNS
+            var mixesCase = source.configuration.mixesCase
+            var overTCP = source.configuration.usesTCP
+            while true {
+                let result = await source.exchange(
+                    self, usesEDNS: usesEDNS, mixesCase: mixesCase, overTCP: overTCP)
+                switch result {
+                case .truncated where !overTCP: overTCP = true
+                case .otherCase where mixesCase: mixesCase = false
+                case .answer(let message) where usesEDNS && isRefusalOfEDNS(message.responseCode):
+                    usesEDNS = false
+                    source.pool.noteLackOfEDNS(server)
+                case .malformed where usesEDNS && !overTCP: usesEDNS = false
+                case .timedOut where usesEDNS && repeatsSilence: usesEDNS = false
+                default: return result
+                }
+            }
+        }
+
+        private func isRefusalOfEDNS(_ code: ResponseCode) -> Bool {
+            code == .formatError || code == .notImplemented || code == .badVersion
+        }
+    }
+
+    private func exchange(
+        _ attempt: Attempt, usesEDNS: Bool, mixesCase: Bool, overTCP: Bool
+    ) async -> ExchangeResult {
+        let address = pool.servers[attempt.server]
+        // The system's generator is cryptographic, so ids cannot be foretold (RFC 5452 9.2).
+        let query = Query(
+            id: .random(in: 0 ... .max), name: attempt.name, type: attempt.type, hasOptions: usesEDNS,
+            asksAuthentication: trusts(address), letterCase: mixesCase ? { .random(in: 0 ... .max) } : nil)
+        await gate.enter()
+        defer { gate.leave() }
+        sent.add(1, ordering: .relaxed)
+        let start = ContinuousClock.now
+        let result =
+            overTCP
+            ? await Exchange.overTCP(query, to: address, timeout: attempt.timeout)
+            : await Exchange.overUDP(query, to: address, timeout: attempt.timeout)
+        if let trace {
+            let (text, details) = ServerSource.words(for: result)
+            trace(
+                QueryTrace(
+                    name: attempt.name, type: attempt.type, server: ServerPool.name(address),
+                    transport: overTCP ? "tcp" : "udp",
+                    milliseconds: Double((ContinuousClock.now - start) / .microseconds(1)) / 1_000, result: text,
+                    details: details))
+        }
+        return result
+    }
+
+    private static func words(for result: ExchangeResult) -> (result: String, details: String) {
+        switch result {
+        case .answer(let message):
+            let count = message.answers.count
+            let flags = message.header.flagNames
+            let answers = "\(count) \(count == 1 ? "answer" : "answers")"
+            return ("\(message.responseCode)", flags.isEmpty ? answers : "\(flags), \(answers)")
+        case .truncated: return ("truncated", "asking over TCP")
+        case .otherCase: return ("other case", "asking in plain case")
+        case .malformed: return ("malformed", "")
+        case .timedOut: return ("no answer", "")
+        case .failed(let reason): return (reason, "")
+        case .cancelled: return ("interrupted", "")
+        }
+    }
+}
