@@ -13,6 +13,9 @@ package func offload<Value: Sendable, Failure: Error>(
     return try result.get()
 }
 
+/// Runs blocking file work on the same pool of threads, without waiting for it.
+package func submitFileWork(_ work: @escaping @Sendable () -> Void) { FileWork.submit(work) }
+
 /// The pool of threads behind `offload`: threads are made as work comes in, up to a limit, and stay.
 enum FileWork {
     /// Enough that a disk which takes parallel flushes is kept busy; a thread costs little while it waits.

@@ -1,0 +1,95 @@
+import Mailboxes
+import Synchronization
+import Unix
+
+/// Puts messages on the disk in groups: while one group is flushed the next gathers, so that many sessions share the
+/// flushes of the file system's journal, and one session alone waits for nobody.
+package final class GroupCommitter: Sendable {
+    package typealias Outcome = Result<Void, SystemError>
+
+    private struct Member {
+        let delivery: MessageDelivery
+        let continuation: UnsafeContinuation<Outcome, Never>
+    }
+
+    private struct State {
+        var waiting: [Member] = []
+        var running = 0
+    }
+
+    /// Two groups at once: while one waits for the disk, the other writes its files.
+    private static let lanes = 2
+    private static let groupLimit = 64
+
+    private let state = Mutex(State())
+    private let cache = MaildirCache()
+
+    package init() {}
+
+    /// A message for these destinations, to be filled and committed.
+    package func begin(_ destinations: [MessageDelivery.Destination]) -> MessageDelivery {
+        MessageDelivery(destinations, cache)
+    }
+
+    /// Returns when the message is in all its Maildirs and would survive a power loss, or could not be put there;
+    /// then nothing of it is left that was not already visible.
+    package func commit(_ delivery: MessageDelivery) async -> Outcome {
+        await withUnsafeContinuation { continuation in
+            state.withLock { $0.waiting.append(Member(delivery: delivery, continuation: continuation)) }
+            startGroup()
+        }
+    }
+
+    private func startGroup() {
+        let group = state.withLock { state -> [Member] in
+            guard state.running < GroupCommitter.lanes, !state.waiting.isEmpty else { return [] }
+            state.running += 1
+            let group = Array(state.waiting.prefix(GroupCommitter.groupLimit))
+            state.waiting.removeFirst(group.count)
+            return group
+        }
+        guard !group.isEmpty else { return }
+        submitFileWork { [self] in
+            GroupCommitter.flush(group)
+            state.withLock { $0.running -= 1 }
+            startGroup()
+        }
+    }
+
+    /// Writes, syncs and publishes a group; each member fails or succeeds alone.
+    private static func flush(_ group: [Member]) {
+        var failures: [Int: SystemError] = [:]
+        func each(_ step: (MessageDelivery) throws(SystemError) -> Void) {
+            for (index, member) in group.enumerated() where failures[index] == nil {
+                do throws(SystemError) {
+                    try step(member.delivery)
+                } catch {
+                    failures[index] = error
+                    member.delivery.abort()
+                }
+            }
+        }
+        each { delivery throws(SystemError) in try delivery.writePending() }
+        each { delivery throws(SystemError) in try delivery.synchronize() }
+        var synced: [ObjectIdentifier: Outcome] = [:]
+        var published: [[Maildir]] = Array(repeating: [], count: group.count)
+        for (index, member) in group.enumerated() where failures[index] == nil {
+            do throws(SystemError) {
+                published[index] = try member.delivery.publish()
+            } catch {
+                failures[index] = error
+                member.delivery.abort()
+            }
+        }
+        for maildir in published.joined() where synced[ObjectIdentifier(maildir)] == nil {
+            synced[ObjectIdentifier(maildir)] = Outcome { () throws(SystemError) in try maildir.synchronize(.new) }
+        }
+        for (index, member) in group.enumerated() {
+            var outcome: Outcome = failures[index].map { .failure($0) } ?? .success(())
+            for maildir in published[index] {
+                if case .failure(let error) = synced[ObjectIdentifier(maildir)] { outcome = .failure(error) }
+            }
+            member.continuation.resume(returning: outcome)
+        }
+    }
+}

@@ -1,0 +1,32 @@
+import Glibc
+import Mailboxes
+import Synchronization
+import Unix
+
+/// Open Maildirs by their paths, so that a delivery does not open four directories each time.
+final class MaildirCache: Sendable {
+    private struct Known {
+        let maildir: Maildir
+        let device: UInt
+        let inode: UInt
+    }
+
+    private static let capacity = 512
+    private let known = Mutex<[String: Known]>([:])
+
+    /// The Maildir at `path`, made when it is not there. One that was removed or replaced meanwhile is opened anew.
+    func maildir(at path: String) throws(SystemError) -> Maildir {
+        if let status = try? Files.status("\(path)/new"),
+            let found = known.withLock({ $0[path] }), found.inode == status.st_ino, found.device == status.st_dev
+        {
+            return found.maildir
+        }
+        let maildir = try Maildir.create(path)
+        let status = try Files.status("\(path)/new")
+        known.withLock { known in
+            if known.count >= MaildirCache.capacity { known.removeAll() }
+            known[path] = Known(maildir: maildir, device: status.st_dev, inode: status.st_ino)
+        }
+        return maildir
+    }
+}

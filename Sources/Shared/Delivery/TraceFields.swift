@@ -1,0 +1,94 @@
+import Bytes
+import Mailboxes
+import SMTP
+import Unix
+
+/// The trace fields that a server adds to a message (RFC 5321 4.4).
+package struct TraceFields: Sendable {
+    /// What the client said in HELO or EHLO.
+    package var clientName: String
+    package var clientAddress: SocketAddress
+    package var serverName: String
+    /// `SMTP`, `ESMTP` or `ESMTPS` (RFC 3848).
+    package var transport: String
+    /// TLS version and cipher, when there is TLS.
+    package var security: String?
+    package var identifier: String
+    /// Named only when there is one recipient, so that nobody learns of the others (RFC 5321 7.2).
+    package var onlyRecipient: Path?
+
+    package init(
+        clientName: String, clientAddress: SocketAddress, serverName: String, transport: String, security: String?,
+        identifier: String, onlyRecipient: Path?
+    ) {
+        self.clientName = clientName
+        self.clientAddress = clientAddress
+        self.serverName = serverName
+        self.transport = transport
+        self.security = security
+        self.identifier = identifier
+        self.onlyRecipient = onlyRecipient
+    }
+
+    /// The Received field with LF line ends, for the time `epoch` and a zone east of UTC by `zone` seconds.
+    package func received(epoch: Int, zone: Int) -> [UInt8] {
+        let address =
+            switch clientAddress {
+            case .ip(let ip, _): ip.isIPv6 ? "[IPv6:\(ip)]" : "[\(ip)]"
+            case .unix: "[unix]"
+            }
+        var text = "Received: from \(TraceFields.word(clientName)) (\(address))\n"
+        text += "\tby \(serverName) (Facteur) with \(transport)"
+        if let security { text += "\n\t(using \(security))" }
+        text += " id \(identifier)"
+        if let onlyRecipient { text += "\n\tfor <\(onlyRecipient)>" }
+        text += ";\n\t\(TraceFields.date(epoch: epoch, zone: zone))\n"
+        return Array(text.utf8)
+    }
+
+    /// The Return-Path field of the final delivery, `<>` for the null reverse-path.
+    package static func returnPath(_ path: Path) -> [UInt8] { Array("Return-Path: <\(path)>\n".utf8) }
+
+    /// The Delivered-To field, by which a loop of forwards is seen.
+    package static func deliveredTo(_ path: Path) -> [UInt8] { Array("Delivered-To: \(path)\n".utf8) }
+
+    /// A name from the client as a word that cannot break the field: other bytes become `?`.
+    private static func word(_ name: String) -> String {
+        name.utf8.prefix(255).map { byte in
+            byte > 0x20 && byte < 0x7F && byte != ASCII.openParenthesis && byte != ASCII.closeParenthesis
+                && byte != ASCII.semicolon ? byte : ASCII.question
+        }.text
+    }
+
+    /// `Sat, 21 Aug 2004 12:27:43 +0200` (RFC 5322 3.3).
+    package static func date(epoch: Int, zone: Int) -> String {
+        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
+        let local = CalendarTime(epoch: epoch + zone)
+        let minutes = abs(zone) / 60
+        return "\(CalendarTime.weekdayNames[local.weekday]), \(two(local.day)) "
+            + "\(CalendarTime.monthNames[local.month - 1]) \(local.year) "
+            + "\(two(local.hour)):\(two(local.minute)):\(two(local.second)) "
+            + "\(zone < 0 ? "-" : "+")\(two(minutes / 60))\(two(minutes % 60))"
+    }
+}
+
+/// Messages that go round in circles (RFC 5321 6.3).
+package enum LoopGuard {
+    /// More Received fields than this mean a loop.
+    package static let limit = 100
+
+    /// How many Received fields the header at the front of `message` has.
+    package static func receivedCount(_ message: Span<UInt8>) -> Int {
+        var count = 0
+        var place = 0
+        while place < message.count {
+            let line = message.line(at: place)
+            if line.content.isEmpty { break }
+            if line.content.count >= 9, message.array(place..<(place + 9)).equalsIgnoringCase("received:") {
+                count += 1
+            }
+            place = line.next
+        }
+        return count
+    }
+}
