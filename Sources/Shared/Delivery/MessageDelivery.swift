@@ -20,6 +20,8 @@ package final class MessageDelivery: Sendable {
     private struct State {
         var copies: [(maildir: Maildir, delivery: MaildirDelivery)] = []
         var pending: [UInt8] = []
+        /// Received fields of the header, as far as it was in the first piece written.
+        var receivedCount: Int?
     }
 
     private let destinations: [Destination]
@@ -34,6 +36,11 @@ package final class MessageDelivery: Sendable {
     /// How much content waits in memory.
     package var pendingCount: Int { state.withLock { $0.pending.count } }
 
+    /// How many Received fields the message has (RFC 5321 6.3), as its first 64 KiB tell.
+    package var receivedCount: Int {
+        state.withLock { $0.receivedCount ?? LoopGuard.receivedCount($0.pending.span) }
+    }
+
     /// Adds to the message, in memory.
     package func append(_ bytes: [UInt8]) { state.withLock { $0.pending += bytes } }
 
@@ -41,6 +48,7 @@ package final class MessageDelivery: Sendable {
     package func writePending() throws(SystemError) {
         try state.withLock { state throws(SystemError) in
             if state.copies.isEmpty {
+                state.receivedCount = LoopGuard.receivedCount(state.pending.span)
                 for destination in destinations {
                     let maildir = try cache.maildir(at: destination.maildir)
                     let delivery = try maildir.begin()

@@ -1,0 +1,43 @@
+import CommandLineTool
+import Delivery
+import Network
+import SMTP
+import Synchronization
+import Unix
+
+/// What all sessions share: settings, events, the committer and the identifiers of messages.
+final class MailService: Sendable {
+    let settings: ServerSettings
+    let events: EventLog
+    let committer = GroupCommitter()
+    private let counter = Atomic<Int>(0)
+
+    init(settings: ServerSettings, events: EventLog) {
+        self.settings = settings
+        self.events = events
+    }
+
+    /// An identifier for a message: unique in this run, and with the time in all likelihood altogether.
+    func makeIdentifier() -> String {
+        let number = counter.add(1, ordering: .relaxed).newValue
+        return String(SystemClock.now.seconds, radix: 36, uppercase: true) + "."
+            + String(number, radix: 36, uppercase: true)
+    }
+
+    /// Serves one connection to its end.
+    func serve(_ connection: Connection, _ origin: ConnectionOrigin) async {
+        let client = connection.peer
+        if events.isOn { events.connect(client) }
+        var conversation = Conversation(self, connection, origin)
+        var reason: String?
+        do throws(ConnectionError) {
+            try await conversation.run()
+        } catch {
+            reason = error.description
+        }
+        if events.isOn { events.disconnect(client, reason) }
+    }
+
+    /// Tells the operator of an error that senders are not told about.
+    func tell(_ error: SystemError) { Diagnostics.say("\(error): the sender was asked to try again") }
+}

@@ -1,0 +1,103 @@
+import Glibc
+import Unix
+
+/// Runs a filter program over a message.
+enum MessageFilter {
+    enum Outcome: Equatable {
+        /// It goes on, with this content.
+        case passes([UInt8])
+        case refused
+        /// Why the filter did not do its work.
+        case failed(String)
+    }
+
+    /// Gives `message` to `command` and takes what it prints, at most `limit` bytes.
+    static func run(
+        _ command: String, _ message: [UInt8], environment: [String: String], timeout: Duration, limit: Int
+    ) async -> Outcome {
+        do throws(SystemError) {
+            return try await converse(command, message, environment, timeout, limit)
+        } catch {
+            return .failed("\(error)")
+        }
+    }
+
+    private static func converse(
+        _ command: String, _ message: [UInt8], _ environment: [String: String], _ timeout: Duration, _ limit: Int
+    ) async throws(SystemError) -> Outcome {
+        guard let loop = EventLoop.current else { return .failed("no event loop") }
+        let deadline = loop.deadline(after: timeout)
+        var process = try ChildProcess.shell(command, environment: environment)
+        guard let input = process.input.take(), let output = process.output.take() else { return .failed("no pipes") }
+        input.makeNonBlocking()
+        output.makeNonBlocking()
+        let writing: PolledDescriptor
+        let reading: PolledDescriptor
+        do throws(SystemError) {
+            writing = try PolledDescriptor(input)
+            reading = try PolledDescriptor(output)
+        } catch {
+            process.kill()
+            throw error
+        }
+        defer {
+            writing.close()
+            reading.close()
+        }
+        async let sent: Void = send(message, writing, deadline)
+        let printed = await collect(reading, limit, deadline)
+        if printed == nil { writing.close() }
+        await sent
+        let ending = printed == nil ? nil : try await process.waitForEnd(deadline: deadline)
+        guard let printed, let ending else {
+            process.kill()
+            return .failed(printed == nil ? "no end of output in time, or too much of it" : "did not end in time")
+        }
+        switch ending {
+        case .exited(0): return .passes(printed.isEmpty ? message : printed)
+        case .exited(1): return .refused
+        case .exited(let code): return .failed("ended with \(code)")
+        case .signalled(let signal): return .failed("killed by signal \(signal)")
+        }
+    }
+
+    /// Writes all of the message; a filter that does not want all of it is no error.
+    private static func send(_ message: [UInt8], _ pipe: PolledDescriptor, _ deadline: UInt64) async {
+        var sent = 0
+        while sent < message.count {
+            let count = write(message, from: sent, to: pipe.number)
+            if count >= 0 {
+                sent += count
+            } else if errno != EAGAIN {
+                break
+            } else if await pipe.waitUntilWritable(deadline: deadline) != .ready {
+                break
+            }
+        }
+        pipe.close()
+    }
+
+    private static func write(_ bytes: [UInt8], from start: Int, to number: Int32) -> Int {
+        bytes[start...].withUnsafeBytes { part in
+            retryingOnInterrupt { Glibc.write(number, part.baseAddress, part.count) }
+        }
+    }
+
+    /// Everything that the filter prints; nil when it is too much or does not end in time.
+    private static func collect(_ pipe: PolledDescriptor, _ limit: Int, _ deadline: UInt64) async -> [UInt8]? {
+        var collected: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        while true {
+            let count = retryingOnInterrupt { read(pipe.number, &buffer, buffer.count) }
+            if count == 0 { return collected }
+            if count > 0 {
+                collected += buffer[..<count]
+                if collected.count > limit { return nil }
+            } else if errno != EAGAIN {
+                return nil
+            } else if await pipe.waitUntilReadable(deadline: deadline) != .ready {
+                return nil
+            }
+        }
+    }
+}
