@@ -29,6 +29,8 @@ final class Report: Sendable {
             }
             if report.result.outcome != .accepted { sayFailure(report) }
         }
+        // Who stops the tool half-way still knows what has happened so far.
+        Output.standard.flush()
     }
 
     /// A message that could not be read.
