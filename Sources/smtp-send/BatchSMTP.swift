@@ -16,7 +16,7 @@ struct BatchSMTP {
         hasBegun = true
         let body = message.survey.isEightBit ? " BODY=8BITMIME" : ""
         Output.standard.write("MAIL FROM:<\(message.reversePath)> SIZE=\(message.survey.size)\(body)\r\n")
-        for recipient in message.recipients { Output.standard.write("RCPT TO:<\(recipient.text)>\r\n") }
+        for recipient in message.recipients { Output.standard.write("RCPT TO:<\(recipient.path)>\r\n") }
         Output.standard.write("DATA\r\n")
         var encoder = ClientDataEncoder()
         var buffer: [UInt8] = []

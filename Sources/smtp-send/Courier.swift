@@ -34,9 +34,10 @@ final class Courier {
         var deliveries: [EnvelopeAddress: RecipientReport] = [:]
         for (domain, recipients) in routes.groups(message.recipients) {
             var delivery = Delivery(message: message, recipients: recipients)
-            switch await routes.exchanges(for: domain) {
-            case .success(let exchanges): await run(&delivery, exchanges)
-            case .failure(let failure): delivery.settle(failure, at: nil)
+            do throws(ClientResult) {
+                await run(&delivery, try await routes.exchanges(for: domain))
+            } catch {
+                delivery.settle(error)
             }
             for report in delivery.reports { deliveries[report.recipient] = report }
         }

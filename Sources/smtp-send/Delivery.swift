@@ -33,8 +33,8 @@ struct Delivery {
     var isLostUnheard: Bool { latest.allSatisfy { $0.cause == .connection || $0.code == 421 } }
 
     /// The same result for everyone, without an attempt.
-    mutating func settle(_ result: ClientResult, at server: ServerName?) {
-        for index in reports.indices { record(result, at: index, server, tlsVersion: nil) }
+    mutating func settle(_ result: ClientResult) {
+        for index in reports.indices { record(result, at: index, nil, tlsVersion: nil) }
     }
 
     /// An attempt that did not come to a session.

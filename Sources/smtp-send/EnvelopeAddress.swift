@@ -1,5 +1,6 @@
 import Bytes
 import CommandLineTool
+import DNS
 
 /// An address for the envelope, as it stands between the angle brackets of MAIL and RCPT. Two are equal when their
 /// local-parts are, and their domains but for case (RFC 5321 2.4).
@@ -11,6 +12,14 @@ struct EnvelopeAddress: Hashable, Sendable {
 
     /// `local-part@domain`, or a local-part alone.
     var text: String { domain.map { "\(localPart)@\($0)" } ?? localPart }
+
+    /// The address for a command. With a local-part in ASCII, a domain in another script goes out in its ASCII form, so
+    /// that any server can take it.
+    var path: String {
+        guard let domain, localPart.utf8.allSatisfy({ $0 < 0x80 }), let ascii = try? InternationalName.ascii(domain)
+        else { return text }
+        return "\(localPart)@\(ascii)"
+    }
 
     /// Reads `a@example.org` or `<a@example.org>`, with a display name before the brackets or not; nil for what cannot
     /// stand in a command.

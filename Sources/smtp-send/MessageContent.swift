@@ -85,6 +85,6 @@ struct OutgoingMessage: Sendable {
 
     /// The transaction for some of the recipients.
     func transaction(_ recipients: [EnvelopeAddress]) -> ClientTransaction {
-        ClientTransaction(reversePath: reversePath, recipients: recipients.map(\.text), survey: survey)
+        ClientTransaction(reversePath: reversePath, recipients: recipients.map(\.path), survey: survey)
     }
 }

@@ -21,7 +21,8 @@ final class MessageSource: Sendable {
         if envelope.recipients.isEmpty {
             throw ToolFailure(.usage, "no recipients: give --to ADDRESS")
         }
-        let operands = arguments.operands.isEmpty ? ["-"] : arguments.operands
+        let standard = envelope.needsNoMessage ? "/dev/null" : "-"
+        let operands = arguments.operands.isEmpty ? [standard] : arguments.operands
         if operands.count(where: { $0 == "-" }) > 1 {
             throw ToolFailure(.usage, "-: standard input can be read only once")
         }
@@ -42,7 +43,7 @@ final class MessageSource: Sendable {
     }
 
     private func outgoing(_ name: String, _ content: MessageContent) throws(ToolFailure) -> OutgoingMessage {
-        guard content.count > 0 else {
+        guard content.count > 0 || envelope.needsNoMessage else {
             throw ToolFailure(.dataError, "\(name): is empty: there is no message to send")
         }
         return OutgoingMessage(

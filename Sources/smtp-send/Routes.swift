@@ -1,4 +1,5 @@
 import Bytes
+import DNS
 import Network
 import SMTP
 import Unix
@@ -22,25 +23,13 @@ struct Routes: Sendable {
         }
     }
 
-    /// Which addresses are used.
-    enum Family: Sendable {
-        case any, ipv4, ipv6
-
-        func accepts(_ address: IPAddress) -> Bool {
-            switch self {
-            case .any: true
-            case .ipv4: !address.isIPv6
-            case .ipv6: address.isIPv6
-            }
-        }
-    }
-
     let destination: Destination
-    let family: Family
+    let families: Resolver.Families
+    let resolver: Resolver
 
     /// Recipients that go the same way, in the order of the first of each group.
     func groups(_ recipients: [EnvelopeAddress]) -> [(domain: String?, recipients: [EnvelopeAddress])] {
-        if case .server = destination { return recipients.isEmpty ? [] : [(nil, recipients)] }
+        if destination.isOneServer { return recipients.isEmpty ? [] : [(nil, recipients)] }
         var places: [String?: Int] = [:]
         var groups: [(domain: String?, recipients: [EnvelopeAddress])] = []
         for recipient in recipients {
@@ -55,30 +44,75 @@ struct Routes: Sendable {
     }
 
     /// The hosts to try for a domain, in their order.
-    func exchanges(for domain: String?) async -> Result<[Exchange], ClientResult> {
+    func exchanges(for domain: String?) async throws(ClientResult) -> [Exchange] {
         switch destination {
-        case .server(let server): return addresses(of: server)
-        case .mailExchanges: return .failure(.noAddress("no route for \(domain ?? "an address without domain")"))
+        case .server(let server): [Exchange(server: server, addresses: try await addresses(of: server))]
+        case .mailExchanges(let port): try await exchanges(for: domain ?? "", port: port)
         }
     }
 
-    private func addresses(of server: ServerName) -> Result<[Exchange], ClientResult> {
-        guard let port = server.port else {
-            return .success([Exchange(server: server, addresses: [.unix(server.name)])])
-        }
-        var found: [IPAddress] = []
+    // MARK: - One server
+
+    private func addresses(of server: ServerName) async throws(ClientResult) -> [SocketAddress] {
+        guard let port = server.port else { return [.unix(server.name)] }
+        let found: [IPAddress]
         if let literal = IPAddress(server.name) {
             found = [literal]
-        } else if server.name.asciiLowercased == "localhost" {
-            found = ["127.0.0.1", "::1"].compactMap { IPAddress($0) }.filter(family.accepts)
+        } else if server.name.equalsIgnoringCase("localhost") {
+            found = loopback
+        } else {
+            switch await resolver.addresses(of: server.name).outcome {
+            case .addresses(let addresses): found = addresses
+            case .noSuchDomain: throw .noRoute("5.1.2", "there is no host \(server.name)")
+            case .noData: throw .noRoute("5.4.4", "\(server.name) has no address")
+            case .temporaryFailure(let failure): throw .unknownRoute(server.name, failure)
+            }
         }
-        if found.isEmpty { return .failure(.noAddress("\(server.name) has no address")) }
-        return .success([Exchange(server: server, addresses: found.map { .ip($0, port: port) })])
+        return found.map { .ip($0, port: port) }
+    }
+
+    private var loopback: [IPAddress] {
+        ["127.0.0.1", "::1"].compactMap { IPAddress($0) }.filter { address in
+            switch families {
+            case .both: true
+            case .ipv4: !address.isIPv6
+            case .ipv6: address.isIPv6
+            }
+        }
+    }
+
+    // MARK: - Mail exchanges (RFC 5321 5.1, RFC 7505)
+
+    private func exchanges(for domain: String, port: UInt16) async throws(ClientResult) -> [Exchange] {
+        var generator = SystemRandomNumberGenerator()
+        let route = await resolver.mailRoute(for: domain).shuffled(using: &generator)
+        switch route.status {
+        case .mx, .implicit, .literal:
+            return route.usableHosts.map { host in
+                Exchange(
+                    server: ServerName(name: host.name, port: port),
+                    addresses: host.addresses.map { .ip($0, port: port) })
+            }
+        case .null: throw .noRoute("5.1.10", "\(domain) takes no mail (null MX)")
+        case .nxdomain: throw .noRoute("5.1.2", "there is no domain \(domain)")
+        case .nodata: throw .noRoute("5.4.4", "\(domain) has neither a mail exchange nor an address")
+        case .unreachable: throw .noRoute("5.4.4", "no mail exchange of \(domain) has an address")
+        case .tempfail: throw .unknownRoute(domain, route.failure)
+        case .invalid: throw .noRoute("5.1.2", "\(domain): \(route.problem ?? "is no mail domain")")
+        }
     }
 }
 
 extension ClientResult {
-    fileprivate static func noAddress(_ text: String) -> ClientResult {
-        ClientResult(outcome: .refused, enhanced: "5.1.2", text: text, cause: .domain)
+    /// The DNS says that there is nowhere to go.
+    fileprivate static func noRoute(_ enhanced: String, _ text: String) -> ClientResult {
+        ClientResult(outcome: .refused, enhanced: enhanced, text: text, cause: .domain)
+    }
+
+    /// The DNS says nothing for now, which is never "no".
+    fileprivate static func unknownRoute(_ name: String, _ failure: TemporaryFailure?) -> ClientResult {
+        ClientResult(
+            outcome: .temporary, enhanced: "4.4.3",
+            text: "\(name) cannot be looked up now\(failure.map { ": \($0)" } ?? "")", cause: .connection)
     }
 }

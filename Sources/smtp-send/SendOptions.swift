@@ -9,7 +9,14 @@ enum SendOptions {
 
     private static let route = "Where to"
     static let server = Option.text(
-        "server", short: "s", "HOST[:PORT]", "send everything there (port 25; unix:PATH works too)", group: route)
+        "server", short: "s", "HOST[:PORT]",
+        "send everything there (default: the hosts that take the mail of each recipient's domain)", group: route)
+    static let port: Option<Int?> = .integer(
+        "port", short: "p", "N", in: 1...65_535, "the port where none is given (25; implicit TLS 465)", group: route)
+    static let dns = Option.text(
+        "dns", "FILE", "answer all questions of names from this zone file", group: route, completion: .file)
+    static let dnsServers = Option.list(
+        "dns-server", "ADDR[:PORT]", "ask this DNS server; may be given again", group: route)
     static let lmtp = Option.text("lmtp", "PATH", "send by LMTP over a Unix socket", group: route, completion: .file)
     static let ipv4 = Option.flag("ipv4", short: "4", "use IPv4 addresses only", group: route)
     static let ipv6 = Option.flag("ipv6", short: "6", "use IPv6 addresses only", group: route)
@@ -57,7 +64,8 @@ enum SendOptions {
 
     static let all: [AnyOption] = [
         AnyOption(from), AnyOption(to),
-        AnyOption(server), AnyOption(lmtp), AnyOption(ipv4), AnyOption(ipv6),
+        AnyOption(server), AnyOption(port), AnyOption(lmtp), AnyOption(dns), AnyOption(dnsServers), AnyOption(ipv4),
+        AnyOption(ipv6),
         AnyOption(helo), AnyOption(noPipelining), AnyOption(timeout), AnyOption(connections), AnyOption(quitAfter),
         AnyOption(dropAfter),
         AnyOption(tls), AnyOption(ca), AnyOption(cert), AnyOption(key), AnyOption(insecure),

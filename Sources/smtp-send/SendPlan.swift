@@ -1,10 +1,13 @@
 import Bytes
 import CommandLineTool
+import DNS
 import SMTP
 import Unix
 
 /// The envelope as the command line gives it.
 struct EnvelopeOptions: Sendable {
+    /// The session ends before a message would be sent: none is read.
+    var needsNoMessage = false
     /// Empty for the null sender; nil when not given.
     var reversePath: String?
     var recipients: [EnvelopeAddress]
@@ -19,12 +22,14 @@ struct SendPlan: Sendable {
     let connections: Int
 
     init(_ arguments: Arguments) throws(ToolFailure) {
-        envelope = try Self.envelope(arguments)
         routes = try Self.routes(arguments)
+        var envelope = try Self.envelope(arguments)
         if !routes.destination.isOneServer, let lost = envelope.recipients.first(where: { $0.domain == nil }) {
             throw ToolFailure(.usage, "--to \(lost.text): has no domain: write local-part@domain, or give --server")
         }
         settings = try Self.settings(arguments, routes.destination)
+        envelope.needsNoMessage = settings.lastStep != nil && settings.lastStep != .message
+        self.envelope = envelope
         connections = arguments[SendOptions.connections]
         reportForm = arguments[SendOptions.json] ? .json : arguments[SendOptions.quiet] ? .failuresOnly : .lines
     }
@@ -48,34 +53,50 @@ struct SendPlan: Sendable {
         guard let address = EnvelopeAddress(text) else {
             throw ToolFailure(.usage, "--from \(text): is not an address: write local-part@domain, or <> for none")
         }
-        return address.text
+        return address.path
     }
 
     // MARK: - Routes
 
     private static func routes(_ arguments: Arguments) throws(ToolFailure) -> Routes {
-        let family: Routes.Family
+        let families: Resolver.Families
         switch (arguments[SendOptions.ipv4], arguments[SendOptions.ipv6]) {
         case (true, true): throw ToolFailure(.usage, "-4 and -6: exclude each other: give one or none")
-        case (true, false): family = .ipv4
-        case (false, true): family = .ipv6
-        case (false, false): family = .any
+        case (true, false): families = .ipv4
+        case (false, true): families = .ipv6
+        case (false, false): families = .both
         }
-        return Routes(destination: try destination(arguments), family: family)
+        return Routes(
+            destination: try destination(arguments), families: families, resolver: try resolver(arguments, families))
+    }
+
+    private static func resolver(
+        _ arguments: Arguments, _ families: Resolver.Families
+    ) throws(ToolFailure) -> Resolver {
+        do throws(ResolverError) {
+            return try Resolver.make(
+                zoneFile: arguments[SendOptions.dns], servers: arguments[SendOptions.dnsServers], families: families)
+        } catch {
+            switch error {
+            case .unreadable: throw ToolFailure(.noInput, "\(error)")
+            case .badZone: throw ToolFailure(.dataError, "\(error)")
+            case .badServer: throw ToolFailure(.usage, "--dns-server \(error)")
+            }
+        }
     }
 
     private static func destination(_ arguments: Arguments) throws(ToolFailure) -> Routes.Destination {
+        let standardPort: UInt16 = arguments[SendOptions.tls] == "implicit" ? 465 : 25
+        let port = arguments[SendOptions.port].map { UInt16(clamping: $0) } ?? standardPort
         switch (arguments[SendOptions.server], arguments[SendOptions.lmtp]) {
         case (.some, .some): throw ToolFailure(.usage, "--server and --lmtp: exclude each other: give one")
-        case (let server?, nil):
-            let isImplicit = arguments[SendOptions.tls] == "implicit"
-            return .server(try ServerName(option: server, defaultPort: isImplicit ? 465 : 25))
+        case (let server?, nil): return .server(try ServerName(option: server, defaultPort: port))
         case (nil, let path?):
             guard SocketAddress("unix:" + path) != nil else {
                 throw ToolFailure(.usage, "--lmtp \(path): is not the path of a Unix socket")
             }
             return .server(ServerName(name: path, port: nil))
-        case (nil, nil): return .mailExchanges(port: 25)
+        case (nil, nil): return .mailExchanges(port: port)
         }
     }
 

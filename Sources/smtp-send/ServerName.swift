@@ -23,6 +23,9 @@ struct ServerName: Hashable, Sendable, CustomStringConvertible {
     /// Reads `HOST`, `HOST:PORT`, `[IPv6]:PORT`, a bare IPv6 address, or `unix:PATH`.
     init(option text: String, defaultPort: UInt16) throws(ToolFailure) {
         if text.hasPrefix("unix:") {
+            guard SocketAddress(text) != nil else {
+                throw ToolFailure(.usage, "--server \(text): is not the path of a Unix socket")
+            }
             self.init(name: String(text.dropFirst(5)), port: nil)
             return
         }

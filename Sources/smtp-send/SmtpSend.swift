@@ -12,6 +12,9 @@ enum SmtpSend: Tool {
             input (one message, or an mboxrd stream). Line ends become CRLF, dots are stuffed, and no bare CR or LF \
             leaves; else the bytes go out as they are.
 
+            Without --server, the domain of each recipient says where to: its mail exchanges are tried by preference \
+            and address by address (RFC 5321 5.1). A temporary failure leads to the next, a permanent one is final.
+
             One recipient that is refused does not stop the others. What became of each is told one a line, failures \
             on standard error.
             """,
