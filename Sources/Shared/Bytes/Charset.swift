@@ -1,0 +1,161 @@
+import Glibc
+
+/// Text in any charset turned to Unicode, by labels as mail uses and misuses them.
+package enum Charset {
+    /// What was wrong with a text.
+    package enum Problem: Equatable, Sendable {
+        /// A label that nobody knows: read as UTF-8 or windows-1252.
+        case unknownLabel
+        /// Bytes that the charset does not have.
+        case badBytes
+    }
+
+    /// Decodes `bytes` by `label`.
+    ///
+    /// Known labels follow the WHATWG standard (iso-8859-1 and us-ascii read as windows-1252, gb2312 as gb18030 and so
+    /// on). us-ascii with 8-bit bytes, an unknown label, and UTF-8 that is none: UTF-8 if valid, else windows-1252 for
+    /// the whole. In other charsets invalid bytes become U+FFFD. A byte order mark is removed.
+    package static func decode(_ bytes: Span<UInt8>, label: String) -> (text: String, problem: Problem?) {
+        guard let decoder = CharsetLabels.decoder(for: label) else { return (guess(bytes), .unknownLabel) }
+        switch decoder {
+        case .utf8:
+            if UTF8Text.isValid(bytes) { return (withoutMark(UTF8Text.repaired(bytes)), nil) }
+            return (windows1252(bytes), .badBytes)
+        case .ascii: return (guess(bytes), nil)
+        case .windows1252: return (windows1252(bytes), nil)
+        case .hz: return convert(HZ.toGB(bytes).span, from: "GB18030") ?? (guess(bytes), .unknownLabel)
+        case .ordered(let fallback): return ordered(bytes, fallback)
+        case .iconv(let name):
+            guard let result = convert(bytes, from: name) else { return (guess(bytes), .unknownLabel) }
+            return (withoutMark(result.text), result.problem)
+        }
+    }
+
+    /// Whether a label is known.
+    package static func isKnown(_ label: String) -> Bool {
+        guard let decoder = CharsetLabels.decoder(for: label) else { return false }
+        guard case .iconv(let name) = decoder else { return true }
+        return convert([UInt8]().span, from: name) != nil
+    }
+
+    /// UTF-8 when the bytes are valid, else windows-1252: for 8-bit text that says nothing of its charset.
+    package static func guess(_ bytes: Span<UInt8>) -> String {
+        UTF8Text.isValid(bytes) ? withoutMark(UTF8Text.repaired(bytes)) : windows1252(bytes)
+    }
+
+    /// windows-1252 as WHATWG has it: the five bytes without a character are C1 controls.
+    package static func windows1252(_ bytes: Span<UInt8>) -> String {
+        var text = ""
+        text.unicodeScalars.reserveCapacity(bytes.count)
+        for index in 0..<bytes.count {
+            let byte = bytes[index]
+            let value = byte & 0xE0 == 0x80 ? c1[Int(byte & 0x1F)] : UInt32(byte)
+            text.unicodeScalars.append(Unicode.Scalar(value) ?? "\u{FFFD}")
+        }
+        return text
+    }
+
+    private static let c1: [UInt32] = [
+        0x20AC, 0x81, 0x201A, 0x0192, 0x201E, 0x2026, 0x2020, 0x2021, 0x02C6, 0x2030, 0x0160, 0x2039, 0x0152, 0x8D,
+        0x017D, 0x8F, 0x90, 0x2018, 0x2019, 0x201C, 0x201D, 0x2022, 0x2013, 0x2014, 0x02DC, 0x2122, 0x0161, 0x203A,
+        0x0153, 0x9D, 0x017E, 0x0178,
+    ]
+
+    private static func withoutMark(_ text: String) -> String {
+        text.unicodeScalars.first == "\u{FEFF}" ? String(text.unicodeScalars.dropFirst()) : text
+    }
+
+    private static func ordered(_ bytes: Span<UInt8>, _ fallback: String) -> (text: String, problem: Problem?) {
+        let is32 = fallback.hasPrefix("UTF-32")
+        var name = fallback
+        if bytes.matches("\u{FEFF}", at: 0) {
+            name = "UTF-8"
+        } else if bytes.count >= 2, !is32 {
+            if bytes[0] == 0xFF, bytes[1] == 0xFE { name = "UTF-16LE" }
+            if bytes[0] == 0xFE, bytes[1] == 0xFF { name = "UTF-16BE" }
+        } else if bytes.count >= 4, is32 {
+            if bytes[0] == 0xFF, bytes[1] == 0xFE { name = "UTF-32LE" }
+            if bytes[2] == 0xFE, bytes[3] == 0xFF { name = "UTF-32BE" }
+        }
+        guard let result = convert(bytes, from: name) else { return (guess(bytes), .unknownLabel) }
+        return (withoutMark(result.text), result.problem)
+    }
+
+    /// Converts by the C library; nil when it does not know the charset.
+    private static func convert(_ bytes: Span<UInt8>, from name: String) -> (text: String, problem: Problem?)? {
+        guard let converter = iconv_open("UTF-8", name), Int(bitPattern: converter) != -1 else { return nil }
+        defer { iconv_close(converter) }
+        var result: [UInt8] = []
+        result.reserveCapacity(bytes.count * 2)
+        var problem: Problem?
+        var output = [CChar](repeating: 0, count: 8_192)
+        // Safe: iconv reads and writes only within the counts, which it keeps up to date with the pointers.
+        bytes.withUnsafeBufferPointer { input in
+            var place = input.baseAddress.map {
+                UnsafeMutableRawPointer(mutating: $0).assumingMemoryBound(to: CChar.self)
+            }
+            var left = input.count
+            while true {
+                var status = 0
+                output.withUnsafeMutableBufferPointer { buffer in
+                    var target = buffer.baseAddress
+                    var room = buffer.count
+                    errno = 0
+                    status =
+                        left > 0
+                        ? iconv(converter, &place, &left, &target, &room)
+                        : iconv(converter, nil, nil, &target, &room)
+                    for index in 0..<(buffer.count - room) { result.append(UInt8(bitPattern: buffer[index])) }
+                }
+                if status != -1 {
+                    if left == 0 { return }
+                    continue
+                }
+                switch errno {
+                case E2BIG: continue
+                case EILSEQ where left > 0:
+                    problem = .badBytes
+                    result += [0xEF, 0xBF, 0xBD]
+                    place = place.map { $0 + 1 }
+                    left -= 1
+                default:
+                    // An incomplete character at the end.
+                    problem = .badBytes
+                    result += [0xEF, 0xBF, 0xBD]
+                    return
+                }
+                if left == 0 { return }
+            }
+        }
+        return (UTF8Text.repaired(result.span), problem)
+    }
+}
+
+/// HZ (RFC 1843), which the C library does not know.
+enum HZ {
+    /// The same text as GB 2312 with the high bits set.
+    static func toGB(_ bytes: Span<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        var isDouble = false
+        var place = 0
+        while place < bytes.count {
+            let byte = bytes[place]
+            let next = place + 1 < bytes.count ? bytes[place + 1] : 0
+            if byte == UInt8(ascii: "~"), next == UInt8(ascii: "{") || next == UInt8(ascii: "}") {
+                isDouble = next == UInt8(ascii: "{")
+                place += 2
+            } else if byte == UInt8(ascii: "~"), !isDouble, next == UInt8(ascii: "~") || next == ASCII.lf {
+                if next != ASCII.lf { result.append(byte) }
+                place += 2
+            } else if isDouble, byte > 0x20, next > 0x20 {
+                result += [byte | 0x80, next | 0x80]
+                place += 2
+            } else {
+                if byte == ASCII.lf { isDouble = false }
+                result.append(byte)
+                place += 1
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,44 @@
+/// UTF-8 as mail has it.
+package enum UTF8Text {
+    /// Whether the bytes are valid UTF-8.
+    package static func isValid(_ bytes: Span<UInt8>) -> Bool {
+        var place = 0
+        let count = bytes.count
+        while place < count {
+            let byte = bytes[place]
+            if byte < 0x80 {
+                place &+= 1
+                continue
+            }
+            let length: Int
+            var low: UInt8 = 0x80
+            var high: UInt8 = 0xBF
+            switch byte {
+            case 0xC2...0xDF: length = 2
+            case 0xE0: (length, low) = (3, 0xA0)
+            case 0xED: (length, high) = (3, 0x9F)
+            case 0xE1...0xEF: length = 3
+            case 0xF0: (length, low) = (4, 0x90)
+            case 0xF1...0xF3: length = 4
+            case 0xF4: (length, high) = (4, 0x8F)
+            default: return false
+            }
+            guard place &+ length <= count, bytes[place &+ 1] >= low, bytes[place &+ 1] <= high else { return false }
+            for offset in 2..<max(2, length) where bytes[place &+ offset] & 0xC0 != 0x80 { return false }
+            place &+= length
+        }
+        return true
+    }
+
+    /// Whether all bytes are below 128.
+    package static func isASCII(_ bytes: Span<UInt8>) -> Bool {
+        for index in 0..<bytes.count where bytes[index] >= 0x80 { return false }
+        return true
+    }
+
+    /// The bytes as text: U+FFFD for each maximal invalid subsequence.
+    package static func repaired(_ bytes: Span<UInt8>) -> String {
+        // Safe: the buffer does not leave the closure.
+        bytes.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+    }
+}

@@ -1,0 +1,81 @@
+import Bytes
+import TestSupport
+import Testing
+
+@Suite("Base64, quoted-printable, uuencode")
+struct TransferEncodingTests {
+    @Test(
+        "base64: RFC 4648 10",
+        arguments: [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")])
+    func base64(_ plain: String, _ encoded: String) {
+        #expect(Base64.encode(Array(plain.utf8)) == encoded)
+        #expect(Base64.decodeStrictly(Array(encoded.utf8).span)?.text == plain)
+    }
+
+    @Test(
+        "base64 as mail has it",
+        arguments: [
+            ("Zg", "f", false), ("Z g\r\n==", "f", false), ("Zg==Zm8=", "ffo", false), ("Zm9vY", "foo", false),
+            ("Zm!9v", "foo", true), ("=Zm9v", "foo", false), ("Zm9v====", "foo", false),
+            ("QUJD!!!RE*VG\nRw=", "ABCDEFG", true),
+        ])
+    func lenient(_ encoded: String, _ plain: String, _ hasJunk: Bool) {
+        let result = Base64.decode(Array(encoded.utf8).span)
+        #expect(result.bytes.text == plain && result.hasJunk == hasJunk)
+    }
+
+    @Test(
+        "strict base64 takes nothing else",
+        arguments: ["Zg", "Zg=", "Z===", "Zg==Zm8=", "Zm 9v", "Zh==", "Zm9v\n", "===="])
+    func strict(_ text: String) { #expect(Base64.decodeStrictly(Array(text.utf8).span) == nil) }
+
+    @Test(
+        "quoted-printable as mail has it",
+        arguments: [
+            ("a=3Db", "a=b", false), ("caf=c3=A9", "café", false), ("soft=\nbreak", "softbreak", false),
+            ("soft= \t\r\nbreak", "softbreak", false), ("trailing  \nnext \r\n", "trailing\nnext\r\n", false),
+            ("kept=20\n", "kept \n", false), ("end=", "end", false), ("end  ", "end", false), ("=ZZ x", "=ZZ x", true),
+            ("=4", "=4", true), ("=4=41", "=4A", true), ("a==41", "a=A", true), ("=0D=0A", "\r\n", false),
+            ("= x", "= x", true), ("a\rb", "a\rb", false), ("=\rx", "=\rx", true),
+        ])
+    func quotedPrintable(_ encoded: String, _ plain: String, _ isBroken: Bool) {
+        let result = QuotedPrintable.decode(Array(encoded.utf8).span)
+        #expect(result.bytes.text == plain && result.isBroken == isBroken, "\(encoded) -> \(result.bytes.text)")
+        // Byte by byte it must be the same.
+        var decoder = QuotedPrintable.Decoder()
+        var pieces: [UInt8] = []
+        for byte in encoded.utf8 { decoder.decode([byte].span, into: &pieces) }
+        decoder.finish(into: &pieces)
+        #expect(pieces == result.bytes)
+    }
+
+    @Test("what is encoded comes back, whole or in pieces")
+    func roundTrips() {
+        var generator = SeededGenerator(seed: 21)
+        for round in 0..<300 {
+            let bytes = round % 2 == 0 ? generator.bytes(round) : generator.bytes(round, of: "ab =.\tF\nö")
+            for line in [nil, 76, 4] {
+                #expect(Base64.decode(Base64.encode(bytes.span, lineLength: line).span).bytes == bytes)
+            }
+            var decoder = Base64.Decoder()
+            var pieces: [UInt8] = []
+            for byte in Base64.encode(bytes.span, lineLength: 8) { decoder.decode([byte].span, into: &pieces) }
+            decoder.finish(into: &pieces)
+            #expect(pieces == bytes)
+            #expect(Hexadecimal.decode(Array(Hexadecimal.encode(bytes).utf8).span) == bytes)
+            let text = bytes.filter { $0 != 13 }
+            let encoded = QuotedPrintable.encode(text.span)
+            #expect(encoded.split(separator: 10).allSatisfy { $0.count <= 76 && $0.allSatisfy { $0 < 127 } })
+            #expect(QuotedPrintable.decode(encoded.span).bytes == text)
+        }
+    }
+
+    @Test("uuencode: the first block, and nothing without one")
+    func uuencode() {
+        let text = "text\nbegin 644 cat.txt\n#0V%T\n`\nend\nmore"
+        #expect(Uuencode.decode(Array(text.utf8).span)?.text == "Cat")
+        #expect(Uuencode.decode(Array("nothing here".utf8).span) == nil)
+        var generator = SeededGenerator(seed: 2)
+        for _ in 0..<500 { _ = Uuencode.decode(generator.mutated(Array(text.utf8)).span) }
+    }
+}
