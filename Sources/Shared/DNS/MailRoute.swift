@@ -24,7 +24,7 @@ package struct MailRoute: Equatable, Sendable {
     }
 
     /// The text that was asked for.
-    package let domain: String
+    package var domain: String
     /// The domain in ASCII; nil when it is invalid.
     package var ascii: String?
     package var status: Status
@@ -103,6 +103,8 @@ package struct MailHost: Equatable, Sendable {
     package var addresses: [IPAddress] = []
     /// The name that the host is an alias of; nil when it is none.
     package var canonicalName: String?
+    /// Why the addresses of one family are not known for now.
+    package var missingFamily: TemporaryFailure?
     /// Why there are no addresses; also set when they were not looked up because the name cannot be used.
     package var problem: Problem?
 

@@ -57,6 +57,7 @@ extension Resolver {
             var host = MailHost(preference: 0, name: name.description)
             host.addresses = addresses
             host.canonicalName = found.canonicalName?.description
+            host.missingFamily = found.missingFamily
             route.status = .implicit
             route.hosts = [host]
             route.ttl = found.ttl
@@ -112,6 +113,7 @@ extension Resolver {
 extension MailHost {
     fileprivate mutating func take(_ result: HostAddresses) {
         canonicalName = result.canonicalName?.description
+        missingFamily = result.missingFamily
         switch result.outcome {
         case .addresses(let found): addresses = found
         case .noData: problem = .noData

@@ -167,8 +167,8 @@ package struct HostAddresses: Equatable, Sendable {
     /// Seconds for which they hold.
     package var ttl: UInt32 = 0
     package var server: String?
-    /// One of the two families could not be asked for now, though the other has addresses.
-    package var isIncomplete = false
+    /// Why one of the two families could not be asked for now, though the other has addresses.
+    package var missingFamily: TemporaryFailure?
 
     init(outcome: Outcome, isFromHostsFile: Bool = false) {
         self.outcome = outcome
@@ -183,11 +183,11 @@ package struct HostAddresses: Equatable, Sendable {
         var hasName = false
         var lifetime = UInt32.max
         for answer in answers {
-            lifetime = min(lifetime, answer.ttl)
             server = server ?? answer.server
             if canonicalName == nil, answer.canonicalName != name { canonicalName = answer.canonicalName }
             switch answer.outcome {
             case .records(let records):
+                lifetime = min(lifetime, answer.ttl)
                 for record in records {
                     if case .address(let address) = record.data, !found.contains(address) { found.append(address) }
                 }
@@ -196,9 +196,9 @@ package struct HostAddresses: Equatable, Sendable {
             case .noSuchDomain: break
             }
         }
-        ttl = lifetime
-        isIncomplete = failure != nil
+        ttl = found.isEmpty ? 0 : lifetime
         if !found.isEmpty {
+            missingFamily = failure
             outcome = .addresses(found)
         } else if let failure {
             outcome = .temporaryFailure(failure)
