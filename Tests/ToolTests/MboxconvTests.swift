@@ -85,7 +85,7 @@ import Testing
         let bodies: [[UInt8]] = [
             Array("Subject: x\n\nFrom here\n>From there\n\n\n".utf8), Array("A: b\r\n\r\nFrom x\r\nlast".utf8), [],
             Array("A: b\n\n\u{0}\u{0}\n".utf8), Array("no header".utf8), [10], Array("A: b\n".utf8),
-            Array("A: b\n\n".utf8) + [UInt8](repeating: 0x41, count: 3 << 20),
+            Array("A: b\n\n".utf8) + [UInt8](repeating: 0x41, count: (1 << 20) + 5_000),
             Array("A: b\n\n".utf8) + [0xFF, 0x0D, 0x0A, 0x0D],
         ]
         for (index, body) in bodies.enumerated() { try folder.write("m/new/100000000\(index).x.y", body) }
@@ -189,7 +189,7 @@ import Testing
 
     @Test("after kill -9 a Maildir holds only whole messages, and an mbox nothing", arguments: [true, false])
     func killed(_ isMaildir: Bool) throws {
-        let message = "From a@b \(Self.date)\nA: b\n\n" + String(repeating: "0123456789\n", count: 1_000) + "\n"
+        let message = "From a@b \(Self.date)\nA: b\n\n" + String(repeating: String(repeating: "x", count: 999) + "\n", count: 10) + "\n"
         try folder.write("in.mbox", String(repeating: message, count: 3_000))
         for delay in [30, 60, 120, 240] {
             let name = "out\(delay)" + (isMaildir ? "/" : "")
