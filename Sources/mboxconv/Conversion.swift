@@ -34,7 +34,9 @@ struct Conversion {
         for name in names {
             do {
                 sources.append(
-                    try Source(name, format: arguments[Mboxconv.from], spool: spool, isReread: isVerified))
+                    try Source(
+                        name, format: arguments[Mboxconv.from], lockTimeout: arguments.lockTimeout, spool: spool,
+                        isReread: isVerified))
             } catch is Interrupted {
                 return interrupted("nothing was written")
             }
@@ -53,7 +55,7 @@ struct Conversion {
         } else if let mbox = format.mbox {
             var sink = try MboxDestination(
                 destination, format: mbox, crlf: arguments[Mboxconv.crlf], appending: arguments[Mboxconv.append],
-                lockTimeout: arguments[Mboxconv.noLock] ? nil : arguments[Mboxconv.lockTimeout],
+                lockTimeout: arguments.lockTimeout,
                 isSynchronized: !arguments[Mboxconv.noSync])
             do {
                 try transfer(sources, into: &sink, report: &report)
@@ -76,7 +78,7 @@ struct Conversion {
         if isVerified, !arguments[Mboxconv.dryRun] {
             report.verification = try Verification(
                 crlf: arguments[Mboxconv.crlf], format: format, existing: existing
-            ).compare(sources, with: Source(destination, format: format.rawValue, spool: spool, isReread: true))
+            ).compare(sources, with: written(as: format, spool))
         }
         report.write(arguments)
         return report.verification?.isSame == false ? .negative : .ok
@@ -149,7 +151,13 @@ struct Conversion {
         }
         guard arguments[Mboxconv.verify] else { return 0 }
         var sink = Discard()
-        return try Source(destination, format: format.rawValue, spool: spool, isReread: true).read(into: &sink).messages
+        return try written(as: format, spool).read(into: &sink).messages
+    }
+
+    /// The destination, to be read.
+    private func written(as format: MailboxFormat, _ spool: Spool) throws -> Source {
+        try Source(
+            destination, format: format.rawValue, lockTimeout: arguments.lockTimeout, spool: spool, isReread: true)
     }
 
     private func refuseUnlessAppending(_ what: String) throws {

@@ -61,7 +61,7 @@ final class MboxDestination: MessageSink {
             let temporary = Self.temporaryName(for: path)
             target = .file(temporary: temporary)
             do throws(SystemError) {
-                file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+                file = try Self.create(temporary, like: path)
             } catch {
                 throw Conversion.cannotCreate(path, error)
             }
@@ -78,6 +78,16 @@ final class MboxDestination: MessageSink {
         guard let resolved = realpath(path, nil) else { return path }
         defer { free(resolved) }
         return String(cString: resolved)
+    }
+
+    /// Makes the temporary file. An empty mailbox that is there keeps its mode, and its owner as far as that is allowed.
+    private static func create(_ temporary: String, like path: String) throws(SystemError) -> FileDescriptor {
+        let file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        if let status = try? Files.status(path) {
+            _ = fchown(file.number, status.st_uid, status.st_gid)
+            _ = fchmod(file.number, status.st_mode & 0o7777)
+        }
+        return file
     }
 
     private static func failure(_ path: String, _ error: MboxAppender.Failure) -> any Error {

@@ -116,3 +116,8 @@ enum MailboxFormat: String, CaseIterable {
     /// The variant of mbox; nil for a Maildir.
     var mbox: MboxFormat? { MboxFormat(rawValue: rawValue) }
 }
+
+extension Arguments {
+    /// How long to wait for locks; nil when none are to be taken.
+    var lockTimeout: Duration? { self[Mboxconv.noLock] ? nil : self[Mboxconv.lockTimeout] }
+}

@@ -39,11 +39,9 @@ extension Source {
     func read(into sink: inout (some MessageSink & ~Copyable)) throws -> Tally {
         switch storage {
         case .mbox(let format, let path):
-            try readMbox(format, into: &sink) { () throws(SystemError) in try FileDescriptor.open(path, O_RDONLY) }
+            try readMbox(Self.open(path, as: name, lockTimeout: lockTimeout), format, into: &sink)
         case .stream(let format):
-            try readMbox(format, into: &sink) { () throws(SystemError) in
-                FileDescriptor(owning: dup(0), subject: "standard input")
-            }
+            try readMbox(FileDescriptor(owning: dup(0), subject: "standard input"), format, into: &sink)
         case .maildir(let path):
             try readMaildir(path, into: &sink)
         }
@@ -58,11 +56,10 @@ extension Source {
     // MARK: mbox
 
     private func readMbox(
-        _ format: MboxFormat, into sink: inout (some MessageSink & ~Copyable),
-        open: () throws(SystemError) -> FileDescriptor
+        _ file: consuming FileDescriptor, _ format: MboxFormat, into sink: inout (some MessageSink & ~Copyable)
     ) throws -> Tally {
         do {
-            var reader = try MboxReader(try open(), format: format)
+            var reader = try MboxReader(file, format: format)
             var assembly = MessageAssembly()
             var tally = Tally()
             while let event = try reader.next() {

@@ -32,9 +32,13 @@ struct Source {
     /// What the mailbox looked like, when all of it was looked at.
     var survey: MboxSurvey?
 
+    /// How long to wait for other programs that write to the mailbox; nil takes no lock.
+    let lockTimeout: Duration?
+
     /// Finds out what `name` is. `spool` keeps standard input when it has to be read twice.
-    init(_ name: String, format: String, spool: Spool, isReread: Bool) throws {
+    init(_ name: String, format: String, lockTimeout: Duration?, spool: Spool, isReread: Bool) throws {
         self.name = name
+        self.lockTimeout = lockTimeout
         let given = MailboxFormat(rawValue: format)
         if name == "-" {
             if given == .maildir { throw ToolFailure(.usage, "-: a Maildir cannot come from standard input") }
@@ -43,7 +47,7 @@ struct Source {
                 return
             }
             let path = try spool.keepStandardInput()
-            (storage, survey) = try Self.mbox(path, given, name: "standard input")
+            (storage, survey) = try Self.mbox(path, given, name: "standard input", lockTimeout: nil)
         } else {
             let status: stat
             do throws(SystemError) { status = try Files.status(name) } catch { throw Self.failure(name, error) }
@@ -59,11 +63,11 @@ struct Source {
                 return
             case .other where !isReread && given?.mbox != nil && given?.mbox?.countsContent == false, .file:
                 if given == .maildir { throw ToolFailure(.dataError, "\(name): a file, not a Maildir") }
-                (storage, survey) = try Self.mbox(name, given, name: name)
+                (storage, survey) = try Self.mbox(name, given, name: name, lockTimeout: lockTimeout)
             case .other:
                 // A pipe or a device can be read only once.
                 let path = try spool.keep(name)
-                (storage, survey) = try Self.mbox(path, given, name: name)
+                (storage, survey) = try Self.mbox(path, given, name: name, lockTimeout: nil)
             }
         }
         if let survey {
@@ -73,25 +77,33 @@ struct Source {
     }
 
     private static func mbox(
-        _ path: String, _ given: MailboxFormat?, name: String
+        _ path: String, _ given: MailboxFormat?, name: String, lockTimeout: Duration?
     ) throws -> (Storage, MboxSurvey?) {
         if let mbox = given?.mbox {
             return (.mbox(mbox, path: path), nil)
         }
+        let file = try open(path, as: name, lockTimeout: lockTimeout)
         do throws(MailboxError) {
-            let survey = try MboxSurvey(try open(path, as: name))
+            let survey = try MboxSurvey(file)
             return (.mbox(survey.format, path: path), survey)
         } catch {
             throw failure(name, error)
         }
     }
 
-    static func open(_ path: String, as name: String) throws(MailboxError) -> FileDescriptor {
+    /// Opens a mailbox for reading, under a lock that lasts until it is closed.
+    static func open(_ path: String, as name: String, lockTimeout: Duration?) throws -> FileDescriptor {
         do throws(SystemError) {
-            return try FileDescriptor.open(path, O_RDONLY)
+            let file = try FileDescriptor.open(path, O_RDONLY)
+            guard let lockTimeout, Files.kind(of: try file.status()) == .file else { return file }
+            // A file system without locks is read without.
+            if (try? FileLock.shared(file, timeout: lockTimeout)) ?? true { return file }
         } catch {
-            throw .system(error)
+            throw failure(name, error)
         }
+        throw ToolFailure(
+            .temporaryFailure,
+            "\(name): another program is writing to it: try again, wait longer with --lock-timeout, or use --no-lock")
     }
 
     /// What is said, and the code, when `name` cannot be read.
@@ -138,8 +150,9 @@ final class Spool {
 
     /// Copies what is no regular file.
     func keep(_ path: String) throws -> String {
+        let file = try Source.open(path, as: path, lockTimeout: nil)
         do throws(MailboxError) {
-            return try copy(Source.open(path, as: path))
+            return try copy(file)
         } catch {
             throw Source.failure(path, error)
         }

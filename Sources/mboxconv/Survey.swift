@@ -17,7 +17,8 @@ struct Survey {
         for name in arguments.operands {
             do {
                 let source = try Source(
-                    name, format: arguments[Mboxconv.from], spool: spool, isReread: arguments[Mboxconv.list])
+                    name, format: arguments[Mboxconv.from], lockTimeout: arguments.lockTimeout, spool: spool,
+                    isReread: arguments[Mboxconv.list])
                 if arguments[Mboxconv.list] {
                     try list(source, output)
                 } else {

@@ -1,6 +1,7 @@
 import Bytes
 import CommandLineTool
 import Mailboxes
+import OpenSSL
 
 /// --verify: reads both sides again and compares a digest of every message, without the fields that belong to the store.
 struct Verification {
@@ -39,12 +40,12 @@ struct Verification {
 }
 
 /// Makes a digest of every message.
-struct DigestSink: MessageSink {
+struct DigestSink: MessageSink, ~Copyable {
     private(set) var digests: [[UInt8]] = []
     private let rule: LineQuoting.Rule
     private let ignoresLineEnds: Bool
     private var quoting = LineQuoting(.none)
-    private var digest = Digest(.sha256)
+    private var digest: Digest?
     private var buffer: [UInt8] = []
 
     init(quoting rule: LineQuoting.Rule, ignoringLineEnds: Bool) {
@@ -53,7 +54,11 @@ struct DigestSink: MessageSink {
     }
 
     mutating func begin(_ envelope: Envelope, _ head: MessageHead) throws {
-        digest = Digest(.sha256)
+        do throws(OpenSSLError) {
+            digest = try Digest(.sha256)
+        } catch {
+            throw ToolFailure(.unavailable, "--verify: \(error)")
+        }
         quoting = LineQuoting(rule)
         let bytes = head.stored(removingStatus: true).bytes
         try write(bytes.span)
@@ -69,12 +74,12 @@ struct DigestSink: MessageSink {
         buffer.removeAll(keepingCapacity: true)
         quoting.finish(into: &buffer)
         add()
-        digests.append(Array(digest.finish().prefix(16)))
+        if let digest = digest.take() { digests.append(Array(digest.finalize().prefix(16))) }
     }
 
     private mutating func add() {
         if ignoresLineEnds { buffer.removeAll { $0 == ASCII.cr } }
         let bytes = buffer
-        digest.update(bytes.span)
+        digest?.update(bytes.span)
     }
 }

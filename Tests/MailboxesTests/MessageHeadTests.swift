@@ -55,7 +55,7 @@ import Testing
     }
 
     @Test("the sender is that of Return-Path, else of From", arguments: [
-        ("Return-Path: <r@x>\nFrom: a@b\n\n", "r@x"), ("Return-Path: <>\nFrom: A <a@b>\n\n", "a@b"),
+        ("Return-Path: <r@x>\nFrom: a@b\n\n", "r@x"), ("Return-Path: <>\nFrom: A <a@b>\n\n", nil), ("Return-Path: x\nFrom: A <a@b>\n\n", "a@b"),
         ("From: a@b (A <x@y>)\n\n", "a@b"), ("From: \"A <x@y>\" <a@b>\n\n", "a@b"),
         ("From: A\n\t<a@b>\n\n", "a@b"), ("From: nobody\n\n", nil), ("\n", nil),
     ] as [(String, String?)])

@@ -53,6 +53,3 @@ static inline ssize_t facteur_getrandom(void *buffer, size_t length) {
 static inline pid_t facteur_gettid(void) {
     return (pid_t)syscall(SYS_gettid);
 }
-
-/// memmem(3), which the Glibc module hides behind _GNU_SOURCE.
-void *memmem(const void *haystack, size_t haystack_length, const void *needle, size_t needle_length);

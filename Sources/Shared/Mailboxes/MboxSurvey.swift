@@ -22,16 +22,31 @@ package struct MboxSurvey: Equatable, Sendable {
         var bytes = 0
         var lines = CountedLines()
         var counted = 0
+        var first = FirstMessage()
         while let event = try reader.next() {
             switch event {
             case .begin: counted = reader.scanner.countedMessages
             case .content(let range):
                 bytes += range.count
+                if reader.scanner.messageCount == 1 { first.add(reader.buffer.span, range) }
                 if reader.scanner.countedMessages > counted { lines.look(at: reader.buffer.span, range) }
             case .end, .look: break
             }
         }
-        self.init(reader.scanner, bytes: bytes, lines: lines)
+        self.init(reader.scanner, bytes: bytes, lines: lines, first: first)
+    }
+
+    /// The first message of a mailbox, which may be a mail program's own data.
+    private struct FirstMessage {
+        private var start: [UInt8] = []
+        var size = 0
+
+        mutating func add(_ bytes: Span<UInt8>, _ range: Range<Int>) {
+            size += range.count
+            if start.count < MessageHead.limit { start.append(span: bytes.extracting(range)) }
+        }
+
+        var isInternalData: Bool { MessageHead(start: start, isComplete: true)?.isInternalData ?? false }
     }
 
     /// Lines in counted bodies that tell whether these are quoted.
@@ -52,11 +67,18 @@ package struct MboxSurvey: Equatable, Sendable {
         }
     }
 
-    private init(_ scanner: MboxScanner, bytes: Int, lines: CountedLines) {
-        messages = scanner.messageCount
+    private init(_ scanner: MboxScanner, bytes: Int, lines: CountedLines, first: FirstMessage) {
+        var findings = scanner.findings
+        var messages = scanner.messageCount
+        var bytes = bytes
+        if messages > 0, first.isInternalData {
+            findings.add(.internalData, at: 0)
+            messages -= 1
+            bytes -= first.size
+        }
+        self.messages = messages
         let counted = scanner.countedMessages
         let wrong = scanner.findings.places[.badContentLength]?.count ?? 0
-        var findings = scanner.findings
         if counted > 0, counted >= wrong, counted * 2 >= messages {
             let right = "Content-Length right in \(counted) of \(messages) message\(messages == 1 ? "" : "s")"
             if lines.quoted > 0, lines.unquoted == 0 {

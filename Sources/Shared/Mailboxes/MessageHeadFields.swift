@@ -21,9 +21,13 @@ extension MessageHead {
         return nil
     }
 
-    /// The sender for a From_ line: the address of `Return-Path`, else of `From`; nil when neither has one.
+    /// The sender for a From_ line: the address of `Return-Path`, else of `From`; nil when there is none, or the
+    /// Return-Path is the null one (RFC 5321 4.5.5).
     package var sender: [UInt8]? {
-        if let path = value(of: "Return-Path"), let address = Self.address(in: path) { return address }
+        if let path = value(of: "Return-Path") {
+            if path == [ASCII.less, ASCII.greater] { return nil }
+            if let address = Self.address(in: path) { return address }
+        }
         return value(of: "From").flatMap(Self.address)
     }
 

@@ -4,23 +4,45 @@ import Glibc
 /// fcntl(2) record locks over a whole file. They belong to the process, and any close of the file by the process
 /// drops them: keep one descriptor a file.
 package enum FileLock {
-    /// Tries to lock; false when another process has it.
+    /// Tries to lock for writing; false when another process has a lock.
     package static func tryExclusive(_ file: borrowing FileDescriptor) throws(SystemError) -> Bool {
+        try tryLock(file, F_WRLCK)
+    }
+
+    /// Tries to lock for reading; false when another process writes.
+    package static func tryShared(_ file: borrowing FileDescriptor) throws(SystemError) -> Bool {
+        try tryLock(file, F_RDLCK)
+    }
+
+    private static func tryLock(_ file: borrowing FileDescriptor, _ type: Int32) throws(SystemError) -> Bool {
         var lock = flock()
-        lock.l_type = Int16(F_WRLCK)
+        lock.l_type = Int16(type)
         lock.l_whence = Int16(SEEK_SET)
         if retryingOnInterrupt({ fcntl(file.number, F_SETLK, &lock) }) == 0 { return true }
         if errno == EACCES || errno == EAGAIN { return false }
         throw .last("lock", file.subject)
     }
 
-    /// Locks, waiting up to `timeout`; false when it was not had in time.
+    /// Locks for writing, waiting up to `timeout`; false when the lock was not had in time.
     package static func exclusive(
         _ file: borrowing FileDescriptor, timeout: Duration
     ) throws(SystemError) -> Bool {
+        try wait(for: F_WRLCK, file, timeout)
+    }
+
+    /// Locks for reading, waiting up to `timeout`; false when the lock was not had in time.
+    package static func shared(
+        _ file: borrowing FileDescriptor, timeout: Duration
+    ) throws(SystemError) -> Bool {
+        try wait(for: F_RDLCK, file, timeout)
+    }
+
+    private static func wait(
+        for type: Int32, _ file: borrowing FileDescriptor, _ timeout: Duration
+    ) throws(SystemError) -> Bool {
         let deadline = ContinuousClock.now + timeout
         while true {
-            if try tryExclusive(file) { return true }
+            if try tryLock(file, type) { return true }
             if ContinuousClock.now >= deadline { return false }
             usleep(50_000)
         }
