@@ -42,7 +42,8 @@ struct Conversion {
             }
         }
         let format = try destinationFormat()
-        let existing = try existingMessages(format, spool)
+        let journal = try Journal(destination, sources: sources, resuming: arguments[Mboxconv.resume])
+        let existing = try existingMessages(format, journal, spool)
         let start = ContinuousClock.now
         var report = ConversionReport(destination: destination, format: format)
         if arguments[Mboxconv.dryRun] {
@@ -53,6 +54,7 @@ struct Conversion {
                 return interrupted("nothing was written")
             }
         } else if let mbox = format.mbox {
+            if arguments[Mboxconv.resume] { try MboxDestination.removeTemporaries(of: destination) }
             var sink = try MboxDestination(
                 destination, format: mbox, crlf: arguments[Mboxconv.crlf], appending: arguments[Mboxconv.append],
                 lockTimeout: arguments.lockTimeout,
@@ -65,14 +67,15 @@ struct Conversion {
             }
             try sink.finish()
         } else {
-            var sink = try MaildirDestination(destination, isSynchronized: !arguments[Mboxconv.noSync])
+            var sink = try MaildirDestination(
+                destination, journal: journal, isSynchronized: !arguments[Mboxconv.noSync])
             do {
                 try transfer(sources, into: &sink, report: &report)
             } catch is Interrupted {
                 try sink.finish()
-                return interrupted("\(sink.delivered) whole messages are there")
+                return interrupted("\(sink.delivered) whole messages are there: go on with --resume")
             }
-            try sink.finish()
+            try sink.complete()
         }
         report.seconds = Double((ContinuousClock.now - start) / .microseconds(1)) / 1e6
         if isVerified, !arguments[Mboxconv.dryRun] {
@@ -132,7 +135,7 @@ struct Conversion {
     }
 
     /// How many messages stand in the destination before; refuses one that is not empty without --append.
-    private func existingMessages(_ format: MailboxFormat, _ spool: Spool) throws -> Int {
+    private func existingMessages(_ format: MailboxFormat, _ journal: Journal, _ spool: Spool) throws -> Int {
         guard destination != "-", let kind = Files.kind(destination), kind != .other else { return 0 }
         do {
             if format == .maildir {
@@ -140,8 +143,10 @@ struct Conversion {
                     if try Files.names(inDirectory: destination).isEmpty { return 0 }
                     throw refusal("a directory that is not empty, and no Maildir", advice: "name another")
                 }
-                let count = try Maildir.create(destination).entries().count
-                if count > 0 { try refuseUnlessAppending("holds \(count) message\(count == 1 ? "" : "s")") }
+                let count = try Maildir.create(destination).entries().count - journal.present
+                if count > 0, journal.present == 0 {
+                    try refuseUnlessAppending("holds \(count) message\(count == 1 ? "" : "s")")
+                }
                 return count
             }
             if try Files.status(destination).st_size == 0 { return 0 }

@@ -25,21 +25,31 @@ final class MaildirDestination: MessageSink {
     private var pendingBytes = 0
     private var current: Pending?
     private var buffer: [UInt8] = []
+    private let journal: Journal
+    /// Messages begun, those of earlier runs included.
+    private var begun = 0
     /// Messages that stand in the Maildir.
-    private(set) var delivered = 0
+    private(set) var delivered: Int
 
-    init(_ path: String, isSynchronized: Bool) throws {
+    init(_ path: String, journal: Journal, isSynchronized: Bool) throws {
         self.path = path
         self.isSynchronized = isSynchronized
-        do throws(SystemError) {
-            maildir = try Maildir.create(path)
+        var journal = journal
+        do {
+            // The journal lies in the Maildir, and gives the names in it their mark.
+            _ = try Maildir.create(path)
+            maildir = try Maildir(path, run: journal.beginRun(synchronizing: isSynchronized))
             try maildir.continueOrder()
-        } catch {
+        } catch let error as SystemError {
             throw Conversion.cannotCreate(path, error)
         }
+        self.journal = journal
+        delivered = journal.done
     }
 
     func begin(_ envelope: Envelope, _ head: MessageHead) throws {
+        begun += 1
+        if begun <= journal.done { return }
         let bytes = envelope.fromLine == nil ? head.bytes : head.stored(removingStatus: true).bytes
         do throws(SystemError) {
             let delivery = try maildir.begin(time: envelope.received)
@@ -52,6 +62,7 @@ final class MaildirDestination: MessageSink {
     }
 
     func write(_ bytes: Span<UInt8>) throws {
+        guard current != nil else { return }
         buffer.append(span: bytes)
         if buffer.count >= Self.step { try drain() }
     }
@@ -67,8 +78,8 @@ final class MaildirDestination: MessageSink {
     }
 
     func end(size: Int) throws {
-        try drain()
         guard let message = current else { return }
+        try drain()
         current = nil
         guard isSynchronized else {
             do throws(SystemError) {
@@ -129,10 +140,11 @@ final class MaildirDestination: MessageSink {
     }
 
     private func writeFailure(_ error: SystemError) -> ToolFailure {
-        let advice = error.isOutOfSpace ? ": make room, then remove them and run it again" : ""
+        let advice = error.isOutOfSpace ? ": make room" : ""
         return ToolFailure(
             error.code == EACCES ? .noPermission : .ioError,
-            "\(path): cannot write: \(error.reason)\(advice); \(delivered) whole messages are there")
+            "\(path): cannot write: \(error.reason)\(advice); \(delivered) whole messages are there: go on with --resume"
+        )
     }
 
     /// Delivers what is pending and makes all of it last.
@@ -140,5 +152,11 @@ final class MaildirDestination: MessageSink {
         try commit()
         guard isSynchronized else { return }
         do throws(SystemError) { try maildir.synchronize() } catch { throw writeFailure(error) }
+    }
+
+    /// All is done: the journal is not needed any more.
+    func complete() throws {
+        try finish()
+        do throws(SystemError) { try journal.remove() } catch { throw writeFailure(error) }
     }
 }

@@ -74,6 +74,19 @@ final class MboxDestination: MessageSink {
     /// A name beside the place where the mailbox will be; of the file itself when `path` is a link to one.
     private static func temporaryName(for path: String) -> String { "\(resolved(path)).tmp.\(getpid())" }
 
+    /// Removes the temporary files of processes that are gone.
+    static func removeTemporaries(of path: String) throws {
+        guard path != "-" else { return }
+        let place = resolved(path)
+        let start = "\(Files.name(of: place)).tmp."
+        let folder = Files.parent(of: place) ?? "/"
+        for name in try Files.names(inDirectory: folder).map(\.text) where name.hasPrefix(start) {
+            guard let process = pid_t(name.dropFirst(start.count)), process > 0, kill(process, 0) != 0, errno == ESRCH
+            else { continue }
+            try Files.remove("\(folder)/\(name)")
+        }
+    }
+
     private static func resolved(_ path: String) -> String {
         guard let resolved = realpath(path, nil) else { return path }
         defer { free(resolved) }

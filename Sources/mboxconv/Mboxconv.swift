@@ -18,6 +18,8 @@ enum Mboxconv: Tool {
         group: "Formats")
     static let crlf = Option.flag("crlf", "write an mbox with CRLF line ends", group: "Formats")
     static let append = Option.flag("append", "add to a DESTINATION that is not empty", group: "Writing")
+    static let resume = Option.flag(
+        "resume", "go on where an interrupted run to a Maildir stopped", group: "Writing")
     static let lockTimeout = Option.duration(
         "lock-timeout", "SECONDS", default: .seconds(30), "how long to wait for the locks of an mbox (30)",
         group: "Writing")
@@ -44,7 +46,8 @@ enum Mboxconv: Tool {
             is not overwritten: see --append.
             """,
         options: [
-            AnyOption(from), AnyOption(to), AnyOption(crlf), AnyOption(append), AnyOption(lockTimeout),
+            AnyOption(from), AnyOption(to), AnyOption(crlf), AnyOption(append), AnyOption(resume),
+            AnyOption(lockTimeout),
             AnyOption(noLock), AnyOption(noSync), AnyOption(verify), AnyOption(dryRun), AnyOption(count),
             AnyOption(list), AnyOption(json), AnyOption(progress), AnyOption(verbose), AnyOption(quiet),
         ],
@@ -65,6 +68,14 @@ enum Mboxconv: Tool {
                 Status and X-Status become the flags of a Maildir name, and come back from there. A message without a \
                 line end at its end gets one in an mbox; a tab at the end of its From_ line says so, and it is taken \
                 away again.
+                """),
+            .init(
+                "INTERRUPTED CONVERSIONS",
+                """
+                An mbox DESTINATION appears when all is done; what stands beside it until then, NAME.tmp.PID, is of no \
+                use after a crash and --resume removes it. In a Maildir every message is whole at any instant, and \
+                mboxconv.journal tells until the end that more were to come: --resume with the same sources goes on \
+                behind the last message that is there.
                 """),
             .init(
                 "JSON",

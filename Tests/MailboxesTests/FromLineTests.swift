@@ -32,7 +32,8 @@ import Testing
         Case(line: "From ", sender: "", date: nil),
         Case(line: "From a@b Sat Aug 21 25:27:43 2004", sender: "a@b Sat Aug 21 25:27:43 2004", date: nil),
         Case(line: "From a@b Sat Aug 32 10:27:43 2004", sender: "a@b Sat Aug 32 10:27:43 2004", date: nil),
-        Case(line: "From here on Sat Aug 21 10:27:43 2004 it rains", sender: "here on Sat Aug 21 10:27:43 2004 it rains",
+        Case(
+            line: "From here on Sat Aug 21 10:27:43 2004 it rains", sender: "here on Sat Aug 21 10:27:43 2004 it rains",
             date: nil),
     ]
 

@@ -131,10 +131,12 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         #expect(!Files.exists(path + ".lock"))
     }
 
-    @Test("the line ends that a mailbox lacks are known", arguments: [
-        ("", 0), ("From a\nx", 2), ("From a\nx\n", 1), ("From a\nx\n\n", 0), ("From a\r\n\r\n", 0), ("\n\n", 0),
-        ("From a\n", 1),
-    ])
+    @Test(
+        "the line ends that a mailbox lacks are known",
+        arguments: [
+            ("", 0), ("From a\nx", 2), ("From a\nx\n", 1), ("From a\nx\n\n", 0), ("From a\r\n\r\n", 0), ("\n\n", 0),
+            ("From a\n", 1),
+        ])
     func lineEnds(_ text: String, _ missing: Int) throws {
         let folder = try TestDirectory()
         let appender = try MboxAppender.open(try folder.write("m", text), timeout: nil)

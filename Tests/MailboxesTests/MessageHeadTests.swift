@@ -17,8 +17,12 @@ import Testing
         #expect(back.fieldsEnd == back.bytes.count - 1)
     }
 
-    @Test("what holds no known letters is part of the message", arguments: ["X-Status: ", "Status: ?", "X-Status: AZ",
-        "Status: R\n O", "Content-Length: x", "Status"])
+    @Test(
+        "what holds no known letters is part of the message",
+        arguments: [
+            "X-Status: ", "Status: ?", "X-Status: AZ",
+            "Status: R\n O", "Content-Length: x", "Status",
+        ])
     func kept(_ field: String) throws {
         let text = "A: b\n\(field)\nC: d\n\n"
         #expect(try head(text).stored(removingStatus: true).bytes.text == text)
@@ -30,9 +34,11 @@ import Testing
         #expect(try head(text).stored(removingStatus: false).bytes.text == "A: b\nC: d\n\n")
     }
 
-    @Test("fields added to any header are found and leave it as it was", arguments: [
-        "A: b\n\nbody", "A: b\n", "A: b", "", "\nbody", "no header at all", "From x\nA: b\n", "A: b\r\n\r\nbody",
-    ])
+    @Test(
+        "fields added to any header are found and leave it as it was",
+        arguments: [
+            "A: b\n\nbody", "A: b\n", "A: b", "", "\nbody", "no header at all", "From x\nA: b\n", "A: b\r\n\r\nbody",
+        ])
     func addedAndRemoved(_ text: String) throws {
         var flags = MessageFlags(maildirLetters: "FSab".utf8)
         flags.isOld = true
@@ -54,16 +60,21 @@ import Testing
         #expect(try head("X-Mozilla-Status: 0001\nStatus: O\n\n").flags.maildirLetters.text == "")
     }
 
-    @Test("the sender is that of Return-Path, else of From", arguments: [
-        ("Return-Path: <r@x>\nFrom: a@b\n\n", "r@x"), ("Return-Path: <>\nFrom: A <a@b>\n\n", nil), ("Return-Path: x\nFrom: A <a@b>\n\n", "a@b"),
-        ("From: a@b (A <x@y>)\n\n", "a@b"), ("From: \"A <x@y>\" <a@b>\n\n", "a@b"),
-        ("From: A\n\t<a@b>\n\n", "a@b"), ("From: nobody\n\n", nil), ("\n", nil),
-    ] as [(String, String?)])
+    @Test(
+        "the sender is that of Return-Path, else of From",
+        arguments: [
+            ("Return-Path: <r@x>\nFrom: a@b\n\n", "r@x"), ("Return-Path: <>\nFrom: A <a@b>\n\n", nil),
+            ("Return-Path: x\nFrom: A <a@b>\n\n", "a@b"),
+            ("From: a@b (A <x@y>)\n\n", "a@b"), ("From: \"A <x@y>\" <a@b>\n\n", "a@b"),
+            ("From: A\n\t<a@b>\n\n", "a@b"), ("From: nobody\n\n", nil), ("\n", nil),
+        ] as [(String, String?)])
     func sender(_ text: String, _ sender: String?) throws { #expect(try head(text).sender?.text == sender) }
 
-    @Test("the date is that of the topmost Received, else of Date", arguments: [
-        ("Received: from x; by\n y; Sat, 21 Aug 2004 12:27:43 +0200 (CEST)\nDate: x\n\n", 1_093_084_063),
-        ("Received: x\nDate: Sat, 21 Aug 2004 12:27:43 +0200\n\n", 1_093_084_063), ("Date: x\n\n", nil),
-    ] as [(String, Int?)])
+    @Test(
+        "the date is that of the topmost Received, else of Date",
+        arguments: [
+            ("Received: from x; by\n y; Sat, 21 Aug 2004 12:27:43 +0200 (CEST)\nDate: x\n\n", 1_093_084_063),
+            ("Received: x\nDate: Sat, 21 Aug 2004 12:27:43 +0200\n\n", 1_093_084_063), ("Date: x\n\n", nil),
+        ] as [(String, Int?)])
     func date(_ text: String, _ date: Int?) throws { #expect(try head(text).date == date) }
 }

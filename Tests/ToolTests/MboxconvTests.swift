@@ -51,7 +51,8 @@ import Testing
         #expect(messages.map(\.flags) == ["FRS", ""])
         #expect(
             messages.map { String(decoding: $0.bytes, as: UTF8.self) } == [
-                "Return-Path: <alice@example.org>\nSubject: one\n\nFrom here\n>From there\n", "Subject: two\n\nno line end",
+                "Return-Path: <alice@example.org>\nSubject: one\n\nFrom here\n>From there\n",
+                "Subject: two\n\nno line end",
             ])
         let back = try run("--verify", "box", "back.mbox")
         #expect(back.status == 0)
@@ -79,7 +80,8 @@ import Testing
         #expect(try maildir("again").map(\.bytes) == messages.map(\.bytes))
     }
 
-    @Test("every format pair that is exact gives the bytes back", arguments: ["mboxrd", "mboxcl2", "maildir"],
+    @Test(
+        "every format pair that is exact gives the bytes back", arguments: ["mboxrd", "mboxcl2", "maildir"],
         ["mboxrd", "mboxcl2"])
     func exact(_ first: String, _ second: String) throws {
         let bodies: [[UInt8]] = [
@@ -107,8 +109,10 @@ import Testing
             ([], 64, "no SOURCE"), (["good"], 64, "no DESTINATION"), (["--from", "x", "a", "b"], 64, "--from"),
             (["text", "out"], 65, "text: not an mbox: it begins with \"hello\\x0A\""),
             (["folder", "out"], 65, "folder: a directory, but no Maildir"),
-            (["nothing", "out"], 66, "nothing: no such mailbox"), (["good", "good"], 64, "good: source and destination"),
-            (["--append", "good", "./good"], 64, "the same"), (["empty", "good"], 73, "good: is not empty: use --append"),
+            (["nothing", "out"], 66, "nothing: no such mailbox"),
+            (["good", "good"], 64, "good: source and destination"),
+            (["--append", "good", "./good"], 64, "the same"),
+            (["empty", "good"], 73, "good: is not empty: use --append"),
             (["good", "folder"], 73, "folder: a directory that is not empty"),
             (["good", "no/such/out"], 73, "no/such/out"), (["--append", "good", "text"], 65, "text: not an mbox"),
             (["--verify", "good", "-"], 64, "--verify"), (["--to", "maildir", "good", "-"], 64, "standard output"),
@@ -132,7 +136,8 @@ import Testing
         #expect(
             count.text
                 == #"{"source":"in.mbox","format":"mboxrd","reason":"1 line \">>From\", no Content-Length","certain":true,"#
-                + #""messages":2,"bytes":118,"findings":[{"id":"missing-last-line-end","count":1,"first":215}]}"# + "\n")
+                + #""messages":2,"bytes":118,"findings":[{"id":"missing-last-line-end","count":1,"first":215}]}"# + "\n"
+        )
         let list = try run("--list", "--json", "in.mbox")
         #expect(list.lines.count == 2)
         #expect(list.lines[1].contains(#""index":1,"offset":144,"#))
@@ -189,7 +194,9 @@ import Testing
 
     @Test("after kill -9 a Maildir holds only whole messages, and an mbox nothing", arguments: [true, false])
     func killed(_ isMaildir: Bool) throws {
-        let message = "From a@b \(Self.date)\nA: b\n\n" + String(repeating: String(repeating: "x", count: 999) + "\n", count: 10) + "\n"
+        let message =
+            "From a@b \(Self.date)\nA: b\n\n" + String(repeating: String(repeating: "x", count: 999) + "\n", count: 10)
+            + "\n"
         try folder.write("in.mbox", String(repeating: message, count: 3_000))
         for delay in [30, 60, 120, 240] {
             let name = "out\(delay)" + (isMaildir ? "/" : "")
@@ -203,6 +210,48 @@ import Testing
                 #expect(try folder.read("out\(delay)").count == message.utf8.count * 3_000)
             }
         }
+    }
+
+    @Test("--resume completes what kill -9 stopped: every message once, in order")
+    func resumed() throws {
+        let messages = (0..<2_000).map { "From a@b \(Self.date)\nA: \($0)\n\nx\n\n" }
+        try folder.write("in.mbox", messages.joined())
+        try folder.write("more.mbox", messages[..<10].joined())
+        var runs = 0
+        var arguments = ["-q", "in.mbox", "more.mbox", "box/"]
+        while runs < 40 {
+            let process = try ToolProcess("mboxconv", arguments, directory: folder.path)
+            if runs < 20 {
+                usleep(useconds_t(20_000 + runs * 10_000))
+                process.signal(SIGKILL)
+            }
+            let status = process.wait()
+            runs += 1
+            if status == 0 { break }
+            #expect(status == -SIGKILL)
+            if folder.names("box").contains("mboxconv.journal") {
+                #expect(try run("in.mbox", "box/").status == 73)
+                #expect(try run("--resume", "in.mbox", "box/").status == 65)
+                arguments = ["-q", "--resume", "--verify", "in.mbox", "more.mbox", "box/"]
+            }
+        }
+        let expected = messages + messages[..<10]
+        #expect(try maildir("box").map { $0.bytes.count } == expected.map { $0.utf8.count - 35 })
+        #expect(try maildir("box").map(\.bytes) == expected.map { Array($0.utf8.dropFirst(34).dropLast(1)) })
+        #expect(folder.names("box") == ["cur", "new", "tmp"])
+        #expect(folder.names("box/tmp").isEmpty)
+    }
+
+    @Test("a source that another program writes to is waited for")
+    func lockedSource() throws {
+        let path = try folder.write("in.mbox", "From a@b \(Self.date)\nx\n\n")
+        let file = open(path, O_RDWR)
+        defer { close(file) }
+        var lock = flock()
+        lock.l_type = Int16(F_WRLCK)
+        #expect(fcntl(file, F_SETLK, &lock) == 0)
+        #expect(try run("--lock-timeout", "0", "in.mbox", "out").status == 75)
+        #expect(try run("--no-lock", "in.mbox", "out").status == 0)
     }
 
     @Test("Ctrl-C takes temporaries away and says what is left")

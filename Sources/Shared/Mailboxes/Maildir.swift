@@ -35,10 +35,12 @@ package final class Maildir: Sendable {
     let tmp: Directory
     let new: Directory
     let cur: Directory
-    let names = MaildirNames()
+    let names: MaildirNames
 
-    /// Opens the Maildir at `path`, whose three directories must be there.
-    package init(_ path: String) throws(SystemError) {
+    /// Opens the Maildir at `path`, whose three directories must be there. `run`, letters and digits, marks the names of
+    /// what is delivered, to know it again (`MaildirName.deliveryNumber`).
+    package init(_ path: String, run: String? = nil) throws(SystemError) {
+        names = MaildirNames(run: run)
         let directory = try Directory(path)
         self.path = path
         tmp = try directory.directory("tmp")
@@ -47,7 +49,7 @@ package final class Maildir: Sendable {
     }
 
     /// Makes what is missing of a Maildir at `path`, for its owner alone, and opens it.
-    package static func create(_ path: String) throws(SystemError) -> Maildir {
+    package static func create(_ path: String, run: String? = nil) throws(SystemError) -> Maildir {
         let isNew = !Files.exists(path)
         try Files.makeDirectory(path, mode: 0o700, parents: true)
         for name in ["tmp", "new", "cur"] { try Files.makeDirectory("\(path)/\(name)", mode: 0o700) }
@@ -55,7 +57,7 @@ package final class Maildir: Sendable {
             try Files.synchronizeDirectory(path)
             try Files.synchronizeDirectory(parent)
         }
-        return try Maildir(path)
+        return try Maildir(path, run: run)
     }
 
     /// Whether `path` is a directory that holds the directories of a Maildir.
@@ -140,7 +142,16 @@ package final class Maildir: Sendable {
 
     func directory(_ folder: Folder) -> Directory { folder == .new ? new : cur }
 
-    /// How many files lie in `tmp/` that nothing has touched for 36 hours: deliveries that were never finished.
+    /// Removes from `tmp/` what the runs `runs` left there unfinished.
+    package func removeTemporaries(ofRuns runs: [String]) throws(SystemError) {
+        for entry in try tmp.entries() where entry.kind == .file {
+            let name = MaildirName(entry.name)
+            if runs.contains(where: { name.deliveryNumber(inRun: $0) != nil }) { try tmp.remove(entry.name) }
+        }
+    }
+
+    /// Removes files of `tmp/` that nothing has touched for 36 hours, deliveries that were never finished; returns how
+    /// many.
     package func removeStaleTemporaries(now: Int) throws(SystemError) -> Int {
         var count = 0
         for entry in try tmp.entries() where entry.kind == .file {

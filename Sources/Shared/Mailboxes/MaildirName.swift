@@ -40,6 +40,15 @@ package struct MaildirName: Equatable, Sendable {
         return digits.reduce(0) { $0 * 10 + Int($1 - ASCII.zero) }
     }
 
+    /// Which delivery of the run `run` made the name, counted from 1; nil when another run did.
+    package func deliveryNumber(inRun run: String) -> Int? {
+        let parts = unique.split(separator: ASCII.dot, maxSplits: 2)
+        guard parts.count > 1, let start = parts[1].lastIndex(of: UInt8(ascii: "Q")) else { return nil }
+        let digits = parts[1][(start + 1)...].prefix { $0.isASCIIDigit }
+        guard 1...18 ~= digits.count, parts[1][digits.endIndex...].elementsEqual("R\(run)".utf8) else { return nil }
+        return digits.reduce(0) { $0 * 10 + Int($1 - ASCII.zero) }
+    }
+
     /// The size of the message in bytes (`,S=`), or with CRLF line ends (`,W=`), as the name says it.
     package func size(_ letter: Character) -> Int? {
         for field in base.split(separator: ASCII.comma).dropFirst() where field.starts(with: "\(letter)=".utf8) {
@@ -106,6 +115,10 @@ final class MaildirNames: Sendable {
     }
 
     private let last = Mutex(Last())
+    /// What marks the names of one run, after an `R`.
+    private let run: [UInt8]
+
+    init(run: String?) { self.run = run.map { Array("R\($0)".utf8) } ?? [] }
 
     /// A name for a message delivered at `time`, or now; a time before that of the last name made is put after it.
     func make(at time: Int?, process: Int32) -> [UInt8] {
@@ -121,7 +134,7 @@ final class MaildirNames: Sendable {
         }
         let count = Self.count.wrappingAdd(1, ordering: .relaxed).newValue
         return Self.padded(seconds, 10) + Array(".M".utf8) + Self.padded(microseconds, 6)
-            + Array("P\(process)Q\(count).".utf8) + Self.host
+            + Array("P\(process)Q\(count)".utf8) + run + [ASCII.dot] + Self.host
     }
 
     /// Lets all names made from now on sort after those of the second `seconds`.
