@@ -4,9 +4,9 @@ import Glibc
 import Mailboxes
 import Unix
 
-/// The journal of a conversion to a Maildir, a small text file in it while the conversion is under way: of which sources
-/// it is, and which runs have worked on it. Each name that a run makes in the Maildir tells the run and counts on, so
-/// that the names themselves tell how far it came.
+/// The journal of a conversion to a Maildir, a small text file in it while the conversion is under way: of which
+/// sources it is, and which runs have worked on it. Each name that a run makes in the Maildir tells the run and counts
+/// on, so that the names themselves tell how far it came.
 struct Journal {
     /// One run: the mark of its names, and how many messages were there before it.
     private struct Run {

@@ -143,7 +143,8 @@ final class MaildirDestination: MessageSink {
         let advice = error.isOutOfSpace ? ": make room" : ""
         return ToolFailure(
             error.code == EACCES ? .noPermission : .ioError,
-            "\(path): cannot write: \(error.reason)\(advice); \(delivered) whole messages are there: go on with --resume"
+            "\(path): cannot write: \(error.reason)\(advice); \(delivered) whole messages are there: "
+                + "go on with --resume"
         )
     }
 

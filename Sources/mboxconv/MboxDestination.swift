@@ -93,7 +93,7 @@ final class MboxDestination: MessageSink {
         return String(cString: resolved)
     }
 
-    /// Makes the temporary file. An empty mailbox that is there keeps its mode, and its owner as far as that is allowed.
+    /// Makes the temporary file. An empty mailbox that is there keeps its mode, and its owner as far as allowed.
     private static func create(_ temporary: String, like path: String) throws(SystemError) -> FileDescriptor {
         let file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
         if let status = try? Files.status(path) {

@@ -3,7 +3,8 @@ import CommandLineTool
 import Mailboxes
 import OpenSSL
 
-/// --verify: reads both sides again and compares a digest of every message, without the fields that belong to the store.
+/// --verify: reads both sides again and compares a digest of every message, without the fields that belong to the
+/// store.
 struct Verification {
     struct Outcome {
         /// The first message that differs, counted from 1; nil when none does.

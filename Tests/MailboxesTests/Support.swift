@@ -57,12 +57,18 @@ func scan(_ mailbox: [UInt8], _ format: MboxFormat, step: Int = 0, looks: Bool =
     return result
 }
 
+/// The header of a message that is all there.
+func wholeHead(_ message: [UInt8]) -> MessageHead {
+    guard let head = MessageHead(start: message, isComplete: true) else { preconditionFailure("a head needs no more") }
+    return head
+}
+
 /// Writes messages as an mbox, each given in pieces of `step` bytes.
 func write(_ messages: [[UInt8]], _ format: MboxFormat, crlf: Bool = false, step: Int = 0) -> [UInt8] {
     var writer = MboxWriter(format: format, crlf: crlf)
     var file: [UInt8] = []
     for message in messages {
-        let head = MessageHead(start: message, isComplete: true)!
+        let head = wholeHead(message)
         writer.begin(
             fromLine: FromLine.compose(sender: Array("a@example.org".utf8), date: 1_093_084_063),
             header: head.bytes, fieldsEnd: head.fieldsEnd)
@@ -102,7 +108,7 @@ func randomMessage(_ generator: inout SeededGenerator) -> [UInt8] {
     var message: [UInt8] = []
     if Bool.random(using: &generator) { message += Array("Subject: t\nX-A: b\n\n".utf8) }
     for _ in 0..<Int.random(in: 0...8, using: &generator) {
-        message += Array(lines.randomElement(using: &generator)!.utf8)
+        message += Array((lines.randomElement(using: &generator) ?? "").utf8)
         switch Int.random(in: 0...9, using: &generator) {
         case 0: message += [13, 10]
         case 1: break

@@ -135,8 +135,9 @@ import Testing
         let count = try run("--count", "--json", "in.mbox")
         #expect(
             count.text
-                == #"{"source":"in.mbox","format":"mboxrd","reason":"1 line \">>From\", no Content-Length","certain":true,"#
-                + #""messages":2,"bytes":118,"findings":[{"id":"missing-last-line-end","count":1,"first":215}]}"# + "\n"
+                == #"{"source":"in.mbox","format":"mboxrd","reason":"1 line \">>From\", no Content-Length","#
+                + #""certain":true,"messages":2,"bytes":118,"findings":[{"id":"missing-last-line-end","count":1,"first":215}]}"#
+                + "\n"
         )
         let list = try run("--list", "--json", "in.mbox")
         #expect(list.lines.count == 2)

@@ -37,8 +37,8 @@ package final class Maildir: Sendable {
     let cur: Directory
     let names: MaildirNames
 
-    /// Opens the Maildir at `path`, whose three directories must be there. `run`, letters and digits, marks the names of
-    /// what is delivered, to know it again (`MaildirName.deliveryNumber`).
+    /// Opens the Maildir at `path`, whose three directories must be there. `run`, letters and digits, marks the names
+    /// of what is delivered, to know it again (`MaildirName.deliveryNumber`).
     package init(_ path: String, run: String? = nil) throws(SystemError) {
         names = MaildirNames(run: run)
         let directory = try Directory(path)

@@ -111,7 +111,8 @@ extension Maildir {
         throw SystemError(code: EEXIST, operation: "create", subject: "\(path)/tmp")
     }
 
-    /// Lets the messages that are delivered through this value from now on sort after all that are there, whatever their dates.
+    /// Lets the messages that are delivered through this value from now on sort after all that are there, whatever
+    /// their dates.
     package func continueOrder() throws(SystemError) {
         if let last = try entries().last?.name.deliveryTime { names.continueAfter(last) }
     }

@@ -17,8 +17,8 @@ package struct MessageHead: Sendable {
     /// The lines of `Content-Length`.
     package private(set) var lengthLines: [Range<Int>] = []
 
-    /// Reads the header that `message` begins with. Nil when the header may go on behind it: then more of the message is
-    /// needed; `isComplete` says that there is no more.
+    /// Reads the header that `message` begins with. Nil when the header may go on behind it: then more of the message
+    /// is needed; `isComplete` says that there is no more.
     package init?(start message: [UInt8], isComplete: Bool) {
         let span = message.span
         var index = 0

@@ -41,8 +41,8 @@ extension MessageHead {
         return value(of: "Date").flatMap { FromLine.date(in: Self.withoutComments($0)) }
     }
 
-    /// The first address of a field: what stands between angle brackets, else the first word with an `@`. Quoted strings
-    /// and comments are skipped over.
+    /// The first address of a field: what stands between angle brackets, else the first word with an `@`. Quoted
+    /// strings and comments are skipped over.
     private static func address(in value: [UInt8]) -> [UInt8]? {
         let text = withoutComments(value)
         var start: Int?
