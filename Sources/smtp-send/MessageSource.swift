@@ -55,8 +55,9 @@ final class MessageSource: Sendable {
     /// The message of a file; nil when it is a mailbox, which is open then.
     private func open(_ operand: String, _ state: inout State) throws -> OutgoingMessage? {
         if operand == "-" {
-            let input = FileDescriptor(owning: dup(0), subject: "standard input")
-            return try openStream(operand, input, &state)
+            let number = dup(0)
+            guard number >= 0 else { throw ToolFailure(.noInput, "-: standard input is closed") }
+            return try openStream(operand, FileDescriptor(owning: number, subject: "standard input"), &state)
         }
         if Maildir.isMaildir(operand) {
             let maildir = try Maildir(operand)
