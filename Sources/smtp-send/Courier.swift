@@ -21,6 +21,8 @@ final class Courier {
     private var idle: [SocketAddress: Conversation] = [:]
     /// The order in which idle connections came to be, the oldest first.
     private var idleOrder: [SocketAddress] = []
+    /// Addresses that cost a long wait for nothing: until when the failure is taken for granted.
+    private var silent: [SocketAddress: (failure: ClientResult, end: ContinuousClock.Instant)] = [:]
     /// Connections kept while nothing is sent on them.
     private static let idleLimit = 8
 
@@ -73,9 +75,17 @@ final class Courier {
             // A server may close a connection that it finds idle: that says nothing about the message.
             if !delivery.isLostUnheard { return delivery.hasReplied }
         }
+        if let known = silent[address], known.end > .now {
+            delivery.note(known.failure, at: exchange.server)
+            return false
+        }
+        let start = ContinuousClock.now
         do throws(ClientResult) {
             await send(&delivery, try await open(exchange, address), address)
         } catch {
+            if error.cause == .connection, .now - start > .seconds(2) {
+                silent[address] = (error, .now + .seconds(300))
+            }
             delivery.note(error, at: exchange.server)
         }
         return delivery.hasReplied
