@@ -1,0 +1,274 @@
+import Bytes
+
+/// HTML made readable as plain text: no scripts, styles or head; entities resolved; block elements break lines; a link
+/// is its text with the address behind it.
+///
+/// No tree is built: one pass over the bytes, whatever they are. What is never closed ends at the end.
+package struct HTMLText {
+    /// Renders UTF-8 HTML to UTF-8 text of about `limit` bytes at most.
+    package static func render(_ html: Span<UInt8>, limit: Int = 1 << 20) -> [UInt8] {
+        var renderer = HTMLText(limit: limit)
+        renderer.run(html)
+        return renderer.finish()
+    }
+
+    private let limit: Int
+    private var output: [UInt8] = []
+    /// Line ends that must come before the next text.
+    private var pendingBreaks = 0
+    private var pendingSpace = false
+    private var preformatted = 0
+    private var quoteDepth = 0
+    private var link: (address: [UInt8], start: Int)?
+    /// Elements whose end was looked for and is not there.
+    private var endless: Set<[UInt8]> = []
+
+    private init(limit: Int) { self.limit = limit }
+
+    private mutating func run(_ html: Span<UInt8>) {
+        var position = 0
+        while position < html.count, output.count < limit {
+            switch html[position] {
+            case ASCII.less: position = markup(html, position)
+            case UInt8(ascii: "&"):
+                let entity = HTMLEntity.read(html, at: position)
+                text(entity.text)
+                position = entity.end
+            default:
+                let start = position
+                while position < html.count, html[position] != ASCII.less, html[position] != UInt8(ascii: "&") {
+                    position += 1
+                }
+                // No more than is wanted of one long run.
+                let end = min(position, start + (limit - output.count) + 4)
+                for place in start..<end { character(html[place]) }
+            }
+        }
+    }
+
+    private mutating func finish() -> [UInt8] {
+        closeLink()
+        while output.last?.isMailWhitespace ?? false { output.removeLast() }
+        if output.count > limit { output = UTF8Cut.prefix(output, limit) }
+        return output
+    }
+
+    // MARK: Text
+
+    private mutating func text(_ bytes: [UInt8]) { for byte in bytes { character(byte) } }
+
+    private mutating func character(_ byte: UInt8) {
+        if byte.isMailWhitespace || byte == 0x0C {
+            if preformatted > 0, byte != ASCII.cr {
+                if byte == ASCII.lf {
+                    pendingBreaks += 1
+                } else {
+                    write(byte)
+                }
+            } else {
+                pendingSpace = true
+            }
+            return
+        }
+        write(byte)
+    }
+
+    private mutating func write(_ byte: UInt8) {
+        if pendingBreaks > 0 {
+            if !output.isEmpty {
+                // More blank lines than these tell a reader nothing.
+                for _ in 0..<min(pendingBreaks, 3) { output.append(ASCII.lf) }
+            }
+            pendingBreaks = 0
+            pendingSpace = false
+            for _ in 0..<min(quoteDepth, 20) { output.append(ASCII.greater) }
+            if quoteDepth > 0 { output.append(ASCII.space) }
+        } else if pendingSpace {
+            if let last = output.last, last != ASCII.lf, last != ASCII.space { output.append(ASCII.space) }
+            pendingSpace = false
+        }
+        output.append(byte)
+    }
+
+    private mutating func breakLine(_ count: Int) { pendingBreaks = max(pendingBreaks, count) }
+
+    // MARK: Markup
+
+    /// Reads what begins with the `<` at `place`; returns where it ends.
+    private mutating func markup(_ html: Span<UInt8>, _ place: Int) -> Int {
+        guard place + 1 < html.count else {
+            character(ASCII.less)
+            return place + 1
+        }
+        let next = html[place + 1]
+        if html.matches("<!--", at: place) {
+            if html.matches("<!-->", at: place) { return place + 5 }
+            return html.firstIndex(of: "-->", in: (place + 4)..<html.count).map { $0 + 3 } ?? html.count
+        }
+        if next == UInt8(ascii: "!") || next == UInt8(ascii: "?") {
+            return html.firstIndex(of: ASCII.greater, from: place).map { $0 + 1 } ?? html.count
+        }
+        let isEnd = next == ASCII.slash
+        let nameStart = isEnd ? place + 2 : place + 1
+        guard nameStart < html.count, html[nameStart].isASCIILetter else {
+            character(ASCII.less)
+            return place + 1
+        }
+        let tag = HTMLTag(html, nameStart: nameStart)
+        return isEnd ? close(tag) : open(tag, html)
+    }
+
+    private mutating func open(_ tag: HTMLTag, _ html: Span<UInt8>) -> Int {
+        switch tag.name {
+        case "script", "style", "title", "template", "textarea", "head", "noframes", "object", "svg":
+            return skip(tag, html)
+        case "br": pendingBreaks += 1
+        case "hr": breakLine(2)
+        case "li":
+            breakLine(1)
+            text(Array("- ".utf8))
+        case "td", "th": pendingSpace = true
+        case "pre":
+            breakLine(2)
+            preformatted += 1
+        case "blockquote":
+            breakLine(2)
+            quoteDepth += 1
+        case "a":
+            closeLink()
+            if let address = tag.attribute("href", in: html) { link = (address, output.count) }
+        case "img":
+            if let text = tag.attribute("alt", in: html) { self.text(text) }
+        default: breakLine(HTMLText.breaks(tag.name))
+        }
+        return tag.end
+    }
+
+    private mutating func close(_ tag: HTMLTag) -> Int {
+        switch tag.name {
+        case "a": closeLink()
+        case "pre":
+            breakLine(2)
+            preformatted = max(0, preformatted - 1)
+        case "blockquote":
+            breakLine(2)
+            quoteDepth = max(0, quoteDepth - 1)
+        default: breakLine(HTMLText.breaks(tag.name))
+        }
+        return tag.end
+    }
+
+    /// How many line ends an element has around it.
+    private static func breaks(_ name: String) -> Int {
+        switch name {
+        case "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "form", "fieldset", "article", "section":
+            2
+        case "div", "tr", "li", "dt", "dd", "center", "address", "header", "footer", "main", "nav", "aside", "figure",
+            "figcaption", "body", "caption", "option":
+            1
+        default: 0
+        }
+    }
+
+    /// Passes over an element with all that is in it. A head that is never closed is not passed over.
+    private mutating func skip(_ tag: HTMLTag, _ html: Span<UInt8>) -> Int {
+        let name = Array(tag.name.utf8)
+        if endless.contains(name) { return tag.end }
+        var position = tag.end
+        while let place = html.firstIndex(of: "</", in: position..<html.count) {
+            position = place + 2
+            let end = position + name.count
+            guard end <= html.count else { break }
+            var isSame = true
+            for index in 0..<name.count where html[position + index].asciiLowercased != name[index] {
+                isSame = false
+                break
+            }
+            if isSame, end == html.count || !html[end].isASCIIAlphanumeric {
+                return html.firstIndex(of: ASCII.greater, from: end).map { $0 + 1 } ?? html.count
+            }
+        }
+        endless.insert(name)
+        return tag.name == "script" || tag.name == "style" ? html.count : tag.end
+    }
+
+    /// Puts the address of a link behind its text, unless the text says it.
+    private mutating func closeLink() {
+        guard let link else { return }
+        self.link = nil
+        let isAddress = ["http:", "https:", "ftp:"].contains { link.address.starts(with: $0.utf8) }
+        guard isAddress, link.start < output.count else { return }
+        var shown = output[link.start...]
+        while shown.first?.isMailWhitespace ?? false { shown = shown.dropFirst() }
+        guard !link.address.starts(with: shown), link.address.count <= 2_048 else { return }
+        pendingSpace = true
+        write(ASCII.less)
+        text(link.address)
+        write(ASCII.greater)
+    }
+}
+
+/// A tag: its name in lower case, and where its attributes stand.
+struct HTMLTag {
+    let name: String
+    let attributes: Range<Int>
+    /// The place after the `>`, or the end of the data.
+    let end: Int
+
+    init(_ html: Span<UInt8>, nameStart: Int) {
+        var place = nameStart
+        while place < html.count, !html[place].isMailWhitespace, html[place] != ASCII.greater, html[place] != ASCII.slash {
+            place += 1
+        }
+        // No element that matters has a longer name.
+        name = html.array(nameStart..<min(place, nameStart + 16)).map(\.asciiLowercased).text
+        let start = place
+        while place < html.count, html[place] != ASCII.greater {
+            let byte = html[place]
+            if byte == ASCII.equals {
+                place += 1
+                while place < html.count, html[place].isMailWhitespace { place += 1 }
+                guard place < html.count else { break }
+                if html[place] == ASCII.quote || html[place] == ASCII.apostrophe {
+                    place = html.firstIndex(of: html[place], from: place + 1).map { $0 + 1 } ?? html.count
+                }
+            } else {
+                place += 1
+            }
+        }
+        attributes = start..<min(place, html.count)
+        end = min(place + 1, html.count)
+    }
+
+    /// The value of an attribute, entities resolved; nil when it is not there. `wanted` is in lower case.
+    func attribute(_ wanted: StaticString, in html: Span<UInt8>) -> [UInt8]? {
+        var place = attributes.lowerBound
+        let limit = attributes.upperBound
+        while place < limit {
+            while place < limit, html[place].isMailWhitespace || html[place] == ASCII.slash { place += 1 }
+            let nameStart = place
+            while place < limit, !html[place].isMailWhitespace, html[place] != ASCII.equals { place += 1 }
+            let name = html.array(nameStart..<place)
+            while place < limit, html[place].isMailWhitespace { place += 1 }
+            guard place < limit, html[place] == ASCII.equals else {
+                if place == nameStart { place += 1 }
+                continue
+            }
+            place += 1
+            while place < limit, html[place].isMailWhitespace { place += 1 }
+            guard place < limit else { return nil }
+            let value: Range<Int>
+            if html[place] == ASCII.quote || html[place] == ASCII.apostrophe {
+                let close = html.firstIndex(of: html[place], in: (place + 1)..<limit) ?? limit
+                value = (place + 1)..<close
+                place = min(close + 1, limit)
+            } else {
+                let start = place
+                while place < limit, !html[place].isMailWhitespace { place += 1 }
+                value = start..<place
+            }
+            if name.equalsIgnoringCase(wanted) { return HTMLEntity.resolve(html.array(value)) }
+        }
+        return nil
+    }
+}
