@@ -42,6 +42,9 @@ struct Conversion {
             }
         }
         let format = try destinationFormat()
+        if arguments[Mboxconv.crlf], format == .maildir {
+            throw ToolFailure(.usage, "--crlf: is for an mbox; the messages of a Maildir keep their line ends")
+        }
         let journal = try Journal(destination, sources: sources, resuming: arguments[Mboxconv.resume])
         let existing = try existingMessages(format, journal, spool)
         let start = ContinuousClock.now
@@ -129,9 +132,18 @@ struct Conversion {
             return given
         }
         if destination == "-" { return .mboxrd }
+        if arguments[Mboxconv.append], let format = try existingFormat() { return format }
         let name = Files.name(of: destination).asciiLowercased
         if isDirectory || destination.utf8.last == ASCII.slash { return .maildir }
         return !Files.exists(destination) && name.hasSuffix("maildir") ? .maildir : .mboxrd
+    }
+
+    /// What an mbox that is appended to is: its messages are counted when those that are there are.
+    private func existingFormat() throws -> MailboxFormat? {
+        guard Files.kind(destination) == .file else { return nil }
+        let source = try Source(
+            destination, format: "auto", lockTimeout: arguments.lockTimeout, spool: Spool(), isReread: true)
+        return source.format
     }
 
     /// How many messages stand in the destination before; refuses one that is not empty without --append.
@@ -143,7 +155,7 @@ struct Conversion {
                     if try Files.names(inDirectory: destination).isEmpty { return 0 }
                     throw refusal("a directory that is not empty, and no Maildir", advice: "name another")
                 }
-                let count = try Maildir.create(destination).entries().count - journal.present
+                let count = try Maildir(destination).entries().count - journal.present
                 if count > 0, journal.present == 0 {
                     try refuseUnlessAppending("holds \(count) message\(count == 1 ? "" : "s")")
                 }

@@ -213,6 +213,63 @@ import Testing
         }
     }
 
+    @Test("--crlf writes an mbox of CRLF lines, which is read as such")
+    func crlf() throws {
+        let lines = ["From a@b \(Self.date)", "A: b", "", "x", ">From y", "", "From a@b \(Self.date)", "", "z", "", ""]
+        try folder.write("in.mbox", lines.joined(separator: "\n"))
+        #expect(try run("--crlf", "--verify", "in.mbox", "out.mbox").status == 0)
+        #expect(try folder.read("out.mbox") == Array(lines.joined(separator: "\r\n").utf8))
+        #expect(try run("out.mbox", "box/").status == 0)
+        let expected = ["A: b\r\n\r\nx\r\nFrom y\r\n", "\r\nz\r\n"]
+        #expect(try maildir("box").map(\.bytes) == expected.map { Array($0.utf8) })
+        #expect(try run("--crlf", "in.mbox", "other/").status == 64)
+    }
+
+    @Test("appending goes on in the variant that is there")
+    func appendedVariant() throws {
+        try folder.write("out.mbox", "From a@b \(Self.date)\nContent-Length: 7\n\nFrom x\n\n")
+        try folder.write("in.mbox", "From a@b \(Self.date)\nA: b\n\nx\n>From y\n\n")
+        #expect(try run("--append", "--verify", "in.mbox", "out.mbox").status == 0)
+        let text = String(decoding: try folder.read("out.mbox"), as: UTF8.self)
+        #expect(text.hasSuffix("From a@b \(Self.date)\nA: b\nContent-Length: 9\n\nx\nFrom y\n\n"))
+    }
+
+    @Test("a mail program's own first message is left out, and said")
+    func internalData() throws {
+        let data = "From MAILER-DAEMON \(Self.date)\nSubject: DON'T DELETE THIS MESSAGE -- FOLDER INTERNAL DATA\n"
+        try folder.write("in.mbox", data + "X-IMAP: 1 2\n\ntext\n\nFrom a@b \(Self.date)\nA: b\n\nx\n\n")
+        #expect(
+            try run("--count", "--json", "in.mbox").text.contains(
+                #""messages":1,"bytes":8,"findings":[{"id":"internal-data""#))
+        let result = try run("--verify", "in.mbox", "box/")
+        #expect(result.status == 0)
+        #expect(result.diagnostics.contains("internal-data"))
+        #expect(try maildir("box").map(\.bytes) == [Array("A: b\n\nx\n".utf8)])
+    }
+
+    @Test("a Maildir without tmp/ is read; flags that have no meaning here are kept from Maildir to Maildir")
+    func foreignMaildir() throws {
+        try folder.write("m/new/1000000000.a.b", "A: b\n\nx\n")
+        try folder.write("m/cur/1000000001.a.b:2,PSXab", "A: c\n\ny\n")
+        #expect(try run("m", "n/").status == 0)
+        #expect(try maildir("n").map(\.flags) == ["", "PSXab"])
+        #expect(try run("m", "out.mbox").status == 0)
+        let text = String(decoding: try folder.read("out.mbox"), as: UTF8.self)
+        #expect(text.contains("From MAILER-DAEMON Sun Sep  9 01:46:41 2001\nA: c\nStatus: RO\nX-Status: Pab\n\ny\n"))
+        #expect(try run("out.mbox", "back/").status == 0)
+        #expect(try maildir("back").map(\.flags) == ["", "PSab"])
+    }
+
+    @Test("a closed pipe ends it quietly")
+    func closedPipe() throws {
+        try folder.write("in.mbox", String(repeating: "From a@b \(Self.date)\nA: b\n\nx\n\n", count: 50_000))
+        let tool = ToolProcess.path(of: "mboxconv")
+        let result = try ToolProcess.run(
+            "/bin/sh", ["-c", "'\(tool)' -q in.mbox - | head -n 1"], directory: folder.path)
+        #expect(result.text == "From a@b \(Self.date)\n")
+        #expect(result.diagnostics.isEmpty)
+    }
+
     @Test("--resume completes what kill -9 stopped: every message once, in order")
     func resumed() throws {
         let messages = (0..<2_000).map { "From a@b \(Self.date)\nA: \($0)\n\nx\n\n" }

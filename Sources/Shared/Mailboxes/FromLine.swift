@@ -11,7 +11,7 @@ package struct FromLine: Equatable, Sendable {
     package var sender: Range<Int>
     /// Seconds since 1970 UTC; a line without a zone is read as UTC. Nil when the line holds no date that can be read.
     package var date: Int?
-    /// True when the sender is one word, as an address is.
+    /// True when the sender is one word, as an address is, or holds an `@`.
     package var hasAddress: Bool
     /// True for `From ` with nothing but white space behind it.
     package var isBare: Bool
@@ -41,7 +41,7 @@ package struct FromLine: Equatable, Sendable {
                 self.date = date
                 let senderWords = words[..<start]
                 sender = Self.extent(senderWords, at: line.lowerBound + 5)
-                hasAddress = senderWords.count == 1
+                hasAddress = senderWords.count == 1 || sender.contains { bytes[$0] == ASCII.at }
                 return
             }
             start -= 1

@@ -32,18 +32,19 @@ package final class Maildir: Sendable {
     }
 
     package let path: String
-    let tmp: Directory
+    /// Nil in a Maildir that can only be read.
+    let tmp: Directory?
     let new: Directory
     let cur: Directory
     let names: MaildirNames
 
-    /// Opens the Maildir at `path`, whose three directories must be there. `run`, letters and digits, marks the names
+    /// Opens the Maildir at `path`, whose `new/` and `cur/` must be there, and `tmp/` too for deliveries. `run`, letters and digits, marks the names
     /// of what is delivered, to know it again (`MaildirName.deliveryNumber`).
     package init(_ path: String, run: String? = nil) throws(SystemError) {
         names = MaildirNames(run: run)
         let directory = try Directory(path)
         self.path = path
-        tmp = try directory.directory("tmp")
+        tmp = Files.exists("\(path)/tmp") ? try directory.directory("tmp") : nil
         new = try directory.directory("new")
         cur = try directory.directory("cur")
     }
@@ -144,6 +145,7 @@ package final class Maildir: Sendable {
 
     /// Removes from `tmp/` what the runs `runs` left there unfinished.
     package func removeTemporaries(ofRuns runs: [String]) throws(SystemError) {
+        guard let tmp else { return }
         for entry in try tmp.entries() where entry.kind == .file {
             let name = MaildirName(entry.name)
             if runs.contains(where: { name.deliveryNumber(inRun: $0) != nil }) { try tmp.remove(entry.name) }
@@ -153,6 +155,7 @@ package final class Maildir: Sendable {
     /// Removes files of `tmp/` that nothing has touched for 36 hours, deliveries that were never finished; returns how
     /// many.
     package func removeStaleTemporaries(now: Int) throws(SystemError) -> Int {
+        guard let tmp else { return 0 }
         var count = 0
         for entry in try tmp.entries() where entry.kind == .file {
             guard let status = try? tmp.status(entry.name), now - status.st_mtim.tv_sec > 36 * 3_600 else { continue }

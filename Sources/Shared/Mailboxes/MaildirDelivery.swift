@@ -19,19 +19,24 @@ package final class MaildirDelivery: Sendable {
     }
 
     private let maildir: Maildir
+    private let tmp: Directory
     private let name: [UInt8]
     private let state: Mutex<State>
 
     fileprivate init(_ maildir: Maildir, name: [UInt8]) throws(SystemError) {
         self.maildir = maildir
         self.name = name
-        let file = try maildir.tmp.open(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        guard let tmp = maildir.tmp else {
+            throw SystemError(code: ENOENT, operation: "open", subject: "\(maildir.path)/tmp")
+        }
+        self.tmp = tmp
+        let file = try tmp.open(name, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
         state = Mutex(State(file: file))
     }
 
     deinit {
         let isPublished = state.withLock { $0.isPublished }
-        if !isPublished { try? maildir.tmp.remove(name) }
+        if !isPublished { try? tmp.remove(name) }
     }
 
     /// Appends to the message.
@@ -76,7 +81,7 @@ package final class MaildirDelivery: Sendable {
                 flags.belongsInCur
                 ? Maildir.Entry(folder: .cur, name: MaildirName(base: sized, flags: flags))
                 : Maildir.Entry(folder: .new, name: MaildirName(sized))
-            try maildir.tmp.rename(name, to: maildir.directory(entry.folder), as: entry.name.bytes)
+            try tmp.rename(name, to: maildir.directory(entry.folder), as: entry.name.bytes)
             state.isPublished = true
             return entry
         }
@@ -87,7 +92,7 @@ package final class MaildirDelivery: Sendable {
         state.withLock { state in
             guard !state.isPublished else { return }
             state.file = nil
-            try? maildir.tmp.remove(name)
+            try? tmp.remove(name)
             state.isPublished = true
         }
     }
