@@ -61,7 +61,8 @@ struct Conversion {
             var sink = try MboxDestination(
                 destination, format: mbox, crlf: arguments[Mboxconv.crlf], appending: arguments[Mboxconv.append],
                 lockTimeout: arguments.lockTimeout,
-                isSynchronized: !arguments[Mboxconv.noSync])
+                isSynchronized: !arguments[Mboxconv.noSync],
+                stripsStatus: arguments[Mboxconv.stripStatus])
             do {
                 try transfer(sources, into: &sink, report: &report)
             } catch is Interrupted {
@@ -71,7 +72,8 @@ struct Conversion {
             try sink.finish()
         } else {
             var sink = try MaildirDestination(
-                destination, journal: journal, isSynchronized: !arguments[Mboxconv.noSync])
+                destination, journal: journal, isSynchronized: !arguments[Mboxconv.noSync],
+                stripsStatus: arguments[Mboxconv.stripStatus])
             do {
                 try transfer(sources, into: &sink, report: &report)
             } catch is Interrupted {

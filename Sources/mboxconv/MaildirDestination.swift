@@ -21,6 +21,7 @@ final class MaildirDestination: MessageSink {
     private let maildir: Maildir
     private let path: String
     private let isSynchronized: Bool
+    private let stripsStatus: Bool
     private var pending: [Pending] = []
     private var pendingBytes = 0
     private var current: Pending?
@@ -31,7 +32,8 @@ final class MaildirDestination: MessageSink {
     /// Messages that stand in the Maildir.
     private(set) var delivered: Int
 
-    init(_ path: String, journal: Journal, isSynchronized: Bool) throws {
+    init(_ path: String, journal: Journal, isSynchronized: Bool, stripsStatus: Bool) throws {
+        self.stripsStatus = stripsStatus
         self.path = path
         self.isSynchronized = isSynchronized
         var journal = journal
@@ -50,10 +52,11 @@ final class MaildirDestination: MessageSink {
     func begin(_ envelope: Envelope, _ head: MessageHead) throws {
         begun += 1
         if begun <= journal.done { return }
-        let bytes = envelope.fromLine == nil ? head.bytes : head.stored(removingStatus: true).bytes
+        let bytes = envelope.fromLine == nil && !stripsStatus ? head.bytes : head.stored(removingStatus: true).bytes
         do throws(SystemError) {
             let delivery = try maildir.begin(time: envelope.received)
-            current = Pending(delivery: delivery, flags: envelope.flags, received: envelope.received)
+            let flags = stripsStatus ? MessageFlags() : envelope.flags
+            current = Pending(delivery: delivery, flags: flags, received: envelope.received)
         } catch {
             throw writeFailure(error)
         }

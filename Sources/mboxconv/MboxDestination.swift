@@ -24,6 +24,7 @@ final class MboxDestination: MessageSink {
     private let target: Target
     private let crlf: Bool
     private let isSynchronized: Bool
+    private let stripsStatus: Bool
     private var file: FileDescriptor?
     private var appender: MboxAppender?
     private var writer: MboxWriter
@@ -33,8 +34,10 @@ final class MboxDestination: MessageSink {
 
     /// Opens the mailbox `path`; `-` is standard output. A `lockTimeout` of nil takes no locks.
     init(
-        _ path: String, format: MboxFormat, crlf: Bool, appending: Bool, lockTimeout: Duration?, isSynchronized: Bool
+        _ path: String, format: MboxFormat, crlf: Bool, appending: Bool, lockTimeout: Duration?, isSynchronized: Bool,
+        stripsStatus: Bool
     ) throws {
+        self.stripsStatus = stripsStatus
         self.path = path
         self.crlf = crlf
         self.isSynchronized = isSynchronized
@@ -129,7 +132,7 @@ final class MboxDestination: MessageSink {
         // Between mboxes the fields of the store stay where they are.
         let isFromMbox = envelope.fromLine != nil
         let stored = head.stored(
-            removingStatus: !isFromMbox, adding: isFromMbox ? nil : envelope.flags,
+            removingStatus: !isFromMbox || stripsStatus, adding: isFromMbox || stripsStatus ? nil : envelope.flags,
             lineEnd: head.lineEnd)
         writer.begin(
             fromLine: fromLine, header: stored.bytes, fieldsEnd: stored.fieldsEnd,

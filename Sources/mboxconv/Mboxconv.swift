@@ -17,6 +17,8 @@ enum Mboxconv: Tool {
         "to", ["auto"] + formats, default: "auto", "format of DESTINATION (auto: by its form; mboxrd for files)",
         group: "Formats")
     static let crlf = Option.flag("crlf", "write an mbox with CRLF line ends", group: "Formats")
+    static let stripStatus = Option.flag(
+        "strip-status", "leave out Status, X-Status and the flags of a Maildir", group: "Formats")
     static let append = Option.flag("append", "add to a DESTINATION that is not empty", group: "Writing")
     static let resume = Option.flag(
         "resume", "go on where an interrupted run to a Maildir stopped", group: "Writing")
@@ -46,7 +48,8 @@ enum Mboxconv: Tool {
             is not overwritten: see --append.
             """,
         options: [
-            AnyOption(from), AnyOption(to), AnyOption(crlf), AnyOption(append), AnyOption(resume),
+            AnyOption(from), AnyOption(to), AnyOption(crlf), AnyOption(stripStatus),
+            AnyOption(append), AnyOption(resume),
             AnyOption(lockTimeout),
             AnyOption(noLock), AnyOption(noSync), AnyOption(verify), AnyOption(dryRun), AnyOption(count),
             AnyOption(list), AnyOption(json), AnyOption(progress), AnyOption(verbose), AnyOption(quiet),

@@ -139,6 +139,11 @@ final class Spool {
     /// Copies standard input, the first time, and returns where to.
     func keepStandardInput() throws -> String {
         if let standardInput { return standardInput }
+        var status = stat()
+        if fstat(0, &status) == 0, Files.kind(of: status) == .file, lseek(0, 0, SEEK_CUR) == 0 {
+            // A file can be read as often as wished.
+            return "/dev/stdin"
+        }
         do throws(MailboxError) {
             let path = try copy(FileDescriptor(owning: dup(0), subject: "standard input"))
             standardInput = path

@@ -260,6 +260,18 @@ import Testing
         #expect(try maildir("back").map(\.flags) == ["", "PSab"])
     }
 
+    @Test("--strip-status leaves flags out on every way")
+    func stripped() throws {
+        try folder.write("in.mbox", "From a@b \(Self.date)\nStatus: RO\nA: b\nX-Status: F\n\nx\n\n")
+        #expect(try run("--strip-status", "in.mbox", "out.mbox").status == 0)
+        #expect(try folder.read("out.mbox") == Array("From a@b \(Self.date)\nA: b\n\nx\n\n".utf8))
+        #expect(try run("--strip-status", "in.mbox", "new/").status == 0)
+        #expect(folder.names("new/new").count == 1)
+        #expect(try run("in.mbox", "box/").status == 0)
+        #expect(try run("--strip-status", "--verify", "box", "back.mbox").status == 0)
+        #expect(try folder.read("back.mbox") == Array("From MAILER-DAEMON \(Self.date)\nA: b\n\nx\n\n".utf8))
+    }
+
     @Test("a closed pipe ends it quietly")
     func closedPipe() throws {
         try folder.write("in.mbox", String(repeating: "From a@b \(Self.date)\nA: b\n\nx\n\n", count: 50_000))
