@@ -24,77 +24,73 @@ struct Conversion {
     }
 
     func run() throws -> ExitCode {
+        do {
+            return try convert()
+        } catch let interrupted as Interrupted {
+            Diagnostics.say("\(destination): interrupted: \(interrupted.left)")
+            return ExitCode(128 + (Interruption.signal ?? SIGINT))
+        }
+    }
+
+    private func convert() throws -> ExitCode {
         let spool = Spool()
         try refuseSameFile()
-        let isVerified = arguments[Mboxconv.verify]
-        if isVerified, destination == "-" || Files.kind(destination) == .other {
+        let isVerified = arguments[Mboxconv.verify] && !arguments[Mboxconv.dryRun]
+        if arguments[Mboxconv.verify], destination == "-" || Files.kind(destination) == .other {
             throw ToolFailure(.usage, "\(destination): cannot be read again: --verify needs a file or a Maildir")
         }
-        var sources: [Source] = []
-        for name in names {
-            do {
-                sources.append(
-                    try Source(
-                        name, format: arguments[Mboxconv.from], lockTimeout: arguments.lockTimeout, spool: spool,
-                        isReread: isVerified))
-            } catch is Interrupted {
-                return interrupted("nothing was written")
-            }
+        let sources = try names.map { name in
+            try Source(
+                name, format: arguments[Mboxconv.from], lockTimeout: arguments.lockTimeout, spool: spool,
+                isReread: isVerified)
         }
         let format = try destinationFormat()
-        if arguments[Mboxconv.crlf], format == .maildir {
-            throw ToolFailure(.usage, "--crlf: is for an mbox; the messages of a Maildir keep their line ends")
-        }
         let journal = try Journal(destination, sources: sources, resuming: arguments[Mboxconv.resume])
         let existing = try existingMessages(format, journal, spool)
-        let start = ContinuousClock.now
         var report = ConversionReport(destination: destination, format: format)
+        let start = ContinuousClock.now
         if arguments[Mboxconv.dryRun] {
             var sink = Discard()
-            do {
-                try transfer(sources, into: &sink, report: &report)
-            } catch is Interrupted {
-                return interrupted("nothing was written")
-            }
+            try transfer(sources, into: &sink, report: &report)
         } else if let mbox = format.mbox {
-            if arguments[Mboxconv.resume] { try MboxDestination.removeTemporaries(of: destination) }
-            var sink = try MboxDestination(
-                destination, format: mbox, crlf: arguments[Mboxconv.crlf], appending: arguments[Mboxconv.append],
-                lockTimeout: arguments.lockTimeout,
-                isSynchronized: !arguments[Mboxconv.noSync],
-                stripsStatus: arguments[Mboxconv.stripStatus])
-            do {
-                try transfer(sources, into: &sink, report: &report)
-            } catch is Interrupted {
-                let left = arguments[Mboxconv.append] ? "it is as it was before" : "nothing was written"
-                return interrupted(left)
-            }
-            try sink.finish()
+            try writeMbox(mbox, sources, &report)
         } else {
-            var sink = try MaildirDestination(
-                destination, journal: journal, isSynchronized: !arguments[Mboxconv.noSync],
-                stripsStatus: arguments[Mboxconv.stripStatus])
-            do {
-                try transfer(sources, into: &sink, report: &report)
-            } catch is Interrupted {
-                try sink.finish()
-                return interrupted("\(sink.delivered) whole messages are there: go on with --resume")
-            }
-            try sink.complete()
+            try writeMaildir(sources, journal, &report)
         }
         report.seconds = Double((ContinuousClock.now - start) / .microseconds(1)) / 1e6
-        if isVerified, !arguments[Mboxconv.dryRun] {
-            report.verification = try Verification(
-                crlf: arguments[Mboxconv.crlf], format: format, existing: existing
-            ).compare(sources, with: written(as: format, spool))
+        if isVerified {
+            let verification = Verification(crlf: arguments[Mboxconv.crlf], format: format, existing: existing)
+            report.verification = try verification.compare(sources, with: written(as: format, spool))
         }
         report.write(arguments)
         return report.verification?.isSame == false ? .negative : .ok
     }
 
-    private func interrupted(_ left: String) -> ExitCode {
-        Diagnostics.say("\(destination): interrupted: \(left)")
-        return ExitCode(128 + (Interruption.signal ?? SIGINT))
+    private func writeMbox(_ format: MboxFormat, _ sources: [Source], _ report: inout ConversionReport) throws {
+        if arguments[Mboxconv.resume] { try MboxDestination.removeTemporaries(of: destination) }
+        var sink = try MboxDestination(
+            destination, format: format, crlf: arguments[Mboxconv.crlf], appending: arguments[Mboxconv.append],
+            lockTimeout: arguments.lockTimeout, isSynchronized: !arguments[Mboxconv.noSync],
+            stripsStatus: arguments[Mboxconv.stripStatus])
+        do {
+            try transfer(sources, into: &sink, report: &report)
+        } catch is Interrupted where arguments[Mboxconv.append] {
+            throw Interrupted(left: "it is as it was before")
+        }
+        try sink.finish()
+    }
+
+    private func writeMaildir(_ sources: [Source], _ journal: Journal, _ report: inout ConversionReport) throws {
+        var sink = try MaildirDestination(
+            destination, journal: journal, isSynchronized: !arguments[Mboxconv.noSync],
+            stripsStatus: arguments[Mboxconv.stripStatus])
+        do {
+            try transfer(sources, into: &sink, report: &report)
+        } catch is Interrupted {
+            try sink.finish()
+            throw Interrupted(left: "\(sink.delivered) whole messages are there: go on with --resume")
+        }
+        try sink.complete()
     }
 
     private func transfer(

@@ -128,7 +128,10 @@ struct Source {
 }
 
 /// A signal asked to stop.
-struct Interrupted: Error {}
+struct Interrupted: Error {
+    /// What there is of the destination.
+    var left = "nothing was written"
+}
 
 /// Temporary files for input that can be read only once; removed with it.
 final class Spool {
