@@ -45,6 +45,9 @@ struct Conversion {
                 isReread: isVerified)
         }
         let format = try destinationFormat()
+        if arguments[Mboxconv.crlf], format == .maildir {
+            throw ToolFailure(.usage, "--crlf: is for an mbox; the messages of a Maildir keep their line ends")
+        }
         let journal = try Journal(destination, sources: sources, resuming: arguments[Mboxconv.resume])
         let existing = try existingMessages(format, journal, spool)
         var report = ConversionReport(destination: destination, format: format)
