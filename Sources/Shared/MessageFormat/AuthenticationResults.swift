@@ -18,6 +18,11 @@ package struct AuthenticationResults: Equatable, Sendable {
     package struct Property: Equatable, Sendable {
         package let name: String
         package let value: String
+
+        package init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
     }
 
     /// The authserv-id; nil when the field begins with a result.

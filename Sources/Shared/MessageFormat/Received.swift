@@ -152,6 +152,8 @@ extension ReceivedHop {
             let next = index + 1 < words.count ? words[index + 1] : nil
             if lower == "using", let next, ReceivedHop.isVersion(next) {
                 setTLS(version: next)
+                // `(using TLSv1.3 X)` names the cipher right behind.
+                if words.count == 3 { setTLS(cipher: words[index + 2]) }
             } else if lower == "cipher", let next, tls?.version != nil {
                 setTLS(cipher: next)
             } else if lower.hasPrefix("version="), ReceivedHop.isVersion(String(word.dropFirst(8))) {
