@@ -37,7 +37,8 @@ import Testing
     @Test(
         "fields added to any header are found and leave it as it was",
         arguments: [
-            "A: b\n\nbody", "A: b\n", "A: b", "", "\nbody", "no header at all", "From x\nA: b\n", "A: b\r\n\r\nbody",
+            "A: b\n\nbody", "A: b\n", "A: b", "", "\nbody", "no header at all", "From x\nA: b\n", " x\ny\n", " x\n\ny",
+            "A: b\r\n\r\nbody",
         ])
     func addedAndRemoved(_ text: String) throws {
         var flags = MessageFlags(maildirLetters: "FSab".utf8)

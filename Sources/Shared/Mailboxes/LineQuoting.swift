@@ -9,15 +9,11 @@ package struct LineQuoting: Sendable {
     private static let from: [UInt8] = [0x46, 0x72, 0x6F, 0x6D, ASCII.space]
 
     private let rule: Rule
-    private var state: State
+    private var state = State.lineStart
     /// How much of `From ` the current line has begun with; held back.
     private var matched = 0
 
-    /// `firstLine` says whether the first line is quoted like others.
-    package init(_ rule: Rule, firstLine: Bool = true) {
-        self.rule = rule
-        state = firstLine ? .lineStart : .inside
-    }
+    package init(_ rule: Rule) { self.rule = rule }
 
     /// Writes what is held back.
     package mutating func finish(into output: inout [UInt8]) {

@@ -231,12 +231,13 @@ package struct MboxScanner: Sendable {
                 finishHeader(body: base + lf + 1)
                 return true
             }
-            // A From_ line of the message's own may be its first line: then its Content-Length proves it.
-            if index > consumed, bytes.matches("From ", at: index) {
+            // A line of the message's own may look like a From_ line: its Content-Length proves it, when that stands
+            // before, or the line is the first.
+            if index > consumed, contentLength == nil, bytes.matches("From ", at: index) {
                 finishHeader(body: nil)
                 return true
             }
-            if let value = HeaderLine.contentLength(bytes, index..<lf) { contentLength = value }
+            if contentLength == nil { contentLength = HeaderLine.contentLength(bytes, index..<lf) }
             index = lf + 1
             searched = base + index
         }

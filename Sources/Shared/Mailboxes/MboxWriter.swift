@@ -76,9 +76,8 @@ package struct MboxWriter: Sendable {
         readyCount = output.count
     }
 
-    /// Begins a message: its From_ line without line end, and its header. A header that is closed by an empty line ends
-    /// with it, and `fieldsEnd` is the place before that line; otherwise `fieldsEnd` is nil. `lastLineEnd`
-    /// says what is known of the end of the message's last line.
+    /// Begins a message: its From_ line without line end, and its header. A header that an empty line closes ends
+    /// with it, and `fieldsEnd` is the place before it; a message without is not counted. `lastLineEnd` says what is known of the end of the message's last line.
     package mutating func begin(
         fromLine: [UInt8], header: [UInt8], fieldsEnd: Int?, lastLineEnd: LastLineEnd = .present
     ) {
@@ -98,21 +97,20 @@ package struct MboxWriter: Sendable {
         switch format {
         case .mboxo, .mboxcl: quoting = LineQuoting(.from)
         case .mboxrd: quoting = LineQuoting(.fromAndQuoted)
-        case .mboxcl2: quoting = LineQuoting(.from, firstLine: fieldsEnd == nil)
+        case .mboxcl2: quoting = LineQuoting(isCounted ? .none : .from)
         }
-        guard isCounted, let fieldsEnd, 0...header.count ~= fieldsEnd else {
-            write(header.span)
-            return
-        }
-        write(header.span.extracting(0..<fieldsEnd))
+        guard let fieldsEnd, isCounted, 0...header.count ~= fieldsEnd else { return write(header.span) }
+        // The first field, so that what looks like a From_ line in the header is known for what it is; but the last one
+        // when it would seem to be folded.
+        let place = header.first?.isSpaceOrTab ?? false ? fieldsEnd : 0
+        write(header.span.extracting(0..<place))
         quoting.finish(into: &output)
         output += Array("Content-Length: ".utf8)
         lengthPlace = output.count
         output += lineEnd
-        write(header.span.extracting(fieldsEnd..<header.count))
+        write(header.span.extracting(place..<header.count))
         quoting.finish(into: &output)
         bodyStart = base + output.count
-        quoting = LineQuoting(format == .mboxcl2 ? .none : .from)
     }
 
     /// The next bytes of the message.

@@ -96,6 +96,7 @@ package struct MessageHead: Sendable {
         var kept: [UInt8] = []
         kept.reserveCapacity(bytes.count + fields.count)
         var place = 0
+        var fieldsAtEnd: [UInt8] = []
         if fieldsEnd == nil {
             // The From_ line of another mailbox may be the first line of the message.
             if bytes.starts(with: "From ".utf8) || bytes.starts(with: ">From ".utf8) {
@@ -105,14 +106,19 @@ package struct MessageHead: Sendable {
                     place = line.next
                 }
             }
-            kept += fields
+            // What begins like a folded line would make the fields part of it: then they go to the end.
+            if place < bytes.count, bytes[place].isSpaceOrTab {
+                fieldsAtEnd = bytes.last == ASCII.lf ? fields : []
+            } else {
+                kept += fields
+            }
         }
         for range in removed where range.lowerBound >= place {
             kept += bytes[place..<range.lowerBound]
             place = range.upperBound
         }
         guard let fieldsEnd else {
-            kept += bytes[place...]
+            kept += bytes[place...] + fieldsAtEnd
             return (kept, nil)
         }
         kept += bytes[place..<fieldsEnd] + fields
