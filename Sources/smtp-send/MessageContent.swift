@@ -24,6 +24,15 @@ struct MessageContent: Sendable {
             }
         }
 
+        /// A part of the piece, which `range` must lie within.
+        func part(_ range: Range<Int>) -> Piece {
+            switch self {
+            case .bytes(let bytes): .bytes(bytes.span.array(range))
+            case .mapped(let mapping, let whole):
+                .mapped(mapping, (whole.lowerBound + range.lowerBound)..<(whole.lowerBound + range.upperBound))
+            }
+        }
+
         /// Calls `body` with a part of the piece; the range is cut to the piece.
         func read(_ range: Range<Int>, _ body: (Span<UInt8>) -> Void) {
             let range = range.clamped(to: 0..<count)

@@ -14,12 +14,14 @@ final class MessageSource: Sendable {
     }
 
     private let envelope: EnvelopeOptions
+    private let composition: Composition?
     private let state: Mutex<State>
 
     init(_ arguments: Arguments, envelope: EnvelopeOptions) throws(ToolFailure) {
         self.envelope = envelope
-        if envelope.recipients.isEmpty {
-            throw ToolFailure(.usage, "no recipients: give --to ADDRESS")
+        composition = try Composition(arguments)
+        if envelope.recipients.isEmpty, !envelope.readsRecipients {
+            throw ToolFailure(.usage, "no recipients: give --to ADDRESS, or -t to take them from the header")
         }
         let standard = envelope.needsNoMessage ? "/dev/null" : "-"
         let operands = arguments.operands.isEmpty ? [standard] : arguments.operands
@@ -46,14 +48,54 @@ final class MessageSource: Sendable {
         guard content.count > 0 || envelope.needsNoMessage else {
             throw ToolFailure(.dataError, "\(name): is empty: there is no message to send")
         }
+        if let sender = envelope.reversePath, !envelope.readsRecipients {
+            return OutgoingMessage(name: name, content: content, reversePath: sender, recipients: envelope.recipients)
+        }
+        let header = try MessageHeader(content, name: name)
+        let sender = envelope.reversePath ?? header.sender?.path ?? Origin.address
+        guard envelope.readsRecipients else {
+            return OutgoingMessage(name: name, content: content, reversePath: sender, recipients: envelope.recipients)
+        }
+        let recipients = try recipients(header, name)
         return OutgoingMessage(
-            name: name, content: content, reversePath: envelope.reversePath ?? "", recipients: envelope.recipients)
+            name: name, content: header.submission(adding: missingFields(header, sender)), reversePath: sender,
+            recipients: recipients)
+    }
+
+    /// With -t: those of the command line and those of the header, each once.
+    private func recipients(_ header: MessageHeader, _ name: String) throws(ToolFailure) -> [EnvelopeAddress] {
+        var recipients = envelope.recipients
+        var known = Set(recipients)
+        for recipient in try header.recipients(name: name) where known.insert(recipient).inserted {
+            if recipient.domain == nil, !envelope.takesBareNames {
+                throw ToolFailure(.dataError, "\(name): \(recipient.text): has no domain: correct it, or give --server")
+            }
+            recipients.append(recipient)
+        }
+        if recipients.isEmpty { throw ToolFailure(.dataError, "\(name): has no recipients: To, Cc and Bcc are empty") }
+        return recipients
+    }
+
+    /// With -t the message begins its way here, and gets what every message must or should have (RFC 5322 3.6).
+    private func missingFields(_ header: MessageHeader, _ sender: String) -> [String] {
+        var lines: [String] = []
+        if !header.has("From") { lines.append("From: " + (sender.isEmpty ? Origin.address : sender)) }
+        if !header.has("Date") { lines.append("Date: " + Origin.date) }
+        if !header.has("Message-ID") { lines.append("Message-ID: " + Origin.messageID(sender: sender)) }
+        return lines
     }
 
     // MARK: - Files
 
     /// The message of a file; nil when it is a mailbox, which is open then.
     private func open(_ operand: String, _ state: inout State) throws -> OutgoingMessage? {
+        if let composition {
+            let sender = envelope.reversePath.flatMap { $0.isEmpty ? nil : $0 } ?? Origin.address
+            return try outgoing(
+                "-",
+                composition.message(
+                    sender: sender, recipients: envelope.recipients, withBcc: envelope.readsRecipients))
+        }
         if operand == "-" {
             let number = dup(0)
             guard number >= 0 else { throw ToolFailure(.noInput, "-: standard input is closed") }

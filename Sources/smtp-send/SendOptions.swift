@@ -7,6 +7,16 @@ enum SendOptions {
         "from", short: "f", "A", "the sender of the envelope; '' or <> is the null sender", group: envelope)
     static let to = Option.list("to", "A[,A]", "recipients; may be given again", group: envelope)
 
+    static let readRecipients = Option.flag(
+        "read-recipients", short: "t", "recipients from To, Cc and Bcc, too; Bcc is removed", group: envelope)
+
+    private static let message = "A message of its own"
+    static let subject = Option.text("subject", "S", "compose a message with this subject", group: message)
+    static let header = Option.list("header", "'N: V'", "a header field; may be given again", group: message)
+    static let body = Option.text("body", "TEXT|@FILE", "its text (@- is standard input)", group: message)
+    static let attach = Option.list(
+        "attach", "FILE", "attach a file; may be given again", group: message, completion: .file)
+
     private static let route = "Where to"
     static let server = Option.text(
         "server", short: "s", "HOST[:PORT]",
@@ -63,7 +73,8 @@ enum SendOptions {
     static let quiet = Option.flag("quiet", short: "q", "say failures only", group: output)
 
     static let all: [AnyOption] = [
-        AnyOption(from), AnyOption(to),
+        AnyOption(from), AnyOption(to), AnyOption(readRecipients),
+        AnyOption(subject), AnyOption(header), AnyOption(body), AnyOption(attach),
         AnyOption(server), AnyOption(port), AnyOption(lmtp), AnyOption(dns), AnyOption(dnsServers), AnyOption(ipv4),
         AnyOption(ipv6),
         AnyOption(helo), AnyOption(noPipelining), AnyOption(timeout), AnyOption(connections), AnyOption(quitAfter),

@@ -8,6 +8,10 @@ import Unix
 struct EnvelopeOptions: Sendable {
     /// The session ends before a message would be sent: none is read.
     var needsNoMessage = false
+    /// Recipients are taken from the header, too.
+    var readsRecipients = false
+    /// Addresses without a domain may go to the one server.
+    var takesBareNames = false
     /// Empty for the null sender; nil when not given.
     var reversePath: String?
     var recipients: [EnvelopeAddress]
@@ -28,6 +32,8 @@ struct SendPlan: Sendable {
             throw ToolFailure(.usage, "--to \(lost.text): has no domain: write local-part@domain, or give --server")
         }
         settings = try Self.settings(arguments, routes.destination)
+        envelope.readsRecipients = arguments[SendOptions.readRecipients]
+        envelope.takesBareNames = routes.destination.isOneServer
         envelope.needsNoMessage = settings.lastStep != nil && settings.lastStep != .message
         self.envelope = envelope
         connections = arguments[SendOptions.connections]

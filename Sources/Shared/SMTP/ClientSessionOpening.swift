@@ -81,10 +81,10 @@ extension ClientSession {
         var authentication = ClientAuthentication(mechanisms.removeFirst(), credentials)
         var line = "AUTH \(authentication.mechanism.rawValue)"
         if let response = authentication.initialResponse {
-            let encoded = Base64.encode(response.span)
+            let encoded = Base64.encode(response)
             // The command line may not exceed 512 octets; a longer response waits for the challenge (RFC 4954 4).
-            if line.utf8.count + 1 + encoded.count <= 510 {
-                line += " " + encoded.text
+            if line.utf8.count + 1 + encoded.utf8.count <= 510 {
+                line += " " + encoded
                 authentication.initialResponseSent()
                 outputIsConcealed = true
             }
@@ -96,10 +96,10 @@ extension ClientSession {
     mutating func answeredAUTH(_ reply: Reply) {
         switch reply.code {
         case 334:
-            let challenge = Base64.decode(Array(reply.text.utf8).span)
+            let challenge = Base64.decode(Array(reply.text.utf8).span).bytes
             outputIsConcealed = true
-            if let challenge, let answer = authentication?.answer(challenge) {
-                send(Base64.encode(answer.span).text, awaiting: .authentication)
+            if let answer = authentication?.answer(challenge) {
+                send(Base64.encode(answer), awaiting: .authentication)
             } else {
                 send("*", awaiting: .authentication)
             }
