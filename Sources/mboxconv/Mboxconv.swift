@@ -62,8 +62,8 @@ enum Mboxconv: Tool {
 
                 mboxrd: every such line, quoted or not, gains one ">" and loses it again: exact both ways.
 
-                mboxcl: mboxo with a Content-Length. mboxcl2: Content-Length alone. It is believed only when a From_ \
-                line or the end follows.
+                mboxcl: mboxo with a Content-Length. mboxcl2: Content-Length alone; only a message that has no body is \
+                quoted like mboxo. It is believed only when a From_ line or the end follows.
 
                 A message begins at a From_ line with a date after a blank line; without date only when a well-known \
                 header field follows; without blank line only when sender and date are there.

@@ -16,7 +16,8 @@ struct Verification {
         var difference: String {
             expected != found
                 ? "not the same: \(expected) messages were to be there, \(found) are"
-                : "not the same: message \(firstDifference ?? 0) differs from its source: convert it again"
+                : "not the same: message \(firstDifference ?? 0) differs from its source: compare them with --list -v, "
+                    + "or convert to mboxrd"
         }
     }
 
