@@ -4,29 +4,29 @@ import CommandLineTool
 enum SendOptions {
     private static let envelope = "Envelope"
     static let from = Option.text(
-        "from", short: "f", "A", "the sender of the envelope; '' or <> is the null sender", group: envelope)
-    static let to = Option.list("to", "A[,A]", "recipients; may be given again", group: envelope)
+        "from", short: "f", "A", "sender of the envelope; '' or <> is the null one", group: envelope)
+    static let to = Option.list("to", "A[,A]", "recipients, repeatable", group: envelope)
 
     static let readRecipients = Option.flag(
-        "read-recipients", short: "t", "recipients from To, Cc and Bcc, too; Bcc is removed", group: envelope)
+        "read-recipients", short: "t", "recipients from To, Cc, Bcc, too; removes Bcc", group: envelope)
 
     private static let message = "A message of its own"
     static let subject = Option.text("subject", "S", "compose a message with this subject", group: message)
-    static let header = Option.list("header", "'N: V'", "a header field; may be given again", group: message)
+    static let header = Option.list("header", "'N: V'", "a header field, repeatable", group: message)
     static let body = Option.text("body", "TEXT|@FILE", "its text (@- is standard input)", group: message)
     static let attach = Option.list(
-        "attach", "FILE", "attach a file; may be given again", group: message, completion: .file)
+        "attach", "FILE", "attach a file, repeatable", group: message, completion: .file)
 
     private static let route = "Where to"
     static let server = Option.text(
         "server", short: "s", "HOST[:PORT]",
-        "send everything there (default: the hosts that take the mail of each recipient's domain)", group: route)
+        "send everything there (default: by MX)", group: route)
     static let port: Option<Int?> = .integer(
-        "port", short: "p", "N", in: 1...65_535, "the port where none is given (25; implicit TLS 465)", group: route)
+        "port", short: "p", "N", in: 1...65_535, "port where none is given (25; implicit TLS 465)", group: route)
     static let dns = Option.text(
-        "dns", "FILE", "answer all questions of names from this zone file", group: route, completion: .file)
+        "dns", "FILE", "look names up in this zone file only", group: route, completion: .file)
     static let dnsServers = Option.list(
-        "dns-server", "ADDR[:PORT]", "ask this DNS server; may be given again", group: route)
+        "dns-server", "ADDR[:PORT]", "ask this DNS server, repeatable", group: route)
     static let lmtp = Option.text("lmtp", "PATH", "send by LMTP over a Unix socket", group: route, completion: .file)
     static let ipv4 = Option.flag("ipv4", short: "4", "use IPv4 addresses only", group: route)
     static let ipv6 = Option.flag("ipv6", short: "6", "use IPv6 addresses only", group: route)
@@ -35,31 +35,31 @@ enum SendOptions {
     static let helo = Option.text("helo", "NAME", "the name for EHLO (this host's name)", group: session)
     static let noPipelining = Option.flag("no-pipelining", "send commands one by one", group: session)
     static let timeout: Option<Duration?> = .duration(
-        "timeout", "S", "the longest wait for any answer (as RFC 5321 says: 2 to 10 minutes)", group: session)
+        "timeout", "S", "longest wait for any answer (RFC 5321's, minutes)", group: session)
     static let connections = Option.integer(
         "connections", "N", in: 1...1_000, default: 1, "send over N connections at a time (1)", group: session)
     static let quitAfter = Option.choice(
-        "quit-after", steps, default: "", "stop after a step of the session, with QUIT", group: session)
+        "quit-after", steps, default: "", "say QUIT after a step", group: session)
     static let dropAfter = Option.choice(
-        "drop-after", steps, default: "", "stop after a step of the session without a word", group: session)
+        "drop-after", steps, default: "", "close the connection after a step", group: session)
     static let steps = ["greeting", "helo", "tls", "auth", "mail", "rcpt", "data", "dot"]
 
     private static let encryption = "TLS"
     static let tls = Option.choice(
         "tls", ["auto", "require", "implicit", "never"], default: "auto",
-        "STARTTLS when offered (auto) or always (require); implicit: from the first octet on", group: encryption)
+        "auto: STARTTLS when offered", group: encryption)
     static let ca = Option.text(
-        "ca", "FILE", "trust these authorities in place of the system's (PEM)", group: encryption, completion: .file)
+        "ca", "FILE", "trust these authorities, not the system's (PEM)", group: encryption, completion: .file)
     static let cert = Option.text(
         "cert", "FILE", "show this client certificate (PEM)", group: encryption, completion: .file)
     static let key = Option.text(
-        "key", "FILE", "the key of --cert, when it is not in the same file", group: encryption, completion: .file)
+        "key", "FILE", "its key, when not in the same file (PEM)", group: encryption, completion: .file)
     static let insecure = Option.flag("insecure", "accept any certificate", group: encryption)
 
     private static let authentication = "Authentication"
     static let auth = Option.choice(
         "auth", ["auto", "plain", "login", "cram-md5"], default: "auto",
-        "the mechanism (the best one offered; a password goes in clear to this machine only)", group: authentication)
+        "mechanism (auto: the best one offered)", group: authentication)
     static let user = Option.text("user", short: "u", "U", "authenticate as U", group: authentication)
     static let passwordFile = Option.text(
         "password-file", "F", "the password is the first line of F", group: authentication, completion: .file)
@@ -69,7 +69,7 @@ enum SendOptions {
     private static let output = "Output"
     static let dryRun = Option.flag("dry-run", "send nothing: print batch SMTP (RFC 2442)", group: output)
     static let json = Option.flag("json", "one JSON object a recipient", group: output)
-    static let verbose = Option.flag("verbose", short: "v", "the session as it goes, on standard error", group: output)
+    static let verbose = Option.flag("verbose", short: "v", "show the session on standard error", group: output)
     static let quiet = Option.flag("quiet", short: "q", "say failures only", group: output)
 
     static let all: [AnyOption] = [

@@ -15,6 +15,9 @@ enum SmtpSend: Tool {
             Without --server, the domain of each recipient says where to: its mail exchanges are tried by preference \
             and address by address (RFC 5321 5.1). A temporary failure leads to the next, a permanent one is final.
 
+            With --subject, --header, --body or --attach it composes the message itself. With -t the recipients stand in \
+            the header, as sendmail(8) has it: Bcc is removed, and From, Date and Message-ID are added when missing.
+
             One recipient that is refused does not stop the others. What became of each is told one a line, failures \
             on standard error.
             """,
@@ -26,22 +29,41 @@ enum SmtpSend: Tool {
                 With --json, one object a recipient: recipient, outcome (accepted, refused, temporary), code (the reply \
                 code, null when there was no reply), enhanced (the enhanced status code), text, host, port, tls (the \
                 version of TLS, null in clear), ms (milliseconds from the first attempt), message (the file's name).
-                """)
+                """),
+            .init(
+                "TLS AND PASSWORDS",
+                """
+                With --tls auto, STARTTLS is used when the server offers it. With --server it is verified; the hosts of \
+                MX records get it as it comes, and the mail in clear when it fails (RFC 7435). With require there is no \
+                mail without verified TLS; implicit is TLS from the first octet on.
+
+                A password is shown to the --server only, and without TLS to this machine only, unless --tls never says \
+                otherwise. CRAM-MD5 does not show it.
+                """),
         ],
         examples: [
             .init(
                 "Send a message to a server",
-                "smtp-send --server localhost:2525 --from a@example.org --to b@example.org m.eml")
+                "smtp-send --server localhost:2525 --from a@example.org --to b@example.org m.eml"),
+            .init(
+                "Send it where the recipients' domains say, with a result a recipient for a script",
+                "smtp-send --json --from a@example.org --to b@example.net,c@example.com m.eml"),
+            .init(
+                "Compose a message with an attachment",
+                "smtp-send --to b@example.org --subject Figures --body 'As promised.' --attach figures.pdf"),
+            .init(
+                "See what a server says, up to RCPT",
+                "smtp-send -v --quit-after rcpt --server mx.example.org --to b@example.org"),
         ],
         exitCodes: [
             (.ok, "all recipients accepted"),
             (.usage, "wrong usage"),
-            (.dataError, "a message or an address in it cannot be used"),
+            (.dataError, "a message cannot be used"),
             (.noInput, "a message file cannot be read"),
             (.noHost, "no such host or domain"),
-            (.unavailable, "some or all recipients refused for good"),
+            (.unavailable, "some or all refused for good"),
             (.ioError, "reading or writing failed"),
-            (.temporaryFailure, "some or all recipients not delivered yet: try again later"),
+            (.temporaryFailure, "some or all not delivered yet: try again later"),
             (.protocolError, "the server does not speak SMTP"),
             (.noPermission, "the server refused the credentials"),
         ],
