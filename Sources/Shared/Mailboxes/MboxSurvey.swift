@@ -79,7 +79,8 @@ package struct MboxSurvey: Equatable, Sendable {
         self.messages = messages
         let counted = scanner.countedMessages
         let wrong = scanner.findings.places[.badContentLength]?.count ?? 0
-        if counted > 0, counted >= wrong, counted * 2 >= messages {
+        // A From_ line within a body whose length is right stands in no other variant.
+        if counted > 0, lines.unquoted > 0 || (counted >= wrong && counted * 2 >= messages) {
             let right = "Content-Length right in \(counted) of \(messages) message\(messages == 1 ? "" : "s")"
             if lines.quoted > 0, lines.unquoted == 0 {
                 format = .mboxcl
