@@ -1,6 +1,8 @@
 import Bytes
 import CommandLineTool
+import Glibc
 import Mailboxes
+import Unix
 
 /// --count and --list: what the sources hold.
 struct Survey {
@@ -44,8 +46,26 @@ struct Survey {
         if let survey = source.survey {
             return Tally(messages: survey.messages, bytes: survey.bytes, findings: survey.findings)
         }
+        if case .maildir(let path) = source.storage { return try sizes(path, of: source) }
         var sink = Discard()
         return try source.read(into: &sink)
+    }
+
+    /// What a Maildir holds, without opening its files.
+    private func sizes(_ path: String, of source: Source) throws -> Tally {
+        var tally = Tally()
+        do throws(SystemError) {
+            let maildir = try Maildir(path)
+            for entry in try maildir.entries() {
+                // One that is gone by now is not counted.
+                guard let status = try? maildir.status(entry) else { continue }
+                tally.messages += 1
+                tally.bytes += Int(status.st_size)
+            }
+        } catch {
+            throw Source.failure(source.name, error)
+        }
+        return tally
     }
 
     private func count(_ source: Source, _ tally: Tally, _ output: ReportOutput) {
