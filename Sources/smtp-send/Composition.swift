@@ -79,7 +79,7 @@ struct Composition: Sendable {
         let own: [(name: String, value: String)] = [
             ("Date", Origin.date),
             ("From", sender),
-            ("To", recipients.map(\.text).joined(separator: ", ")),
+            ("To", recipients.map(\.path).joined(separator: ", ")),
             ("Subject", subject ?? ""),
             ("Message-ID", Origin.messageID(sender: sender)),
         ]
