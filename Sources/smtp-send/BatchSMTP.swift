@@ -15,7 +15,8 @@ struct BatchSMTP {
         if !hasBegun { Output.standard.write("EHLO \(heloName)\r\n") }
         hasBegun = true
         let body = message.survey.isEightBit ? " BODY=8BITMIME" : ""
-        Output.standard.write("MAIL FROM:<\(message.reversePath)> SIZE=\(message.survey.size)\(body)\r\n")
+        let utf8 = message.transaction(message.recipients).needsUTF8 ? " SMTPUTF8" : ""
+        Output.standard.write("MAIL FROM:<\(message.reversePath)> SIZE=\(message.survey.size)\(body)\(utf8)\r\n")
         for recipient in message.recipients { Output.standard.write("RCPT TO:<\(recipient.path)>\r\n") }
         Output.standard.write("DATA\r\n")
         var encoder = ClientDataEncoder()

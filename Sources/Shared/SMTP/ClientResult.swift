@@ -64,7 +64,7 @@ package struct ClientTransaction: Sendable {
     }
 
     /// RFC 6531: an address beyond ASCII needs a server that knows such addresses.
-    var needsUTF8: Bool {
+    package var needsUTF8: Bool {
         reversePath.utf8.contains { $0 >= 0x80 } || recipients.contains { $0.utf8.contains { $0 >= 0x80 } }
     }
 
