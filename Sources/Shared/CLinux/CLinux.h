@@ -29,6 +29,11 @@ static inline int facteur_pipe(int ends[2]) {
     return (int)syscall(SYS_pipe2, ends, 02000000);
 }
 
+/// flock(2): exclusive, without waiting. The lock ends with the last descriptor of this open file.
+static inline int facteur_flock_exclusive(int fd) {
+    return (int)syscall(SYS_flock, fd, 2 | 4);
+}
+
 /// syncfs(2).
 static inline int facteur_syncfs(int fd) {
     return (int)syscall(SYS_syncfs, fd);

@@ -83,3 +83,18 @@ package struct DotLock: ~Copyable {
 
     deinit { unlink(path) }
 }
+
+/// An exclusive flock(2) on a directory: it needs no file, and it ends with its owner or with the process.
+package struct DirectoryLock: ~Copyable {
+    private let directory: FileDescriptor
+
+    /// Takes the lock of the directory at `path`; nil when another has it.
+    package static func tryAcquire(_ path: String) throws(SystemError) -> DirectoryLock? {
+        let directory = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
+        if retryingOnInterrupt({ facteur_flock_exclusive(directory.number) }) == 0 {
+            return DirectoryLock(directory: directory)
+        }
+        if errno == EWOULDBLOCK { return nil }
+        throw .last("lock", path)
+    }
+}
