@@ -19,6 +19,13 @@ package struct JSONWriter: Sendable {
         return line
     }
 
+    /// What was written so far, which is not kept: an object may be larger than memory should hold.
+    package mutating func takeBytes() -> [UInt8] {
+        let taken = bytes
+        bytes.removeAll(keepingCapacity: true)
+        return taken
+    }
+
     // MARK: Structure
 
     package mutating func beginObject() { open(UInt8(ascii: "{")) }

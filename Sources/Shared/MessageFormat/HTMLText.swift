@@ -161,7 +161,8 @@ package struct HTMLText {
     /// How many line ends an element has around it.
     private static func breaks(_ name: String) -> Int {
         switch name {
-        case "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "form", "fieldset", "article", "section":
+        case "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "form", "fieldset", "article",
+            "section":
             2
         case "div", "tr", "li", "dt", "dd", "center", "address", "header", "footer", "main", "nav", "aside", "figure",
             "figcaption", "body", "caption", "option":
@@ -217,7 +218,9 @@ struct HTMLTag {
 
     init(_ html: Span<UInt8>, nameStart: Int) {
         var place = nameStart
-        while place < html.count, !html[place].isMailWhitespace, html[place] != ASCII.greater, html[place] != ASCII.slash {
+        while place < html.count, !html[place].isMailWhitespace, html[place] != ASCII.greater,
+            html[place] != ASCII.slash
+        {
             place += 1
         }
         // No element that matters has a longer name.

@@ -117,7 +117,9 @@ package struct MessageFindings: Sendable {
 
     private mutating func addPartHeader(_ part: Int, _ header: PartHeader) {
         let isOuter = part == 0
-        for defect in header.defects { add(PartFinding(defect.id, at: defect.offset, part: part, isOuterHeader: isOuter)) }
+        for defect in header.defects {
+            add(PartFinding(defect.id, at: defect.offset, part: part, isOuterHeader: isOuter))
+        }
     }
 
     private mutating func addLines(
@@ -133,7 +135,8 @@ package struct MessageFindings: Sendable {
         let isPlain = ["7bit", "8bit"].contains(node.encodingName)
         if node.isMessage, node.decodedSource == nil { return }
         if node.children.isEmpty || node.isMessage {
-            addLines(LineFindings(bytes, structure.clamped(node.body, bytes), isMixed: isMixed, forbidsNUL: isPlain), part)
+            addLines(
+                LineFindings(bytes, structure.clamped(node.body, bytes), isMixed: isMixed, forbidsNUL: isPlain), part)
             return
         }
         var start = node.bodyOffset

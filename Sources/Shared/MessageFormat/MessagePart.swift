@@ -64,7 +64,9 @@ package struct MessageStructure: Sendable {
     package internal(set) var findings: [PartFinding] = []
     /// The header fields of a part.
     package func fields(of part: Int) -> ArraySlice<HeaderField> {
-        guard parts.indices.contains(part), fields.indices.contains(parts[part].fields.upperBound - 1) else { return [] }
+        guard parts.indices.contains(part), fields.indices.contains(parts[part].fields.upperBound - 1) else {
+            return []
+        }
         return fields[parts[part].fields]
     }
 

@@ -192,6 +192,8 @@ enum FieldValue {
 enum BidiControl {
     static func occurs(in text: String) -> Bool {
         if text.utf8.allSatisfy({ $0 < 0x80 }) { return false }
-        return text.unicodeScalars.contains { (0x202A...0x202E).contains($0.value) || (0x2066...0x2069).contains($0.value) }
+        return text.unicodeScalars.contains {
+            (0x202A...0x202E).contains($0.value) || (0x2066...0x2069).contains($0.value)
+        }
     }
 }

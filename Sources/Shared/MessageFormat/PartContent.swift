@@ -29,7 +29,9 @@ extension MessageStructure {
             }
             if let disposition {
                 let value = disposition.value(in: bytes)
-                let token = value.prefix { $0 != ASCII.semicolon && !$0.isMailWhitespace && $0 != ASCII.openParenthesis }
+                let token = value.prefix {
+                    $0 != ASCII.semicolon && !$0.isMailWhitespace && $0 != ASCII.openParenthesis
+                }
                 header.disposition = token.isEmpty ? nil : token.map(\.asciiLowercased).text
                 let parameters = ParameterizedField(value)
                 header.filename = parameters["filename"]
@@ -55,9 +57,16 @@ extension MessageStructure {
     /// The text of a part in UTF-8 with LF line ends.
     package func text(of part: Int, in message: Span<UInt8>) -> (text: [UInt8], defects: Set<FindingID>) {
         let content = content(of: part, in: message)
-        var defects: Set<FindingID> = content.defect.map { [$0] } ?? []
+        let decoded = text(content.bytes, of: part)
+        guard let defect = content.defect else { return decoded }
+        return (decoded.text, decoded.defects.union([defect]))
+    }
+
+    /// The text of a part from its transfer-decoded content.
+    package func text(_ content: [UInt8], of part: Int) -> (text: [UInt8], defects: Set<FindingID>) {
+        var defects: Set<FindingID> = []
         let label = parts[part].contentType["charset"] ?? "us-ascii"
-        let decoded = Charset.decode(content.bytes.span, label: label)
+        let decoded = Charset.decode(content.span, label: label)
         switch decoded.problem {
         case .unknownLabel: defects.insert(.unknownCharset)
         case .badBytes: defects.insert(.badCharsetBytes)

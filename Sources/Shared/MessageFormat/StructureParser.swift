@@ -201,7 +201,9 @@ struct StructureParser {
         guard end >= start, end - start <= longest + 2 else { return nil }
         var name = bytes.array(start..<end)
         if boundaries[name] != nil { return (name, false) }
-        guard name.count >= 2, name[name.count - 1] == ASCII.dash, name[name.count - 2] == ASCII.dash else { return nil }
+        guard name.count >= 2, name[name.count - 1] == ASCII.dash, name[name.count - 2] == ASCII.dash else {
+            return nil
+        }
         name.removeLast(2)
         return boundaries[name] == nil ? nil : (name, true)
     }

@@ -1,0 +1,257 @@
+import Bytes
+import CommandLineTool
+import MessageFormat
+import OpenSSL
+
+/// Writes a message as one JSON object; every key is always there.
+struct MessageJSON {
+    /// Only what the outermost header says.
+    var headerOnly = false
+    /// SHA-256 of each leaf.
+    var digests = true
+    /// The text of every text leaf.
+    var partTexts = false
+    var textLimit = ReadableText.defaultLimit
+
+    /// More than this is not kept in memory before it is written, in bytes.
+    private static let pieceSize = 1 << 20
+
+    func write(_ message: ParsedMessage, _ bytes: Span<UInt8>, to output: Output) throws(OpenSSLError) {
+        let contents =
+            headerOnly ? [] : try message.contents(bytes, digests: digests, texts: partTexts)
+        var json = JSONWriter()
+        json.beginObject()
+        json.field("file", message.input.file)
+        json.field("index", message.input.index)
+        json.field("size", bytes.count)
+        json.field("lineEnding", LineEnding(bytes).rawValue)
+        json.field("envelopeFrom", message.input.envelope.map { UTF8Text.repaired($0.span) })
+        MessageJSON.write(message.summary, &json)
+        json.key("body")
+        if headerOnly { json.null() } else { writeParts(message, contents, &json, output) }
+        writeReadable(message, bytes, contents, &json)
+        writeHops(message, &json)
+        writeAuthentication(message.summary, &json)
+        json.array("findings") { json in
+            for finding in message.findings(bytes, contents) {
+                json.object { json in
+                    json.field("id", finding.id.rawValue)
+                    json.field("severity", finding.id.severity.rawValue)
+                    json.field("offset", finding.offset)
+                    json.field("path", finding.isOuterHeader ? nil : message.structure.path(of: finding.part))
+                    json.field(
+                        "text", finding.detail.isEmpty ? finding.id.text : "\(finding.id.text): \(finding.detail)")
+                }
+                if json.bytes.count > MessageJSON.pieceSize { output.write(json.takeBytes()) }
+            }
+        }
+        json.endObject()
+        output.write(json.takeLine())
+    }
+
+    /// What stands in place of a message that is none.
+    static func write(_ problem: InputProblem, to output: Output) {
+        var json = JSONWriter()
+        json.object { json in
+            json.field("file", problem.file)
+            json.field("index", problem.index)
+            json.field("error", problem.reason)
+        }
+        output.write(json.takeLine())
+    }
+
+    // MARK: Header
+
+    /// The keys `headers` to `list`.
+    private static func write(_ summary: MessageSummary, _ json: inout JSONWriter) {
+        json.array("headers") { json in
+            for field in summary.fields {
+                json.object { json in
+                    json.field("name", field.name)
+                    json.field("raw", field.raw)
+                    json.field("value", field.value)
+                    json.field("offset", field.offset)
+                    json.field("length", field.length)
+                }
+            }
+        }
+        json.field("subject", summary.subject)
+        json.key("date")
+        if let text = summary.dateText {
+            json.object { json in
+                json.field("raw", text)
+                json.field("epoch", summary.date?.epoch)
+                json.field("offset", summary.date?.offset)
+            }
+        } else {
+            json.null()
+        }
+        write("from", summary.from, &json)
+        write("sender", summary.sender, &json)
+        write("replyTo", summary.replyTo, &json)
+        write("to", summary.to, &json)
+        write("cc", summary.cc, &json)
+        write("bcc", summary.bcc, &json)
+        json.field("returnPath", summary.returnPath)
+        json.field("deliveredTo", summary.deliveredTo)
+        json.field("messageId", summary.messageID)
+        json.field("inReplyTo", summary.inReplyTo)
+        json.field("references", summary.references)
+        json.object("list") { json in
+            json.field("id", summary.listID)
+            json.field("unsubscribe", summary.listUnsubscribe)
+            json.field("post", summary.listPost)
+        }
+    }
+
+    private static func write(_ key: String, _ addresses: [Address], _ json: inout JSONWriter) {
+        json.array(key) { json in
+            for address in addresses {
+                json.object { json in
+                    json.field("name", address.name)
+                    json.field("address", address.address)
+                    json.field("group", address.group)
+                }
+            }
+        }
+    }
+
+    // MARK: Parts
+
+    /// The tree, from a stack of its own: it may be deep.
+    private func writeParts(
+        _ message: ParsedMessage, _ contents: [PartFacts], _ json: inout JSONWriter, _ output: Output
+    ) {
+        let parts = message.structure.parts
+        var path: [String] = []
+        var stack: [(part: Int, next: Int)] = []
+        begin(0)
+        while let (part, next) = stack.last {
+            if next < parts[part].children.count {
+                stack[stack.count - 1].next += 1
+                begin(parts[part].children[next])
+            } else {
+                json.endArray()
+                json.endObject()
+                stack.removeLast()
+                path.removeLast()
+            }
+            if json.bytes.count > MessageJSON.pieceSize { output.write(json.takeBytes()) }
+        }
+
+        func begin(_ part: Int) {
+            path.append(String(parts[part].number))
+            json.beginObject()
+            json.field("path", path.joined(separator: "."))
+            writePart(part, message, contents[part], &json)
+            json.key("parts")
+            json.beginArray()
+            stack.append((part, 0))
+        }
+    }
+
+    private func writePart(_ part: Int, _ message: ParsedMessage, _ facts: PartFacts, _ json: inout JSONWriter) {
+        let node = message.structure.parts[part]
+        let header = message.headers[part]
+        json.field("type", node.contentType.name)
+        json.object("parameters") { json in
+            for parameter in node.contentType.parameters { json.field(parameter.name, parameter.value) }
+        }
+        json.field("disposition", header.disposition)
+        json.field("filename", header.filename)
+        json.field("charset", node.contentType["charset"]?.asciiLowercased)
+        json.field("encoding", node.encodingName)
+        json.field("contentId", header.contentID)
+        json.field("description", header.description)
+        json.field("headerOffset", node.headerOffset)
+        json.field("bodyOffset", node.bodyOffset)
+        json.field("bodyEnd", node.body.upperBound)
+        json.field("size", facts.size)
+        json.field("sha256", facts.sha256)
+        json.field("isText", node.contentType.isText)
+        json.field("text", facts.text)
+        json.key("message")
+        if node.isMessage, let inner = message.innerSummary(part) {
+            json.object { json in MessageJSON.write(inner, &json) }
+        } else {
+            json.null()
+        }
+    }
+
+    // MARK: The rest
+
+    private func writeReadable(
+        _ message: ParsedMessage, _ bytes: Span<UInt8>, _ contents: [PartFacts], _ json: inout JSONWriter
+    ) {
+        let attachments = message.readable?.attachments ?? []
+        json.array("attachments") { json in
+            for part in attachments {
+                json.object { json in
+                    json.field("path", message.structure.path(of: part))
+                    json.field("filename", message.headers[part].filename)
+                    json.field("type", message.structure.parts[part].contentType.name)
+                    json.field("size", contents[part].size)
+                }
+            }
+        }
+        if let readable = message.readable {
+            let text = ReadableText(message.structure, readable, in: bytes, limit: textLimit)
+            json.field("text", text.text?.text)
+            json.field("html", text.isFromHTML)
+        } else {
+            json.fieldNull("text")
+            json.fieldNull("html")
+        }
+    }
+
+    private func writeHops(_ message: ParsedMessage, _ json: inout JSONWriter) {
+        json.array("hops") { json in
+            for (hop, delay) in zip(message.hops, message.delays) {
+                json.object { json in
+                    json.field("from", hop.from)
+                    json.field("helo", hop.helo)
+                    json.field("address", hop.address)
+                    json.field("by", hop.by)
+                    json.field("with", hop.with)
+                    json.field("id", hop.id)
+                    json.field("for", hop.for)
+                    json.field("epoch", hop.date?.epoch)
+                    json.field("delay", delay)
+                    json.field("via", hop.via)
+                    json.key("tls")
+                    if let tls = hop.tls {
+                        json.object { json in
+                            json.field("version", tls.version)
+                            json.field("cipher", tls.cipher)
+                        }
+                    } else {
+                        json.null()
+                    }
+                }
+            }
+        }
+    }
+
+    private func writeAuthentication(_ summary: MessageSummary, _ json: inout JSONWriter) {
+        json.array("authentication") { json in
+            for value in summary.authenticationResults {
+                let field = AuthenticationResults(value)
+                json.object { json in
+                    json.field("server", field.server)
+                    json.array("results") { json in
+                        for result in field.results {
+                            json.object { json in
+                                json.field("method", result.method)
+                                json.field("result", result.result)
+                                json.field("reason", result.reason)
+                                json.object("properties") { json in
+                                    for property in result.properties { json.field(property.name, property.value) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
