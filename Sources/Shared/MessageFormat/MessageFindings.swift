@@ -110,6 +110,7 @@ package struct MessageFindings: Sendable {
                 let source = structure.parts[part].source
                 let mixed = isMixed[source] ?? (LineEnding(bytes) == .mixed)
                 isMixed[source] = mixed
+                addFileName(part, headers[part].filename, structure, bytes)
                 addLines(part, structure, bytes, mixed)
             }
         }
@@ -119,6 +120,23 @@ package struct MessageFindings: Sendable {
         let isOuter = part == 0
         for defect in header.defects {
             add(PartFinding(defect.id, at: defect.offset, part: part, isOuterHeader: isOuter))
+        }
+    }
+
+    /// A name that asks for trouble, at the field that gives it.
+    private mutating func addFileName(
+        _ part: Int, _ name: String?, _ structure: MessageStructure, _ bytes: Span<UInt8>
+    ) {
+        guard let name else { return }
+        let fields = structure.fields(of: part)
+        var field = fields.first { $0.isNamed("Content-Disposition", in: bytes) }
+        if field == nil { field = fields.first { $0.isNamed("Content-Type", in: bytes) } }
+        let offset = field?.offset ?? structure.parts[part].headerOffset
+        if SafeFileName.isSuspicious(name) {
+            add(PartFinding(.suspiciousFilename, at: offset, part: part, isOuterHeader: part == 0, detail: name))
+        }
+        if BidiControl.occurs(in: name) {
+            add(PartFinding(.bidiControl, at: offset, part: part, isOuterHeader: part == 0))
         }
     }
 
