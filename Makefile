@@ -8,7 +8,7 @@ DOC    := .build/documentation
 bindir := $(DESTDIR)$(PREFIX)/bin
 mandir := $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: all try test lint format bench fuzz documentation install uninstall clean
+.PHONY: all try test lint format bench documentation install uninstall clean
 
 all:
 	$(RELEASE)
@@ -21,18 +21,14 @@ test:
 	$(SWIFT) test --skip-build
 
 lint:
-	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests Benchmarks Fuzz
+	$(SWIFT) format lint --strict --parallel --recursive Package.swift Sources Tests
 	Tools/check-layers
 
 format:
-	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests Benchmarks Fuzz
+	$(SWIFT) format --in-place --parallel --recursive Package.swift Sources Tests
 
 bench: all
 	Benchmarks/run $(BIN)
-
-# SECONDS=N for each target; targets by name: make fuzz TARGETS='Address Base64'
-fuzz:
-	Fuzz/run
 
 documentation: all
 	mkdir -p $(DOC)
@@ -44,7 +40,7 @@ documentation: all
 	done
 
 install: documentation
-	install -d $(bindir) $(mandir) $(DESTDIR)$(PREFIX)/share/facteur \
+	install -d $(bindir) $(mandir) \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	for tool in $(TOOLS); do \
@@ -55,7 +51,6 @@ install: documentation
 	    install -m 644 $(DOC)/$$tool.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$tool.fish \
 	    || exit 1; \
 	done
-	install -m 644 share/*.cf $(DESTDIR)$(PREFIX)/share/facteur/
 
 uninstall:
 	for tool in $(TOOLS); do \
@@ -64,7 +59,6 @@ uninstall:
 	        $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$tool \
 	        $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$tool.fish; \
 	done
-	rm -rf $(DESTDIR)$(PREFIX)/share/facteur
 
 clean:
 	rm -rf .build
