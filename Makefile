@@ -40,7 +40,7 @@ documentation: all
 	done
 
 install: documentation
-	install -d $(bindir) $(mandir) \
+	install -d $(bindir) $(mandir) $(DESTDIR)$(PREFIX)/share/facteur \
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	for tool in $(TOOLS); do \
@@ -51,6 +51,7 @@ install: documentation
 	    install -m 644 $(DOC)/$$tool.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$tool.fish \
 	    || exit 1; \
 	done
+	install -m 644 share/spam.cf $(DESTDIR)$(PREFIX)/share/facteur/
 
 uninstall:
 	for tool in $(TOOLS); do \
@@ -59,6 +60,7 @@ uninstall:
 	        $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$tool \
 	        $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/$$tool.fish; \
 	done
+	rm -rf $(DESTDIR)$(PREFIX)/share/facteur
 
 clean:
 	rm -rf .build

@@ -1,0 +1,168 @@
+import Bytes
+import Glibc
+
+/// Why a regular expression cannot be used.
+package enum PerlRegexError: Error, Equatable, CustomStringConvertible {
+    /// The system has no PCRE2.
+    case missingLibrary
+    /// What PCRE2 says of the pattern, and the byte it speaks of.
+    case syntax(String, offset: Int)
+
+    package var description: String {
+        switch self {
+        case .missingLibrary:
+            "regular expressions need PCRE2, which is not here: install libpcre2-8-0 (Debian) or pcre2 (Fedora)"
+        case .syntax(let reason, let offset): "\(reason) at byte \(offset) of the expression"
+        }
+    }
+}
+
+/// A Perl regular expression over bytes, by the system's PCRE2 (libpcre2-8), loaded at first use.
+///
+/// Matching takes bounded time: an expression that tries too much gives `.limited`. Not for use by two threads at once.
+package final class PerlRegex {
+    package struct Options: OptionSet, Sendable {
+        package let rawValue: UInt32
+        package init(rawValue: UInt32) { self.rawValue = rawValue }
+        /// `/i`
+        package static let caseless = Options(rawValue: 0x0000_0008)
+        /// `/s`
+        package static let dotMatchesLineEnd = Options(rawValue: 0x0000_0020)
+        /// `/x`
+        package static let extended = Options(rawValue: 0x0000_0080)
+        /// `/m`
+        package static let multiline = Options(rawValue: 0x0000_0400)
+    }
+
+    package enum Outcome: Equatable, Sendable {
+        case match(Range<Int>)
+        case none
+        /// A limit of time or memory was met before the answer was known.
+        case limited
+    }
+
+    private let library: PCRE2Library
+    private let code: OpaquePointer
+    private let matchData: OpaquePointer
+
+    package init(_ pattern: [UInt8], _ options: Options) throws(PerlRegexError) {
+        guard let library = PCRE2Library.loaded else { throw .missingLibrary }
+        let code = try library.compile(pattern, options.rawValue)
+        guard let matchData = library.matchDataCreate(1, nil) else {
+            library.codeFree(code)
+            throw .syntax("out of memory", offset: 0)
+        }
+        self.library = library
+        self.code = code
+        self.matchData = matchData
+    }
+
+    deinit {
+        library.matchDataFree(matchData)
+        library.codeFree(code)
+    }
+
+    /// The first match at or after `start`; ranges count in `bytes`.
+    package func firstMatch(in bytes: Span<UInt8>, from start: Int = 0) -> Outcome {
+        guard start <= bytes.count else { return .none }
+        return bytes.withUnsafeBufferPointer { buffer in
+            // Safe: pointer and length are those of the span; an empty one gets a pointer to one readable byte.
+            withUnsafePointer(to: UInt8(0)) { empty in
+                let result = library.match(
+                    code, buffer.baseAddress ?? empty, buffer.count, start, 0, matchData, library.context)
+                if result == PCRE2Library.noMatch { return .none }
+                guard result >= 0, let places = library.places(matchData) else { return .limited }
+                // Safe: the vector of places has one pair, as it was created.
+                let (low, high) = (places[0], places[1])
+                guard low <= high, high <= buffer.count else { return .none }
+                return .match(low..<high)
+            }
+        }
+    }
+}
+
+/// The functions of libpcre2-8 that `PerlRegex` calls.
+private struct PCRE2Library: @unchecked Sendable {
+    static let noMatch: Int32 = -1
+    /// PCRE2_NEVER_UTF and PCRE2_NEVER_UCP: patterns match bytes, whatever they ask for.
+    private static let bytesOnly: UInt32 = 0x0000_1000 | 0x0000_0800
+    /// Steps of one match; about 20 ms of the slowest kind.
+    private static let matchLimit: UInt32 = 500_000
+    /// Nesting of backtracking, which costs memory.
+    private static let depthLimit: UInt32 = 50_000
+
+    private typealias Compile =
+        @convention(c) (
+            UnsafePointer<UInt8>?, Int, UInt32, UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int>, OpaquePointer?
+        ) -> OpaquePointer?
+    private typealias ErrorMessage = @convention(c) (Int32, UnsafeMutablePointer<UInt8>?, Int) -> Int32
+    private typealias SetLimit = @convention(c) (OpaquePointer?, UInt32) -> Int32
+    typealias Free = @convention(c) (OpaquePointer?) -> Void
+    typealias Create = @convention(c) (OpaquePointer?) -> OpaquePointer?
+    typealias MatchDataCreate = @convention(c) (UInt32, OpaquePointer?) -> OpaquePointer?
+    typealias Match =
+        @convention(c) (
+            OpaquePointer?, UnsafePointer<UInt8>?, Int, Int, UInt32, OpaquePointer?, OpaquePointer?
+        ) -> Int32
+    typealias Places = @convention(c) (OpaquePointer?) -> UnsafeMutablePointer<Int>?
+
+    private let compile: Compile
+    private let errorMessage: ErrorMessage
+    private let jitCompile: SetLimit
+    let codeFree: Free
+    let matchDataCreate: MatchDataCreate
+    let matchDataFree: Free
+    let match: Match
+    let places: Places
+    /// The limits of every match. Never changed after it is made.
+    let context: OpaquePointer
+
+    static let loaded = PCRE2Library()
+
+    private init?() {
+        guard let library = LoadedLibrary(["libpcre2-8.so.0", "libpcre2-8.so"]) else { return nil }
+        func find<Function>(_ name: String) -> Function? { library.symbol("\(name)_8", as: Function.self) }
+        guard let compile: Compile = find("pcre2_compile"),
+            let errorMessage: ErrorMessage = find("pcre2_get_error_message"),
+            let jitCompile: SetLimit = find("pcre2_jit_compile"),
+            let codeFree: Free = find("pcre2_code_free"),
+            let matchDataCreate: MatchDataCreate = find("pcre2_match_data_create"),
+            let matchDataFree: Free = find("pcre2_match_data_free"),
+            let match: Match = find("pcre2_match"),
+            let places: Places = find("pcre2_get_ovector_pointer"),
+            let contextCreate: Create = find("pcre2_match_context_create"),
+            let setMatchLimit: SetLimit = find("pcre2_set_match_limit"),
+            let setDepthLimit: SetLimit = find("pcre2_set_depth_limit"),
+            let context = contextCreate(nil)
+        else { return nil }
+        self.compile = compile
+        self.errorMessage = errorMessage
+        self.jitCompile = jitCompile
+        self.codeFree = codeFree
+        self.matchDataCreate = matchDataCreate
+        self.matchDataFree = matchDataFree
+        self.match = match
+        self.places = places
+        self.context = context
+        _ = setMatchLimit(context, Self.matchLimit)
+        _ = setDepthLimit(context, Self.depthLimit)
+    }
+
+    func compile(_ pattern: [UInt8], _ options: UInt32) throws(PerlRegexError) -> OpaquePointer {
+        var code: Int32 = 0
+        var offset = 0
+        // One byte more, so that an empty pattern has an address too. Safe: the length is the pattern's own.
+        let compiled = (pattern + [0]).withUnsafeBufferPointer {
+            compile($0.baseAddress, pattern.count, options | Self.bytesOnly, &code, &offset, nil)
+        }
+        guard let compiled else {
+            var text = [UInt8](repeating: 0, count: 256)
+            let length = Int(errorMessage(code, &text, text.count))
+            let reason = text.prefix(max(0, min(length, text.count))).text
+            throw .syntax(reason.isEmpty ? "not understood" : reason, offset: offset)
+        }
+        // Without JIT the expression is interpreted: the same answers, slower.
+        _ = jitCompile(compiled, 1)
+        return compiled
+    }
+}

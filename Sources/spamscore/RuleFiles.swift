@@ -1,0 +1,50 @@
+import Bytes
+import CommandLineTool
+import Glibc
+import SpamRules
+import Unix
+
+/// Finds and reads the rules.
+enum RuleFiles {
+    static func load(_ arguments: Arguments) throws(ToolFailure) -> RuleSet {
+        var set = RuleSet()
+        let named = arguments[Spamscore.rules]
+        for path in try named.isEmpty ? [standard()] : named {
+            for file in try files(path) {
+                do throws(SystemError) {
+                    set.read(try Files.read(file, limit: 64 << 20), file: file)
+                } catch {
+                    throw ToolFailure(.noInput, "\(TerminalText.escape(file)): cannot be read: \(error.reason)")
+                }
+            }
+        }
+        return set
+    }
+
+    /// The .cf files of a folder in the order of their names, or the file itself.
+    private static func files(_ path: String) throws(ToolFailure) -> [String] {
+        guard Files.isDirectory(path) else { return [path] }
+        do throws(SystemError) {
+            let names = try Files.names(inDirectory: path).map(\.text).filter { $0.hasSuffix(".cf") }
+            return names.sorted().map { "\(path)/\($0)" }
+        } catch {
+            throw ToolFailure(.noInput, "\(TerminalText.escape(path)): cannot be read: \(error.reason)")
+        }
+    }
+
+    /// `share/facteur/spam.cf` beside the folder of the program, or `share/spam.cf` of a checkout.
+    private static func standard() throws(ToolFailure) -> String {
+        var buffer = [CChar](repeating: 0, count: 4_096)
+        let count = readlink("/proc/self/exe", &buffer, buffer.count - 1)
+        let program = String(decoding: buffer.prefix(max(0, count)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        var folder = Files.parent(of: program)
+        var candidates = folder.map { ["\($0)/../share/facteur/spam.cf"] } ?? []
+        // A build folder lies a few levels below the checkout.
+        for _ in 0..<4 {
+            folder = folder.flatMap { Files.parent(of: $0) }
+            if let folder { candidates.append("\(folder)/share/spam.cf") }
+        }
+        if let found = candidates.first(where: { Files.exists($0) }) { return found }
+        throw ToolFailure(.noInput, "the standard rules are not installed: name rules with --rules")
+    }
+}

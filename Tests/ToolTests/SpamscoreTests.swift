@@ -1,0 +1,89 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("spamscore")
+struct SpamscoreTests {
+    static let rules = """
+        header   CAPS   Subject =~ /^[^a-z]+$/
+        score    CAPS   1.5
+        describe CAPS   all capitals
+        body     BUY    m{buy \\s now}ix
+        score    BUY    1 2 3 4
+        tflags   BUY    multiple maxhits=2
+        uri      LINK   /^http:\\/\\/spam\\./
+        full     RAW    /X-Raw: yes/
+        header   __TO   exists:To
+        meta     BOTH   CAPS && (BUY > 1)
+        score    BOTH   2.5
+        header   NOTE   X-Note !~ /./
+        score    NOTE   -0.1
+        header   FROM_A From:addr =~ /@a\\.example$/
+        body     FUN    eval:check_fun()
+        nonsense here
+
+        """
+    static let message =
+        "From: X <x@a.example>\nSubject: BUY NOW\nX-Raw: yes\nX-Spam-Flag: NO\n\tfolded\n\nbuy now, Buy\nnow\nhttp://spam.example/\n"
+
+    func run(_ arguments: [String], _ input: String = message) throws -> ToolProcess.Result {
+        let folder = try TestDirectory()
+        let rules = try folder.write("r.cf", Self.rules)
+        return try ToolProcess.run("spamscore", ["--rules", rules] + arguments, input: Array(input.utf8))
+    }
+
+    @Test("rules of every kind hit, and the points add up")
+    func kinds() throws {
+        let result = try run(["--json"])
+        let json = try #require(try JSONSerialization.jsonObject(with: Data(result.bytes)) as? [String: Any])
+        let tests = try #require(json["tests"] as? [[String: Any]])
+        let names = Set(tests.compactMap { $0["name"] as? String })
+        #expect(names == ["CAPS", "BUY", "LINK", "RAW", "BOTH", "NOTE", "FROM_A"])
+        let sum = tests.compactMap { $0["score"] as? Double }.reduce(0, +)
+        #expect(abs(sum - (json["score"] as? Double ?? 0)) < 0.05)
+        #expect(json["spam"] as? Bool == true && (json["unsupported"] as? [String])?.count == 2)
+    }
+
+    @Test("as a filter it replaces X-Spam fields and changes nothing else")
+    func filter() throws {
+        let text = try run(["-f"]).text
+        #expect(text.hasPrefix("X-Spam-Checker-Version: ") && text.contains("\nX-Spam-Flag: YES\n"))
+        #expect(!text.contains("X-Spam-Flag: NO") && !text.contains("folded"))
+        #expect(text.hasSuffix("X-Raw: yes\n\nbuy now, Buy\nnow\nhttp://spam.example/\n"))
+        let unscored = try ToolProcess.run(
+            "spamscore", ["-f", "-x", "--rules", "/nonexistent"], input: Array(Self.message.utf8))
+        #expect(unscored.text == Self.message && unscored.status == 75)
+    }
+
+    @Test("check, lint, threshold and exit codes")
+    func modes() throws {
+        #expect(try run(["-c"]).status == 1)
+        #expect(try run(["-c", "--threshold", "50"]).status == 0)
+        let lint = try run(["--lint"])
+        #expect(lint.status == 1 && lint.lines.count == 2 && lint.lines[1].contains("r.cf:16: nonsense"))
+        #expect(try run([], "").status == 65)
+        #expect(try run(["/nonexistent"]).status == 66)
+    }
+
+    @Test("no expression hangs the scorer: one that meets its limit is reported")
+    func limits() throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("r.cf", "body SLOW /^(a+)+$/\n")
+        let message = "Subject: x\n\n" + String(repeating: "a", count: 5_000) + "b\n"
+        let result = try ToolProcess.run(
+            "spamscore", ["--json", "--rules", rules], input: Array(message.utf8), seconds: 20)
+        #expect(result.status == 0)
+    }
+
+    @Test("mutated messages and rules never trap")
+    func hostile() throws {
+        var generator = SeededGenerator(seed: 41)
+        let folder = try TestDirectory()
+        for number in 0..<20 {
+            let rules = try folder.write("\(number).cf", generator.mutated(Array(Self.rules.utf8)))
+            let message = try folder.write("\(number).eml", generator.mutated(Array(Self.message.utf8)) + [10])
+            let status = try ToolProcess.run("spamscore", ["--json", "--rules", rules, message]).status
+            #expect(status == 0)
+        }
+    }
+}
