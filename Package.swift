@@ -45,8 +45,9 @@ let package = Package(
         tool("mx", "Network", "DNS", "SMTP"),
         tool("smtp-send", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts"),
         tool(
-            "smtp-serve", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts", "Delivery"),
-        tool("pop3d", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "POP3", "Accounts"),
+            "smtp-serve", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts",
+            "Delivery"),
+        tool("pop3d", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "POP3", "Accounts"),
         tool("mboxconv", "OpenSSL", "MessageFormat", "Mailboxes"),
         tool("mailparse", "OpenSSL", "MessageFormat", "Mailboxes"),
         tool("spamscore", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SpamRules"),
@@ -67,6 +68,7 @@ let package = Package(
 
         // command line
         shared("CommandLineTool", "Bytes", "Unix"),
+        shared("ServerTool", "Unix", "OpenSSL", "Network", "CommandLineTool"),
 
         // system
         shared("Network", "CLinux", "Bytes", "Unix", "OpenSSL"),

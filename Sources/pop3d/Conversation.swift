@@ -4,6 +4,7 @@ import CommandLineTool
 import Network
 import OpenSSL
 import POP3
+import ServerTool
 import Unix
 
 /// One connection: carries bytes between it and the session, and does what the session asks for.
@@ -41,7 +42,7 @@ struct Conversation {
 
     /// Serves the connection to its end.
     mutating func run() async {
-        events.write("connect", client: connection.peer) { _ in }
+        events.write("connect", client: connection.peer)
         var reason: String?
         do throws(ConnectionError) {
             try await converse()

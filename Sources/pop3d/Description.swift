@@ -1,4 +1,5 @@
 import CommandLineTool
+import ServerTool
 
 extension Pop3d {
     static let description = ToolDescription(
@@ -17,9 +18,11 @@ extension Pop3d {
             answered late, later each time; after three the connection is closed.
             """,
         options: [
-            AnyOption(listen), AnyOption(hostname), AnyOption(maximumConnections), AnyOption(timeout), AnyOption(user),
-            AnyOption(maildir), AnyOption(passwords), AnyOption(anyPassword), AnyOption(certificate), AnyOption(key),
-            AnyOption(requireTLS), AnyOption(allowPlaintext), AnyOption(json), AnyOption(verbose), AnyOption(quiet),
+            AnyOption(server.listen), AnyOption(hostname), AnyOption(server.maximumConnections),
+            AnyOption(server.timeout), AnyOption(server.user), AnyOption(maildir), AnyOption(passwords),
+            AnyOption(anyPassword), AnyOption(server.certificate), AnyOption(server.key),
+            AnyOption(server.requireTLS), AnyOption(allowPlaintext), AnyOption(server.json),
+            AnyOption(server.verbose), AnyOption(server.quiet),
         ],
         operands: .nothing,
         sections: [

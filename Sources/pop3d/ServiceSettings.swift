@@ -3,6 +3,7 @@ import Bytes
 import CommandLineTool
 import Glibc
 import OpenSSL
+import ServerTool
 import Synchronization
 import Unix
 
@@ -20,25 +21,21 @@ final class ServiceSettings: Sendable {
     let failures = FailureLedger()
     private let pattern: String
     private let passwordFile: String?
-    private let certificate: String?
-    private let key: String?
+    private let certificate: CertificateFiles
     private let files: Mutex<Files>
 
     init(_ arguments: Arguments) throws(ToolFailure) {
         hostName = arguments[Pop3d.hostname] ?? Host.name
-        timeout = arguments[Pop3d.timeout]
-        requiresTLS = arguments[Pop3d.requireTLS]
+        timeout = arguments[Pop3d.server.timeout]
+        requiresTLS = arguments[Pop3d.server.requireTLS]
         allowsPlaintext = arguments[Pop3d.allowPlaintext]
         pattern = arguments[Pop3d.maildir] ?? "./mail/%u"
         passwordFile = arguments[Pop3d.passwords]
-        certificate = arguments[Pop3d.certificate]
-        key = arguments[Pop3d.key]
+        certificate = try CertificateFiles(arguments, Pop3d.server)
         if passwordFile != nil, arguments[Pop3d.anyPassword] {
             throw ToolFailure(.usage, "--any-password and --passwd exclude each other")
         }
-        if (certificate == nil) != (key == nil) { throw ToolFailure(.usage, "--cert and --key belong together") }
-        if requiresTLS, certificate == nil { throw ToolFailure(.usage, "--require-tls: needs --cert and --key") }
-        files = Mutex(try ServiceSettings.read(passwordFile, certificate, key))
+        files = Mutex(try ServiceSettings.read(passwordFile, certificate))
     }
 
     var takesAnyPassword: Bool { passwordFile == nil }
@@ -48,15 +45,15 @@ final class ServiceSettings: Sendable {
     /// Reads the files again; one that cannot be used leaves things as they were.
     func reload() {
         do throws(ToolFailure) {
-            let read = try ServiceSettings.read(passwordFile, certificate, key)
+            let read = try ServiceSettings.read(passwordFile, certificate)
             files.withLock { $0 = read }
         } catch {
             Diagnostics.say("\(error.message): the files in use stay")
         }
     }
 
-    private static func read(_ passwords: String?, _ chain: String?, _ key: String?) throws(ToolFailure) -> Files {
-        var files = Files()
+    private static func read(_ passwords: String?, _ certificate: CertificateFiles) throws(ToolFailure) -> Files {
+        var files = Files(tls: try certificate.load())
         if let passwords {
             do {
                 files.accounts = try PasswordFile(try Unix.Files.read(passwords, limit: 64 << 20))
@@ -67,13 +64,6 @@ final class ServiceSettings: Sendable {
                 throw ToolFailure(.configuration, "\(passwords):\(error.line): \(error.problem)")
             } catch {
                 throw ToolFailure(.configuration, "\(passwords): \(error)")
-            }
-        }
-        if let chain, let key {
-            do throws(OpenSSLError) {
-                files.tls = try TLSContext(certificateChain: chain, key: key)
-            } catch {
-                throw ToolFailure(.configuration, "\(error)")
             }
         }
         return files

@@ -2,6 +2,7 @@ import Delivery
 import Network
 import OpenSSL
 import SMTP
+import ServerTool
 import Unix
 
 /// One connection: carries bytes between it and the session, and does what the session asks for.

@@ -1,4 +1,5 @@
 import CommandLineTool
+import ServerTool
 
 extension SmtpServe {
     static let description = ToolDescription(
@@ -20,11 +21,11 @@ extension SmtpServe {
             SIGHUP reads the users file and the certificate again.
             """,
         options: [
-            AnyOption(listen), AnyOption(hostname), AnyOption(maximumConnections), AnyOption(idleTimeout),
-            AnyOption(user), AnyOption(mail), AnyOption(domain), AnyOption(users), AnyOption(sink),
-            AnyOption(maximumSize), AnyOption(maximumRecipients), AnyOption(filter), AnyOption(filterTimeout),
-            AnyOption(filterOpen), AnyOption(certificate), AnyOption(key), AnyOption(requireTLS), AnyOption(json),
-            AnyOption(verbose), AnyOption(quiet),
+            AnyOption(server.listen), AnyOption(hostname), AnyOption(server.maximumConnections),
+            AnyOption(server.timeout), AnyOption(server.user), AnyOption(mail), AnyOption(domain), AnyOption(users),
+            AnyOption(sink), AnyOption(maximumSize), AnyOption(maximumRecipients), AnyOption(filter),
+            AnyOption(filterTimeout), AnyOption(filterOpen), AnyOption(server.certificate), AnyOption(server.key),
+            AnyOption(server.requireTLS), AnyOption(server.json), AnyOption(server.verbose), AnyOption(server.quiet),
         ],
         operands: .nothing,
         sections: [

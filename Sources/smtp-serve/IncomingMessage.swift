@@ -1,6 +1,7 @@
 import Bytes
 import Delivery
 import SMTP
+import ServerTool
 import Unix
 
 /// A message that comes in: gathered, filtered, and committed to the Maildirs of its recipients.

@@ -2,6 +2,7 @@ import CommandLineTool
 import Delivery
 import Network
 import SMTP
+import ServerTool
 import Synchronization
 import Unix
 

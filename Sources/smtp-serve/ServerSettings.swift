@@ -3,7 +3,7 @@ import CommandLineTool
 import Delivery
 import Glibc
 import OpenSSL
-import SMTP
+import ServerTool
 import Synchronization
 import Unix
 
@@ -26,16 +26,15 @@ final class ServerSettings: Sendable {
     private let root: String
     private let domains: [String]
     private let usersFile: String?
-    private let certificate: String?
-    private let key: String?
+    private let certificate: CertificateFiles
     private let files: Mutex<Files>
 
     init(_ arguments: Arguments) throws(ToolFailure) {
         hostName = arguments[SmtpServe.hostname] ?? Host.name
         maximumSize = arguments[SmtpServe.maximumSize]
         maximumRecipients = arguments[SmtpServe.maximumRecipients]
-        requiresTLS = arguments[SmtpServe.requireTLS]
-        timeout = arguments[SmtpServe.idleTimeout]
+        requiresTLS = arguments[SmtpServe.server.requireTLS]
+        timeout = arguments[SmtpServe.server.timeout]
         isSink = arguments[SmtpServe.sink]
         filters = arguments[SmtpServe.filter]
         filterTimeout = arguments[SmtpServe.filterTimeout]
@@ -43,14 +42,11 @@ final class ServerSettings: Sendable {
         root = arguments[SmtpServe.mail] ?? "./mail"
         domains = arguments[SmtpServe.domain]
         usersFile = arguments[SmtpServe.users]
-        certificate = arguments[SmtpServe.certificate]
-        key = arguments[SmtpServe.key]
-        if (certificate == nil) != (key == nil) { throw ToolFailure(.usage, "--cert and --key belong together") }
-        if requiresTLS, certificate == nil { throw ToolFailure(.usage, "--require-tls: needs --cert and --key") }
+        certificate = try CertificateFiles(arguments, SmtpServe.server)
         files = Mutex(
             Files(
                 recipients: try ServerSettings.readUsers(root, domains, usersFile),
-                tls: try ServerSettings.readCertificate(certificate, key)))
+                tls: try certificate.load()))
     }
 
     var recipients: LocalRecipients { files.withLock { $0.recipients } }
@@ -60,7 +56,7 @@ final class ServerSettings: Sendable {
     func reload() {
         do throws(ToolFailure) {
             let recipients = try ServerSettings.readUsers(root, domains, usersFile)
-            let tls = try ServerSettings.readCertificate(certificate, key)
+            let tls = try certificate.load()
             files.withLock { $0 = Files(recipients: recipients, tls: tls) }
         } catch {
             Diagnostics.say("\(error.message): the files in use stay")
@@ -81,15 +77,6 @@ final class ServerSettings: Sendable {
             return LocalRecipients(root: root, domains: domains, users: try LocalRecipients.parseUsers(bytes))
         } catch {
             throw ToolFailure(.configuration, "\(file):\(error.line): \(error.problem)")
-        }
-    }
-
-    private static func readCertificate(_ chain: String?, _ key: String?) throws(ToolFailure) -> TLSContext? {
-        guard let chain, let key else { return nil }
-        do throws(OpenSSLError) {
-            return try TLSContext(certificateChain: chain, key: key)
-        } catch {
-            throw ToolFailure(.configuration, "\(error)")
         }
     }
 }

@@ -1,21 +1,15 @@
 import CommandLineTool
-import Glibc
 import Network
-import OpenSSL
-import SMTP
+import ServerTool
 import Unix
 
 /// A mail server in one command: takes mail over SMTP and delivers it to Maildirs.
 enum SmtpServe: Tool {
-    static let listen = Option.list(
-        "listen", "ADDR:PORT[,tls]", "listen there, repeatable; unix:PATH too (127.0.0.1:2525)", group: listening)
-    static let hostname = Option.text("hostname", "NAME", "name in greeting and trace fields", group: listening)
-    static let maximumConnections = Option.integer(
-        "max-connections", "N", in: 1...1_000_000, default: 1_000, "so many at once, 421 for more (1000)",
-        group: listening)
-    static let idleTimeout = Option.duration(
-        "timeout", "S", default: .seconds(300), "close what says nothing for so long (300)", group: listening)
-    static let user = Option.text("user", "NAME", "become this user after binding the ports", group: listening)
+    static let server = ServerOptions(
+        defaultAddress: "127.0.0.1:2525", timeout: .seconds(300), startTLS: "STARTTLS",
+        requireTLS: "take mail over TLS only")
+    static let hostname = Option.text(
+        "hostname", "NAME", "name in greeting and trace fields", group: ServerOptions.listening)
 
     static let mail = Option.text(
         "mail", "DIR", "deliver to DIR/<local-part>/, a Maildir each (./mail)", group: delivery,
@@ -38,72 +32,23 @@ enum SmtpServe: Tool {
     static let filterOpen = Option.flag(
         "filter-open", "deliver unfiltered when a filter fails", group: filtering)
 
-    static let certificate = Option.text(
-        "cert", "FILE", "certificate chain (PEM): offers STARTTLS", group: security, completion: .file)
-    static let key = Option.text("key", "FILE", "its key (PEM)", group: security, completion: .file)
-    static let requireTLS = Option.flag("require-tls", "take mail over TLS only", group: security)
-
-    static let json = Option.flag("json", "events on standard output, one JSON object each", group: output)
-    static let verbose = Option.flag("verbose", short: "v", "events on standard error", group: output)
-    static let quiet = Option.flag("quiet", short: "q", "say nothing but errors", group: output)
-
-    private static let listening = "Listening"
     private static let delivery = "Delivery"
     private static let filtering = "Filters"
-    private static let security = "TLS"
-    private static let output = "Output"
 
     static func run(_ arguments: Arguments) throws -> ExitCode {
         guard arguments.operands.isEmpty else {
             throw ToolFailure(.usage, "\(arguments.operands[0]): smtp-serve takes no operands")
         }
-        let addresses = try listenAddresses(arguments)
+        let addresses = try server.addresses(arguments)
         try checkDomains(arguments, addresses)
         let settings = try ServerSettings(arguments)
-        if addresses.contains(where: \.isTLS), settings.tls == nil {
-            throw ToolFailure(.usage, "--listen ...,tls: needs --cert and --key")
-        }
-        let events = EventLog(json: arguments[json], verbose: arguments[verbose])
+        let events = server.eventLog(arguments)
         return try EventLoop.run { _ in
-            let server = try makeServer(arguments, addresses, settings)
-            if let name = arguments[user] { try Privileges.drop(to: name) }
-            for address in server.addresses {
-                events.listening(address)
-                if !arguments[quiet] {
-                    Diagnostics.say("listening on \(address.address)\(address.isTLS ? ", TLS" : "")")
-                }
-            }
+            let listening = try server.listen(arguments, addresses, events) { settings.reload() }
             let service = MailService(settings: settings, events: events)
-            await server.run { connection, origin in await service.serve(connection, origin) }
+            await listening.run { connection, origin in await service.serve(connection, origin) }
             return .ok
         }
-    }
-
-    private static func makeServer(
-        _ arguments: Arguments, _ addresses: [ListenAddress], _ settings: ServerSettings
-    ) throws(ToolFailure) -> Server {
-        do throws(SystemError) {
-            return try Server(
-                .init(listen: addresses, maximumConnections: arguments[maximumConnections]) {
-                    settings.reload()
-                })
-        } catch {
-            let advice = error.code == EADDRINUSE ? ": another server is there, choose another --listen" : ""
-            throw ToolFailure(
-                error.code == EACCES ? .noPermission : .osError, "\(error.subject): \(error.reason)\(advice)")
-        }
-    }
-
-    private static func listenAddresses(_ arguments: Arguments) throws(ToolFailure) -> [ListenAddress] {
-        let texts = arguments[listen].isEmpty ? ["127.0.0.1:2525"] : arguments[listen]
-        var addresses: [ListenAddress] = []
-        for text in texts {
-            guard let address = ListenAddress(text) else {
-                throw ToolFailure(.usage, "--listen \(text): must be ADDRESS:PORT, [IPV6]:PORT or unix:PATH")
-            }
-            addresses.append(address)
-        }
-        return addresses
     }
 
     /// Beyond loopback a server that takes mail for every domain would be an open door.

@@ -1,36 +1,13 @@
 import CommandLineTool
 import Network
 import SMTP
+import ServerTool
 import Unix
 
-/// What happens, for people (standard error) and for programs (JSON lines on standard output).
-final class EventLog: Sendable {
-    private let json: Bool
-    private let verbose: Bool
-    private let output = Output(onFailure: .discard)
-
-    init(json: Bool, verbose: Bool) {
-        self.json = json
-        self.verbose = verbose
-    }
-
-    /// False when nobody listens, so that nothing needs to be put together.
-    var isOn: Bool { json || verbose }
-
-    func listening(_ address: ListenAddress) {
-        write("listening", client: nil) {
-            $0.field("address", "\(address.address)")
-            $0.field("tls", address.isTLS)
-        } plain: {
-            "listening on \(address.address)"
-        }
-    }
-
+// The events of a mail server.
+extension EventLog {
     func connect(_ client: SocketAddress) {
-        write("connect", client: client) { _ in
-        } plain: {
-            "connect"
-        }
+        write("connect", client: client, plain: { "connect" })
     }
     func disconnect(_ client: SocketAddress, _ reason: String?) {
         write("disconnect", client: client) {
@@ -93,22 +70,5 @@ final class EventLog: Sendable {
         } plain: {
             "filter \(command): \(outcome)"
         }
-    }
-
-    private func write(
-        _ event: String, client: SocketAddress?, _ fields: (inout JSONWriter) -> Void, plain: () -> String
-    ) {
-        if json {
-            var line = JSONWriter()
-            line.object {
-                $0.field("event", event)
-                $0.field("time", SystemClock.timestamp)
-                if let client { $0.field("client", "\(client)") }
-                fields(&$0)
-            }
-            output.write(line.takeLine())
-            output.flush()
-        }
-        if verbose { Diagnostics.say((client.map { "\($0): " } ?? "") + plain()) }
     }
 }
