@@ -9,6 +9,13 @@ package enum FileLock {
         try tryLock(file, F_WRLCK)
     }
 
+    /// Tries an exclusive flock(2), which belongs to this open file and ends with it; false when another has one.
+    package static func tryWhole(_ file: borrowing FileDescriptor) throws(SystemError) -> Bool {
+        if retryingOnInterrupt({ facteur_flock_exclusive(file.number) }) == 0 { return true }
+        if errno == EWOULDBLOCK { return false }
+        throw .last("lock", file.subject)
+    }
+
     /// Tries to lock for reading; false when another process writes.
     package static func tryShared(_ file: borrowing FileDescriptor) throws(SystemError) -> Bool {
         try tryLock(file, F_RDLCK)
@@ -91,10 +98,6 @@ package struct DirectoryLock: ~Copyable {
     /// Takes the lock of the directory at `path`; nil when another has it.
     package static func tryAcquire(_ path: String) throws(SystemError) -> DirectoryLock? {
         let directory = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
-        if retryingOnInterrupt({ facteur_flock_exclusive(directory.number) }) == 0 {
-            return DirectoryLock(directory: directory)
-        }
-        if errno == EWOULDBLOCK { return nil }
-        throw .last("lock", path)
+        return try FileLock.tryWhole(directory) ? DirectoryLock(directory: directory) : nil
     }
 }

@@ -65,3 +65,15 @@ package struct MappedFile: ~Copyable, @unchecked Sendable {
         if let base, pages > 0 { madvise(UnsafeMutableRawPointer(mutating: base), pages, MADV_DONTNEED) }
     }
 }
+
+/// A mapped file that several owners share.
+package final class SharedMappedFile: Sendable {
+    package let file: MappedFile
+
+    /// Maps `path`, as `MappedFile` does.
+    package init(path: String) throws(SystemError) { file = try MappedFile(path: path) }
+    /// Maps what is open as `file`; the descriptor may be closed afterwards.
+    package init(_ file: borrowing FileDescriptor) throws(SystemError) { self.file = try MappedFile(file) }
+
+    package var count: Int { file.count }
+}

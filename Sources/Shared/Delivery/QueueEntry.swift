@@ -1,0 +1,183 @@
+import Bytes
+import Glibc
+import SMTP
+import Unix
+
+/// A recipient of a queued message, and what became of it so far.
+package struct QueuedRecipient: Equatable, Sendable {
+    package enum Status: String, Sendable {
+        case waiting, delivered, failed
+    }
+
+    package let path: String
+    package let parameters: RecipientParameters
+    package internal(set) var status = Status.waiting
+    package internal(set) var attempts = 0
+    /// The time of the latest attempt, and the earliest of the next one, in seconds since 1970.
+    package internal(set) var latestAttempt: Int?
+    package internal(set) var nextAttempt = 0
+    /// What was said last.
+    package internal(set) var answer: QueueAnswer?
+    /// The sender knows of the end, or does not want to.
+    package internal(set) var isTold = false
+    package internal(set) var isDelayTold = false
+
+    init(_ recipient: QueuedEnvelope.Recipient) {
+        path = recipient.path
+        parameters = recipient.parameters
+    }
+}
+
+/// A message of a queue, open. While it is locked nobody else works on it; the lock ends with this value or with the
+/// process. Used from one task.
+package final class QueueEntry {
+    package let id: QueueID
+    package let file: QueueFile
+    /// The whole file; `QueueFile.content` is the message in it.
+    package let bytes: SharedMappedFile
+    package private(set) var recipients: [QueuedRecipient]
+    package private(set) var isHeld = false
+    /// The server for all attempts, `HOST:PORT`; nil: where the domains say.
+    package private(set) var route: String?
+    /// How many times the sender was told something.
+    package private(set) var notificationCount = 0
+
+    private let queue: Queue
+    private let descriptor: FileDescriptor
+    private let isLocked: Bool
+
+    package var envelope: QueuedEnvelope { file.envelope }
+
+    /// Nothing is left to be done for any recipient.
+    package var isFinished: Bool { recipients.allSatisfy { $0.status != .waiting && $0.isTold } }
+
+    /// The size of the message in octets, as it stands in the queue.
+    package var size: Int { file.content.count }
+
+    package enum Opening {
+        case open(QueueEntry)
+        /// Another process works on it.
+        case busy
+        /// It is not there (any more).
+        case gone
+        /// It cannot be read.
+        case damaged(QueueFile.Problem)
+    }
+
+    /// Opens a message; with `locking`, to work on it.
+    package static func open(_ id: QueueID, in queue: Queue, locking: Bool) throws(SystemError) -> Opening {
+        let name = Queue.messageName(id)
+        let descriptor: FileDescriptor
+        do throws(SystemError) {
+            descriptor = try queue.directory.open(name, O_RDONLY)
+        } catch {
+            if error.code == ENOENT { return .gone }
+            throw error
+        }
+        if locking, !(try FileLock.tryWhole(descriptor)) { return .busy }
+        let status = try descriptor.status()
+        // Between the opening and the lock, its owner may have finished with it, or an editor have put another in place.
+        guard status.st_nlink > 0, let current = try? queue.directory.status(name), current.st_ino == status.st_ino
+        else {
+            return .gone
+        }
+        let mapped = try SharedMappedFile(descriptor)
+        let file: QueueFile
+        do throws(QueueFile.Problem) {
+            file = try read(mapped.file, arrival: status.st_mtim.tv_sec)
+        } catch {
+            return .damaged(error)
+        }
+        return .open(try QueueEntry(queue, id, file, mapped, descriptor, isLocked: locking))
+    }
+
+    private static func read(
+        _ file: borrowing MappedFile, arrival: Int
+    ) throws(QueueFile.Problem) -> QueueFile {
+        try QueueFile(file.bytes, arrival: arrival)
+    }
+
+    private init(
+        _ queue: Queue, _ id: QueueID, _ file: QueueFile, _ bytes: SharedMappedFile,
+        _ descriptor: consuming FileDescriptor, isLocked: Bool
+    ) throws(SystemError) {
+        self.queue = queue
+        self.id = id
+        self.file = file
+        self.bytes = bytes
+        self.descriptor = descriptor
+        self.isLocked = isLocked
+        recipients = file.envelope.recipients.map(QueuedRecipient.init)
+        for (time, event) in QueueLog.events(try QueueEntry.readLog(queue, id)) { apply(event, at: time) }
+    }
+
+    private static func readLog(_ queue: Queue, _ id: QueueID) throws(SystemError) -> [UInt8] {
+        do throws(SystemError) {
+            return try queue.directory.open(Queue.logName(id), O_RDONLY).readAll()
+        } catch {
+            if error.code == ENOENT { return [] }
+            throw error
+        }
+    }
+
+    private func apply(_ event: QueueEvent, at time: Int) {
+        switch event {
+        case .delivered(let index, let answer): attempt(index, at: time, answer) { $0.status = .delivered }
+        case .deferred(let index, let next, let answer): attempt(index, at: time, answer) { $0.nextAttempt = next }
+        case .failed(let index, let answer): attempt(index, at: time, answer) { $0.status = .failed }
+        case .told(let index): change(index) { $0.isTold = true }
+        case .delayTold(let index): change(index) { $0.isDelayTold = true }
+        case .held: isHeld = true
+        case .released: isHeld = false
+        case .rerouted(let server): route = server
+        }
+        switch event {
+        case .told, .delayTold: notificationCount += 1
+        default: break
+        }
+    }
+
+    private func attempt(
+        _ index: Int, at time: Int, _ answer: QueueAnswer, _ body: (inout QueuedRecipient) -> Void
+    ) {
+        change(index) { recipient in
+            recipient.attempts += 1
+            recipient.latestAttempt = time
+            recipient.answer = answer
+            body(&recipient)
+        }
+    }
+
+    private func change(_ index: Int, _ body: (inout QueuedRecipient) -> Void) {
+        guard recipients.indices.contains(index) else { return }
+        body(&recipients[index])
+    }
+
+    /// Notes events so that they survive a power loss. Blocks. Only of a locked message.
+    package func record(_ events: [QueueEvent]) throws(SystemError) {
+        guard isLocked, !events.isEmpty else { return }
+        let now = SystemClock.now.seconds
+        let name = Queue.logName(id)
+        let log = try queue.directory.open(name, O_RDWR | O_CREAT, mode: 0o600)
+        let old = try log.readAll()
+        // The rest of a line that was being written when its writer was stopped would spoil the next one.
+        let whole = old.lastIndex(of: ASCII.lf).map { $0 + 1 } ?? 0
+        if whole < old.count { try log.truncate(to: whole) }
+        try log.seek(to: whole)
+        try log.writeAll(Array(events.map { QueueLog.line($0, at: now) }.joined().utf8))
+        try log.synchronize()
+        if old.isEmpty { try queue.synchronize() }
+        for event in events { apply(event, at: now) }
+    }
+
+    /// Removes the message: its file first, and its log only when that is on the disk, since a message without its log
+    /// would be sent anew. Blocks. Only of a locked message.
+    package func remove() throws(SystemError) {
+        guard isLocked else { return }
+        try queue.directory.remove(Queue.messageName(id))
+        let name = Queue.logName(id)
+        guard (try? queue.directory.status(name)) != nil else { return }
+        try queue.synchronize()
+        try queue.directory.remove(name)
+    }
+}

@@ -1,0 +1,133 @@
+import Bytes
+import SMTP
+import TestSupport
+import Testing
+import Unix
+
+@testable import Delivery
+
+@Suite("Queue")
+struct QueueTests {
+    private let directory: TestDirectory
+    private let queue: Queue
+
+    init() throws {
+        directory = try TestDirectory()
+        queue = try Queue(directory.file("queue"))
+    }
+
+    private func envelope(_ recipients: String..., body: MailParameters.Body? = nil) -> QueuedEnvelope {
+        var parameters = MailParameters()
+        parameters.body = body
+        return QueuedEnvelope(
+            reversePath: "a@example.org", parameters: parameters, recipients: recipients.map { .init(path: $0) },
+            arrival: 1_764_000_000)
+    }
+
+    private func entry(_ id: QueueID) throws -> QueueEntry {
+        guard case .open(let entry) = try QueueEntry.open(id, in: queue, locking: true) else {
+            throw TestFailure("\(id) cannot be opened")
+        }
+        return entry
+    }
+
+    private func content(_ entry: QueueEntry) -> [UInt8] {
+        func read(_ file: borrowing MappedFile) -> [UInt8] { file.bytes.array(entry.file.content) }
+        return read(entry.bytes.file)
+    }
+
+    @Test("a queued message is a batch SMTP file that says all of its envelope (RFC 2442, RFC 3461)")
+    func format() throws {
+        var envelope = envelope("b@example.net", "\"x>y\"@example.net", body: .eightBit)
+        envelope.parameters.returned = .headers
+        envelope.parameters.envelopeID = "a+2Bb"
+        envelope.recipients[0].parameters.notify = [.success, .delay]
+        envelope.recipients[0].parameters.originalRecipient = "rfc822;o@example.org"
+        envelope.recipients[1].parameters.notify = []
+        let id = try queue.add(Array("Subject: x\n\n.dot\nend".utf8).span, envelope)
+        let text = try directory.read("queue/\(id).bsmtp").text
+        #expect(
+            text.split(separator: "\r\n").map(String.init).dropFirst() == [
+                "NOOP id=\(id) arrived=2025-11-24T16:00:00Z",
+                "MAIL FROM:<a@example.org> BODY=8BITMIME RET=HDRS ENVID=a+2Bb",
+                "RCPT TO:<b@example.net> NOTIFY=SUCCESS,DELAY ORCPT=rfc822;o@example.org",
+                "RCPT TO:<\"x>y\"@example.net> NOTIFY=NEVER", "DATA", "Subject: x", "..dot", "end", ".", "QUIT",
+            ])
+        let read = try entry(id)
+        #expect(read.envelope == envelope)
+        #expect(content(read).text == "Subject: x\r\n\r\n..dot\r\nend\r\n")
+    }
+
+    @Test("a message that is not text is kept to the octet (RFC 3030)")
+    func binary() throws {
+        let message: [UInt8] = [13, 0, 10, 46, 10, 255, 13]
+        let id = try queue.add(message.span, envelope("b@example.net", body: .binary))
+        let read = try entry(id)
+        #expect(!read.file.isStuffed && content(read) == message)
+    }
+
+    @Test("nobody sees a message before it is published, and a dropped one leaves nothing")
+    func publishing() throws {
+        var delivery: QueueDelivery? = try queue.begin(envelope("b@example.net"))
+        try delivery?.write(Array("x".utf8).span)
+        #expect(try queue.identifiers().isEmpty && directory.names("queue/tmp").count == 1)
+        delivery = nil
+        #expect(try queue.identifiers().isEmpty && directory.names("queue/tmp").isEmpty)
+    }
+
+    @Test("the log is read back; a line that was cut counts for nothing and spoils no other")
+    func log() throws {
+        let id = try queue.add(Array("x\n".utf8).span, envelope("b@example.net", "c@example.net"))
+        let answer = QueueAnswer(code: 451, enhanced: "4.3.0", host: "mx:25", text: "busy\nnow")
+        try entry(id).record([.deferred(0, next: 1_764_000_300, answer), .delivered(1, QueueAnswer(text: "ok"))])
+        let whole = try directory.read("queue/\(id).log")
+        try directory.write("queue/\(id).log", whole + Array("2025-11-24T16:00:00Z delivered 1".utf8))
+        try entry(id).record([.held, .rerouted("relay:25"), .told(1)])
+        let read = try entry(id)
+        #expect(read.recipients.map(\.status) == [.waiting, .delivered])
+        #expect(read.recipients[0].nextAttempt == 1_764_000_300 && read.recipients[0].attempts == 1)
+        #expect(read.recipients[0].answer == QueueAnswer(code: 451, enhanced: "4.3.0", host: "mx:25", text: "busy now"))
+        #expect(read.isHeld && read.route == "relay:25" && read.recipients[1].isTold && !read.isFinished)
+    }
+
+    @Test("one at a time works on a message; a removed one is gone")
+    func locking() throws {
+        let id = try queue.add(Array("x\n".utf8).span, envelope("b@example.net"))
+        let first = try entry(id)
+        guard case .busy = try QueueEntry.open(id, in: queue, locking: true) else {
+            throw TestFailure("locked twice")
+        }
+        try first.record([.held])
+        try first.remove()
+        guard case .gone = try QueueEntry.open(id, in: queue, locking: true) else { throw TestFailure("not gone") }
+        #expect(directory.names("queue") == ["tmp"])
+    }
+
+    @Test(
+        "a file that is no batch SMTP is damaged, and stays",
+        arguments: [
+            "", "EHLO x\r\n", "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nDATA\r\nx\r\n", "DATA\r\n.\r\n",
+            "MAIL FROM:<a@b\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n", "MAIL FROM:<a@b>\r\nRCPT TO:<c@d>\r\nBDAT 9 LAST\r\nx",
+            "MAIL FROM:<a@b> X=1\r\nRCPT TO:<c@d>\r\nDATA\r\n.\r\n", "GET / HTTP/1.0\r\n",
+        ])
+    func damage(_ text: String) throws {
+        try directory.write("queue/X1.bsmtp", text)
+        guard case .damaged = try QueueEntry.open(try #require(QueueID("X1")), in: queue, locking: true) else {
+            throw TestFailure("taken")
+        }
+        #expect(directory.names("queue") == ["X1.bsmtp", "tmp"])
+    }
+
+    @Test("mutated queue files and logs never trap")
+    func mutations() throws {
+        var generator = SeededGenerator(seed: 7)
+        let id = try queue.add(Array("Subject: x\n\n.dot\n".utf8).span, envelope("b@example.net", body: .eightBit))
+        try entry(id).record([.deferred(0, next: 1_764_000_300, QueueAnswer(code: 451, text: "x")), .told(0)])
+        let file = try directory.read("queue/\(id).bsmtp")
+        let log = try directory.read("queue/\(id).log")
+        for _ in 0..<2_000 {
+            _ = try? QueueFile(generator.mutated(file).span, arrival: 0)
+            _ = QueueLog.events(generator.mutated(log))
+        }
+    }
+}
