@@ -125,7 +125,7 @@ struct QueueTests {
         try entry(id).record([.deferred(0, next: 1_764_000_300, QueueAnswer(code: 451, text: "x")), .told(0)])
         let file = try directory.read("queue/\(id).bsmtp")
         let log = try directory.read("queue/\(id).log")
-        for _ in 0..<2_000 {
+        for _ in 0..<500 {
             _ = try? QueueFile(generator.mutated(file).span, arrival: 0)
             _ = QueueLog.events(generator.mutated(log))
         }
