@@ -42,19 +42,23 @@ let package = Package(
     products: tools.map { .executable(name: $0, targets: [$0]) },
     targets: [
         // tools
-        tool("mx", "Network", "DNS", "SMTP"),
-        tool("smtp-send", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts"),
+        tool("mx", "Network", "DNS", "SMTP", "SenderAuthentication"),
+        tool(
+            "smtp-send", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts",
+            "SenderAuthentication"),
         tool(
             "smtp-serve", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts",
-            "Delivery"),
+            "Delivery", "SenderAuthentication"),
         tool("pop3d", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "POP3", "Accounts"),
         tool("mboxconv", "OpenSSL", "MessageFormat", "Mailboxes"),
-        tool("mailparse", "OpenSSL", "MessageFormat", "Mailboxes"),
-        tool("spamscore", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SpamRules"),
+        tool("mailparse", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SenderAuthentication"),
+        tool(
+            "spamscore", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SpamRules", "SenderAuthentication"),
 
         // mail services
         shared("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP"),
         shared("Accounts", "Bytes", "Unix", "OpenSSL"),
+        shared("SenderAuthentication", "Bytes", "Unix", "Network", "OpenSSL", "MessageFormat", "DNS"),
         shared("SpamRules", "Bytes", "Unix", "OpenSSL", "MessageFormat"),
 
         // protocols
@@ -95,6 +99,8 @@ let package = Package(
         tests("POP3", "Bytes", "POP3"),
         tests("Accounts", "Bytes", "Unix", "OpenSSL", "Accounts"),
         tests("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP", "Delivery"),
+        tests(
+            "SenderAuthentication", "Bytes", "Unix", "OpenSSL", "MessageFormat", "DNS", "SenderAuthentication"),
         tests("SpamRules", "Bytes", "MessageFormat", "SpamRules"),
         .testTarget(
             name: "ToolTests", dependencies: (["TestSupport"] + tools).map { .byName(name: $0) },
