@@ -18,12 +18,12 @@ struct Conversation {
         self.connection = connection
         self.origin = origin
         let settings = service.settings
-        session = ServerSession(
-            .init(
-                hostName: settings.hostName, maximumSize: settings.maximumSize,
-                maximumRecipients: settings.maximumRecipients, offersTLS: settings.tls != nil,
-                requiresTLS: settings.requiresTLS),
-            isTLS: origin.listener.isTLS)
+        var configuration = ServerSession.Configuration(hostName: settings.hostName)
+        configuration.maximumSize = settings.maximumSize
+        configuration.maximumRecipients = settings.maximumRecipients
+        configuration.offersTLS = settings.tls != nil
+        configuration.requiresTLS = settings.requiresTLS
+        session = ServerSession(configuration, isTLS: origin.listener.isTLS)
     }
 
     private var timeout: Duration { service.settings.timeout }
@@ -49,9 +49,11 @@ struct Conversation {
         case .close:
             try await flush()
             return false
-        case .checkRecipient(let path):
-            let refusal = judge(path)
-            if service.events.isOn { service.events.recipient(connection.peer, path, refusal) }
+        case .inspect: session.proceed()
+        case .checkSender: session.answerSender(nil)
+        case .checkRecipient(let recipient):
+            let refusal = judge(recipient.path)
+            if service.events.isOn { service.events.recipient(connection.peer, recipient.path, refusal) }
             session.answerRecipient(refusal)
         case .beginData(let envelope):
             if service.events.isOn { service.events.mail(connection.peer, envelope) }
@@ -64,12 +66,14 @@ struct Conversation {
             let last = session.takeLastPiece()
             if let message {
                 await message.append(last)
-                session.answerData(await message.finish())
+                session.answerData([await message.finish()])
             }
             message = nil
         case .abandonData:
             message?.abandon()
             message = nil
+        case .verify, .expand, .flushQueue: session.answerCommand(Reply(252, "2.5.0", "cannot verify"))
+        case .authenticate, .authenticationResponse: session.answerAuthentication(user: nil)
         case .startTLS:
             try await flush()
             try await startTLS()

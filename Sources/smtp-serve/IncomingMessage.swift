@@ -34,7 +34,7 @@ final class IncomingMessage {
         received = TraceFields(
             clientName: clientName, clientAddress: client, serverName: service.settings.hostName,
             transport: transport, security: security, identifier: identifier,
-            onlyRecipient: envelope.recipients.count == 1 ? envelope.recipients[0] : nil
+            onlyRecipient: envelope.recipients.count == 1 ? envelope.recipients[0].path : nil
         ).received(epoch: seconds, zone: SystemClock.zoneOffset(at: seconds))
         delivery =
             service.settings.isSink
@@ -48,7 +48,7 @@ final class IncomingMessage {
     ) -> [MessageDelivery.Destination] {
         var seen: Set<String> = []
         var destinations: [MessageDelivery.Destination] = []
-        for path in envelope.recipients {
+        for path in envelope.recipients.map(\.path) {
             guard let maildir = try? recipients.maildir(for: path), seen.insert(maildir).inserted else { continue }
             destinations.append(
                 .init(

@@ -18,9 +18,9 @@ struct Parameter: Equatable {
             else { return nil }
             var value: String?
             if parts.count == 2 {
-                guard !parts[1].isEmpty, parts[1].allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != ASCII.equals }) else {
-                    return nil
-                }
+                guard !parts[1].isEmpty,
+                    parts[1].allSatisfy({ $0 > 0x20 && $0 != ASCII.delete && $0 != ASCII.equals })
+                else { return nil }
                 value = parts[1].text
             }
             parameters.append(Parameter(keyword: keyword.map(\.asciiUppercased).text, value: value))

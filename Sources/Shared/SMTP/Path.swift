@@ -44,12 +44,17 @@ package struct Path: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Reads a path in its angle brackets from the front of a command's argument.
+/// Reads a path in its angle brackets from the front of a command's argument. UTF-8 beyond ASCII is read where RFC 6531
+/// 3.3 allows it; whether it is allowed here is the caller's to say.
 struct PathParser {
     private let bytes: [UInt8]
+    private let isUTF8: Bool
     private(set) var place = 0
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+        isUTF8 = UTF8Text.isValid(bytes.span)
+    }
 
     var isAtEnd: Bool { place == bytes.count }
 
@@ -98,6 +103,7 @@ struct PathParser {
                     guard let escaped = current, escaped >= 0x20, escaped < 0x7F else { return nil }
                     place += 1
                 case 0x20...0x7E: break
+                case 0x80... where isUTF8: break
                 default: return nil
                 }
             }
@@ -112,7 +118,7 @@ struct PathParser {
 
     private mutating func atom() -> Bool {
         let start = place
-        while let byte = current, PathParser.isAtomCharacter(byte) { place += 1 }
+        while let byte = current, PathParser.isAtomCharacter(byte) || (byte >= 0x80 && isUTF8) { place += 1 }
         return place > start
     }
 
@@ -126,21 +132,43 @@ struct PathParser {
         }
     }
 
+    /// An IPv4 address, `IPv6:` and one, or a tag with a colon and text (RFC 5321 4.1.3).
+    private static func isLiteral(_ content: ArraySlice<UInt8>) -> Bool {
+        guard let colon = content.firstIndex(of: ASCII.colon) else {
+            let parts = content.split(separator: ASCII.dot, omittingEmptySubsequences: false)
+            return parts.count == 4
+                && parts.allSatisfy {
+                    (1...3).contains($0.count) && $0.allSatisfy(\.isASCIIDigit) && (Int($0.text) ?? 256) <= 255
+                }
+        }
+        let (tag, rest) = (content[..<colon], content[(colon + 1)...])
+        guard !rest.isEmpty, !tag.isEmpty, tag.allSatisfy({ $0.isASCIIAlphanumeric || $0 == ASCII.dash }) else {
+            return false
+        }
+        return !tag.equalsIgnoringCase("IPv6")
+            || (rest.contains(ASCII.colon)
+                && rest.allSatisfy { $0.hexadecimalValue != nil || $0 == ASCII.colon || $0 == ASCII.dot })
+    }
+
+    private func isLabelCharacter(_ byte: UInt8) -> Bool {
+        byte.isASCIIAlphanumeric || byte == ASCII.underscore || (byte >= 0x80 && isUTF8)
+    }
+
     /// A domain of letters, digits and inner hyphens (underscores are tolerated), or an address literal.
     private mutating func domain() -> String? {
         let start = place
         if take(ASCII.openBracket) {
             while let byte = current, byte > 0x20, byte < 0x7F, byte != ASCII.openBracket, byte != ASCII.backslash {
                 place += 1
-                if byte == ASCII.closeBracket { return place - start > 2 ? bytes[start..<place].text : nil }
+                if byte == ASCII.closeBracket {
+                    return PathParser.isLiteral(bytes[(start + 1)..<(place - 1)]) ? bytes[start..<place].text : nil
+                }
             }
             return nil
         }
-        while let first = current, first.isASCIIAlphanumeric || first == ASCII.underscore {
+        while let first = current, isLabelCharacter(first) {
             let label = place
-            while let byte = current, byte.isASCIIAlphanumeric || byte == ASCII.dash || byte == ASCII.underscore {
-                place += 1
-            }
+            while let byte = current, isLabelCharacter(byte) || byte == ASCII.dash { place += 1 }
             guard bytes[place - 1] != ASCII.dash, place - label <= 63 else { return nil }
             if !take(ASCII.dot) { return place - start <= 255 ? bytes[start..<place].text : nil }
         }

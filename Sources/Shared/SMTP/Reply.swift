@@ -20,13 +20,40 @@ package struct Reply: Equatable, Sendable {
     /// 2yz or 3yz.
     package var isPositive: Bool { code < 400 }
 
-    /// The reply on the wire. Control characters and 8-bit bytes in the text become `?`; a line is cut at 512 octets.
+    /// 4yz: the same may work later.
+    package var isTemporary: Bool { (400..<500).contains(code) }
+
+    /// Reads `451 4.3.0 text` or `550 text`: a code from 200 to 599, an enhanced code when one is there, text.
+    package init?(_ text: String) {
+        let words = text.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
+        guard let first = words.first, first.utf8.count == 3, let code = Int(first), (200...599).contains(code) else {
+            return nil
+        }
+        var rest = words.count > 1 ? String(words[1]) : ""
+        var enhanced: String?
+        let next = rest.split(separator: " ", maxSplits: 1)
+        if let word = next.first {
+            let parts = word.split(separator: ".", omittingEmptySubsequences: false)
+            if parts.count == 3, parts[0] == String(code / 100),
+                parts.allSatisfy({ (1...3).contains($0.utf8.count) && $0.utf8.allSatisfy(\.isASCIIDigit) })
+            {
+                enhanced = String(word)
+                rest = next.count > 1 ? String(next[1]) : ""
+            }
+        }
+        self.init(code, enhanced, rest)
+    }
+
+    /// The reply on the wire. Control characters and 8-bit bytes in the text become `?`; a line is cut at 512 octets, except a
+    /// challenge (RFC 4954 4).
     package var bytes: [UInt8] {
         var bytes: [UInt8] = []
         for (index, line) in lines.enumerated() {
             let mark = index == lines.count - 1 ? " " : "-"
             let head = "\(code)\(mark)" + (enhanced.map { "\($0) " } ?? "")
-            let text = (head + line).utf8.prefix(510).map { $0 >= 0x20 && $0 < 0x7F ? $0 : ASCII.question }
+            let text = (head + line).utf8.prefix(code == 334 ? 12_286 : 510).map {
+                $0 >= 0x20 && $0 < 0x7F ? $0 : ASCII.question
+            }
             bytes += text
             bytes += [ASCII.cr, ASCII.lf]
         }
@@ -39,6 +66,7 @@ extension Reply {
     static let noSuchCommand = Reply(500, "5.5.2", "command not recognized")
     static let bareLineEnd = Reply(500, "5.5.2", "a line ends with CR LF, and with nothing else")
     static let lineTooLong = Reply(500, "5.5.2", "line too long")
+    static let needsUTF8 = Reply(553, "5.6.7", "an address outside of ASCII needs the parameter SMTPUTF8")
     static let takesNoArgument = Reply(501, "5.5.4", "this command takes no argument")
     /// Said when the server is stopping.
     package static func shuttingDown(_ host: String) -> Reply { Reply(421, "4.3.2", "\(host) is shutting down") }

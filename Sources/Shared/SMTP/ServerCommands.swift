@@ -3,37 +3,31 @@ import Bytes
 // The protocol in one place: every command with its rules (RFC 5321 4.1.1).
 extension ServerSession {
     mutating func command(_ line: [UInt8]) -> Step? {
-        if line.contains(where: { $0 == ASCII.lf || $0 == ASCII.cr || $0 == ASCII.nul }) {
-            return mistake(.bareLineEnd)
-        }
-        let trimmed = line[..<(line.lastIndex { !$0.isSpaceOrTab }.map { $0 + 1 } ?? 0)]
-        let verbEnd = trimmed.firstIndex { $0 == ASCII.space } ?? trimmed.endIndex
-        let verb = trimmed[..<verbEnd].map(\.asciiUppercased).text
-        let argument = Array(trimmed[verbEnd...].drop { $0.isSpaceOrTab })
-
+        let (verb, argument) = ServerSession.split(line)
         switch verb {
         case "EHLO": return hello(argument, extended: true)  // 4.1.1.1; again, it resets (4.1.4)
         case "HELO": return hello(argument, extended: false)
+        case "LHLO": return hello(argument, isLMTP: true, extended: true)  // RFC 2033 4.1
         case "MAIL": return mail(argument)  // 4.1.1.2
         case "RCPT": return recipient(argument)  // 4.1.1.3
         case "DATA": return argument.isEmpty ? data() : mistake(.takesNoArgument)  // 4.1.1.4
+        case "BDAT": return beginChunk(argument)  // RFC 3030
         case "RSET":  // 4.1.1.5
             guard argument.isEmpty else { return mistake(.takesNoArgument) }
-            reset()
-            return answer(Reply(250, "2.0.0", "ok"))
+            let step = reset()
+            _ = answer(Reply(250, "2.0.0", "ok"))
+            return step
         case "NOOP": return answer(Reply(250, "2.0.0", "ok"))  // 4.1.1.9; the argument is ignored
-        case "VRFY":  // 3.5.3
-            guard !argument.isEmpty else { return mistake(Reply(501, "5.5.4", "VRFY needs a name")) }
-            return answer(Reply(252, "2.5.0", "cannot verify, but mail for it is tried to be delivered"))
-        case "EXPN":  // 3.5.2
-            guard !argument.isEmpty else { return mistake(Reply(501, "5.5.4", "EXPN needs the name of a list")) }
-            return answer(Reply(502, "5.5.1", "lists are not shown"))
+        case "VRFY": return verify(argument)
+        case "EXPN": return expand(argument)
+        case "ETRN": return startQueue(argument)
         case "HELP": return help()  // 4.1.1.8
         case "QUIT":  // 4.1.1.10
             guard argument.isEmpty else { return mistake(.takesNoArgument) }
             end(with: Reply(221, "2.0.0", "\(hostName) closes the connection"))
             return .close
         case "STARTTLS": return startTLS(argument)  // RFC 3207
+        case "AUTH": return authenticate(argument)  // RFC 4954
         case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT":
             // A browser that was lured here speaks HTTP; the rest of its request must not be read as commands.
             end(with: Reply(554, "5.5.1", "this is a mail server"))
@@ -42,108 +36,100 @@ extension ServerSession {
         }
     }
 
-    private mutating func hello(_ argument: [UInt8], extended: Bool) -> Step? {
-        guard !argument.isEmpty else {
-            return mistake(Reply(501, "5.5.4", "\(extended ? "EHLO" : "HELO") needs the client's name"))
+    /// The driver answers a command itself. The octets of a chunk are no commands even so.
+    mutating func refuseCommand(_ line: [UInt8], _ reply: Reply) {
+        let (verb, argument) = ServerSession.split(line)
+        if verb == "BDAT" {
+            _ = beginChunk(argument, refusal: reply)
+        } else {
+            say(reply)
         }
-        greeted(argument.text, extended: extended)
-        guard extended else { return answer(Reply(250, nil, hostName)) }
-        var lines = [hostName, "PIPELINING", "SIZE \(maximumSize)", "8BITMIME", "ENHANCEDSTATUSCODES"]
-        if offersTLS, !isTLS { lines.append("STARTTLS") }
+    }
+
+    private mutating func hello(_ argument: [UInt8], isLMTP: Bool = false, extended: Bool) -> Step? {
+        guard isLMTP == configuration.isLMTP else {
+            return mistake(
+                Reply(500, "5.5.1", configuration.isLMTP ? "this is LMTP: say LHLO" : "this is SMTP: say EHLO"))
+        }
+        guard !argument.isEmpty else { return mistake(Reply(501, "5.5.4", "the client's name belongs here")) }
+        let step = greeted(argument.text, extended: extended)
+        guard extended else {
+            _ = answer(Reply(250, nil, hostName))
+            return step
+        }
+        var lines = [
+            hostName, "PIPELINING", "SIZE \(maximumSize)", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN",
+            "ENHANCEDSTATUSCODES", "LIMITS RCPTMAX=\(configuration.maximumRecipients)",
+        ]
+        if configuration.offersTLS, !isTLS { lines.append("STARTTLS") }
+        if isTLS { lines.append("REQUIRETLS") }
+        if !mechanisms.isEmpty, user == nil { lines.append("AUTH " + mechanisms.joined(separator: " ")) }
+        if configuration.offersETRN { lines.append("ETRN") }
         lines.append("HELP")
-        return answer(Reply(250, nil, lines: lines))
-    }
-
-    private mutating func mail(_ argument: [UInt8]) -> Step? {
-        guard clientName != nil else { return mistake(Reply(503, "5.5.1", "say EHLO first")) }
-        guard !requiresTLS || isTLS else { return mistake(Reply(530, "5.7.0", "say STARTTLS first")) }
-        guard !isInTransaction else { return mistake(Reply(503, "5.5.1", "there is a sender already")) }
-        guard let rest = after("FROM:", argument) else {
-            return mistake(Reply(501, "5.5.4", "the syntax is MAIL FROM:<address>"))
-        }
-        if rest.contains(where: { $0 >= 0x80 }) {
-            return mistake(Reply(553, "5.6.7", "addresses outside of ASCII are not supported"))
-        }
-        var parser = PathParser(rest)
-        guard let path = parser.parse(), path.isNull || !path.domain.isEmpty else {
-            return mistake(Reply(501, "5.1.7", "the sender's address is not an address"))
-        }
-        guard let parameters = Parameter.parse(parser.rest) else {
-            return mistake(Reply(501, "5.5.4", "the parameters cannot be read"))
-        }
-        var envelope = Envelope(reversePath: path)
-        for parameter in parameters {
-            switch (parameter.keyword, parameter.value.map { $0.asciiLowercased }) {
-            case ("SIZE", .some(let digits)):  // RFC 1870
-                guard digits.utf8.count <= 20, digits.utf8.allSatisfy(\.isASCIIDigit) else {
-                    return mistake(Reply(501, "5.5.4", "SIZE needs a number"))
-                }
-                let size = Int(digits) ?? .max
-                guard size <= maximumSize else {
-                    return answer(Reply(552, "5.3.4", "a message may have \(maximumSize) bytes"))
-                }
-                envelope.declaredSize = size
-            case ("BODY", "7bit"): break  // RFC 6152
-            case ("BODY", "8bitmime"): envelope.is8Bit = true
-            case ("SIZE", _), ("BODY", _):
-                return mistake(Reply(501, "5.5.4", "\(parameter.keyword) cannot be read"))
-            default: return mistake(Reply(555, "5.5.4", "parameter \(parameter.keyword) is not known"))
-            }
-        }
-        begin(envelope)
-        return answer(Reply(250, "2.1.0", "sender ok"))
-    }
-
-    private mutating func recipient(_ argument: [UInt8]) -> Step? {
-        guard isInTransaction else { return mistake(Reply(503, "5.5.1", "say MAIL first")) }
-        guard let rest = after("TO:", argument) else {
-            return mistake(Reply(501, "5.5.4", "the syntax is RCPT TO:<address>"))
-        }
-        if rest.contains(where: { $0 >= 0x80 }) {
-            return mistake(Reply(553, "5.6.7", "addresses outside of ASCII are not supported"))
-        }
-        var parser = PathParser(rest)
-        guard let path = parser.parse(), !path.isNull,
-            !path.domain.isEmpty || path.localPart.equalsIgnoringCase("postmaster")  // 4.5.1
-        else { return mistake(Reply(501, "5.1.3", "the recipient's address is not an address")) }
-        guard let parameters = Parameter.parse(parser.rest) else {
-            return mistake(Reply(501, "5.5.4", "the parameters cannot be read"))
-        }
-        if let parameter = parameters.first {
-            return mistake(Reply(555, "5.5.4", "parameter \(parameter.keyword) is not known"))
-        }
-        guard recipientCount < maximumRecipients else {  // 4.5.3.1.10: those accepted stay
-            return answer(Reply(452, "4.5.3", "too many recipients, send the rest in another transaction"))
-        }
-        mistakes = 0
-        return check(path)
+        _ = answer(Reply(250, nil, lines: lines))
+        return step
     }
 
     private mutating func data() -> Step? {
-        guard isInTransaction else { return mistake(Reply(503, "5.5.1", "say MAIL first")) }
-        guard recipientCount > 0 else { return mistake(Reply(554, "5.5.1", "there is no valid recipient")) }
-        return beginData()
+        guard let envelope else { return mistake(Reply(503, "5.5.1", "say MAIL first")) }
+        guard incoming == nil else { return mistake(Reply(503, "5.5.1", "the message comes by BDAT")) }  // RFC 3030 2
+        guard envelope.parameters.body != .binary else {
+            return mistake(Reply(503, "5.5.1", "a binary message comes by BDAT"))  // RFC 3030 3
+        }
+        guard recipientCount > 0 else {
+            // RFC 2033 4.2 wants 503 here.
+            return mistake(Reply(configuration.isLMTP ? 503 : 554, "5.5.1", "there is no valid recipient"))
+        }
+        return beginData(envelope)
+    }
+
+    /// RFC 5321 3.5.3: what is not to be told is 252.
+    private mutating func verify(_ argument: [UInt8]) -> Step? {
+        guard let text = userText(argument) else { return mistake(Reply(501, "5.5.4", "VRFY needs a name")) }
+        guard configuration.showsUsers else {
+            return answer(Reply(252, "2.5.0", "cannot verify, but mail for it is tried to be delivered"))
+        }
+        return ask(.answering, .verify(text))
+    }
+
+    private mutating func expand(_ argument: [UInt8]) -> Step? {
+        guard let text = userText(argument) else {
+            return mistake(Reply(501, "5.5.4", "EXPN needs the name of a list"))
+        }
+        guard configuration.showsUsers else { return answer(Reply(502, "5.5.1", "lists are not shown")) }
+        return ask(.answering, .expand(text))
+    }
+
+    /// The argument of VRFY or EXPN, which may end with SMTPUTF8 (RFC 6531 3.7.4.2).
+    private func userText(_ argument: [UInt8]) -> String? {
+        var words = argument.split(separator: ASCII.space)
+        if words.count > 1, words[words.count - 1].equalsIgnoringCase("SMTPUTF8") { words.removeLast() }
+        return words.isEmpty ? nil : words.map(\.text).joined(separator: " ")
+    }
+
+    /// RFC 1985.
+    private mutating func startQueue(_ argument: [UInt8]) -> Step? {
+        guard configuration.offersETRN else { return mistake(Reply(502, "5.5.1", "ETRN is not offered")) }
+        guard clientName != nil, !isInTransaction else { return mistake(.badSequence) }
+        guard !argument.isEmpty else { return mistake(Reply(501, "5.5.4", "ETRN needs a domain")) }
+        return ask(.answering, .flushQueue(argument.text))
     }
 
     private mutating func help() -> Step? {
-        answer(
-            Reply(
-                214, "2.0.0", "EHLO HELO MAIL RCPT DATA RSET NOOP VRFY EXPN HELP QUIT" + (offersTLS ? " STARTTLS" : ""),
-                "RFC 5321 says what they do"))
+        var verbs = configuration.isLMTP ? "LHLO" : "EHLO HELO"
+        verbs += " MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT"
+        if configuration.offersTLS { verbs += " STARTTLS" }
+        if !mechanisms.isEmpty { verbs += " AUTH" }
+        if configuration.offersETRN { verbs += " ETRN" }
+        return answer(Reply(214, "2.0.0", verbs, "RFC 5321 says what they do"))
     }
 
     private mutating func startTLS(_ argument: [UInt8]) -> Step? {
         guard argument.isEmpty else { return mistake(.takesNoArgument) }
-        guard offersTLS else { return mistake(Reply(502, "5.5.1", "TLS is not offered")) }
+        guard configuration.offersTLS else { return mistake(Reply(502, "5.5.1", "TLS is not offered")) }
         guard !isTLS else { return mistake(Reply(503, "5.5.1", "TLS is there already")) }
+        guard !isInTransaction else { return mistake(Reply(503, "5.5.1", "not within a transaction")) }
         say(Reply(220, "2.0.0", "begin TLS"))
         return .startTLS
-    }
-
-    /// What follows `FROM:` or `TO:`; a space after the colon is tolerated.
-    private func after(_ keyword: String, _ argument: [UInt8]) -> [UInt8]? {
-        let count = keyword.utf8.count
-        guard argument.count >= count, argument[..<count].text.equalsIgnoringCase(keyword) else { return nil }
-        return Array(argument[count...].drop { $0 == ASCII.space })
     }
 }

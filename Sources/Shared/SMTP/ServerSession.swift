@@ -1,6 +1,6 @@
 import Bytes
 
-/// The server's side of an SMTP session as a value: bytes in, replies and steps out (RFC 5321).
+/// The server's side of an SMTP or LMTP session as a value: bytes in, replies and steps out (RFC 5321, RFC 2033).
 ///
 /// The driver feeds `next` with what came in and does what the step says; replies gather in `output`, so that those of
 /// a pipeline go out in one write (RFC 2920). Nothing here knows of sockets, clocks or files.
@@ -8,35 +8,51 @@ package struct ServerSession: Sendable {
     package struct Configuration: Sendable {
         /// The name in the greeting and in replies.
         package var hostName: String
+        /// LHLO, and an answer for each recipient (RFC 2033).
+        package var isLMTP = false
         /// The largest message in bytes.
-        package var maximumSize: Int
-        package var maximumRecipients: Int
+        package var maximumSize = 50 << 20
+        package var maximumRecipients = 1_000
         /// STARTTLS is offered.
-        package var offersTLS: Bool
+        package var offersTLS = false
         /// Mail is taken over TLS only.
-        package var requiresTLS: Bool
+        package var requiresTLS = false
+        /// SASL mechanisms offered in the clear, and over TLS, best first.
+        package var mechanisms: [String] = []
+        package var mechanismsOverTLS: [String] = []
+        /// ETRN is offered (RFC 1985).
+        package var offersETRN = false
+        /// VRFY and EXPN are answered by the driver.
+        package var showsUsers = false
+        /// Each command is shown to the driver before it is carried out.
+        package var inspectsCommands = false
 
-        package init(
-            hostName: String, maximumSize: Int = 50 << 20, maximumRecipients: Int = 1_000, offersTLS: Bool = false,
-            requiresTLS: Bool = false
-        ) {
-            self.hostName = hostName
-            self.maximumSize = maximumSize
-            self.maximumRecipients = maximumRecipients
-            self.offersTLS = offersTLS
-            self.requiresTLS = requiresTLS
-        }
+        package init(hostName: String) { self.hostName = hostName }
     }
 
     /// What the driver is to do next.
     package enum Step: Equatable, Sendable {
         /// Send `output`, then wait for more input.
         case needInput
+        /// A command stands before its execution: call `proceed`, or `refuse` it. The verb is in upper case.
+        case inspect(verb: String, argument: String)
+        /// Judge a sender and call `answerSender`.
+        case checkSender(Envelope)
         /// Judge a recipient and call `answerRecipient`.
-        case checkRecipient(Path)
-        /// A message begins; `output` holds the 354.
+        case checkRecipient(EnvelopeRecipient)
+        /// VRFY, EXPN or ETRN with its argument: call `answerCommand`.
+        case verify(String)
+        case expand(String)
+        case flushQueue(String)
+        /// Begin a SASL exchange, with the initial response as the client wrote it: call `challenge` or
+        /// `answerAuthentication`.
+        case authenticate(mechanism: String, initialResponse: [UInt8]?)
+        /// The line by which the client responds to the last challenge: call one of these again.
+        case authenticationResponse([UInt8])
+        /// A message begins; `output` holds the 354, if it comes by DATA.
         case beginData(Envelope)
-        /// More content of the message, with LF line ends and without the transparency dots.
+        /// More content of the message, with LF line ends and without the transparency dots; as it came, when the
+        /// body is binary.
         case data([UInt8])
         /// The message is whole: store it and call `answerData`.
         case endData
@@ -48,35 +64,51 @@ package struct ServerSession: Sendable {
         case close
     }
 
-    private enum Phase: Sendable {
-        case command, checkingRecipient(Path), data, answeringData, closing
+    enum Phase: Sendable {
+        case command
+        case inspecting([UInt8])
+        case checkingSender(Envelope)
+        case checkingRecipient(EnvelopeRecipient)
+        case answering
+        case authenticating
+        case awaitingResponse
+        case data
+        case chunk(Chunk)
+        case answeringData
+        case closing
     }
 
-    private let configuration: Configuration
-    private var phase = Phase.command
-    private var envelope: Envelope?
-    private var decoder = DataDecoder()
-    private var dataSize = 0
-    private var isTooLarge = false
-    /// Commands in a row that made no sense.
-    var mistakes = 0
-    /// A line longer than the limit is being skipped to its end.
-    private var isSkippingLine = false
-    /// Content that came with the end, to be handed out at `endData`.
-    private var lastPiece: [UInt8]?
+    /// Why input up to the next line end is not looked at.
+    private enum Skip: Sendable { case none, overlong, afterBareLineFeed }
 
-    /// The client's name as HELO or EHLO gave it; nil before.
+    let configuration: Configuration
+    var phase = Phase.command
+    var envelope: Envelope?
+    /// The message that BDAT or DATA brings.
+    var incoming: IncomingData?
+    /// Commands in a row that made no sense.
+    private var mistakes = 0
+    private var skip = Skip.none
+    private var approvedLine: [UInt8]?
+    /// Content that came with the end, to be handed out at `endData`.
+    var lastPiece: [UInt8]?
+    var failedAuthentications = 0
+
+    /// The client's name as HELO, EHLO or LHLO gave it; nil before.
     package private(set) var clientName: String?
-    /// The greeting was EHLO.
+    /// The greeting was EHLO or LHLO.
     package private(set) var isExtended = false
     package private(set) var isTLS: Bool
+    /// Who has logged in; nil when nobody has.
+    package internal(set) var user: String?
     /// Replies that wait to be sent.
     package private(set) var output: [UInt8] = []
 
     /// Longer than the 512 octets of RFC 5321 4.5.3.1.4, as extensions ask for.
     private static let lineLimit = 4_096
+    /// RFC 4954 4: room for long tickets.
+    private static let responseLimit = 65_536
     private static let mistakeLimit = 20
-    private static let dataPiece = 65_536
 
     package init(_ configuration: Configuration, isTLS: Bool = false) {
         self.configuration = configuration
@@ -86,7 +118,9 @@ package struct ServerSession: Sendable {
     // MARK: What the driver calls
 
     /// The opening message (RFC 5321 3.1).
-    package mutating func greet() { say(Reply(220, nil, "\(configuration.hostName) ESMTP Facteur")) }
+    package mutating func greet() {
+        say(Reply(220, nil, "\(hostName) \(configuration.isLMTP ? "LMTP" : "ESMTP") Facteur"))
+    }
 
     /// Takes out the replies to be sent.
     package mutating func takeOutput() -> [UInt8] {
@@ -96,7 +130,8 @@ package struct ServerSession: Sendable {
 
     /// The phase in which nothing is lost when the server breaks the session off.
     package var isBetweenCommands: Bool {
-        if case .command = phase { true } else { false }
+        if case .command = phase { return incoming == nil }
+        return false
     }
 
     /// Adds a last reply, as when the server is stopping, and ends the session.
@@ -105,24 +140,54 @@ package struct ServerSession: Sendable {
         phase = .closing
     }
 
-    /// The verdict on the recipient of the last `checkRecipient`: nil accepts it.
-    package mutating func answerRecipient(_ refusal: Reply?) {
-        guard case .checkingRecipient(let path) = phase else { return }
+    /// Lets the command of the last `inspect` be carried out.
+    package mutating func proceed() {
+        guard case .inspecting(let line) = phase else { return }
+        approvedLine = line
         phase = .command
-        if let refusal {
-            say(refusal)
-        } else {
-            envelope?.recipients.append(path)
-            say(Reply(250, "2.1.5", "recipient ok"))
-        }
     }
 
-    /// The verdict on the message of the last `endData`.
-    package mutating func answerData(_ reply: Reply) {
+    /// Answers the command of the last `inspect` in place of carrying it out.
+    package mutating func refuse(_ reply: Reply) {
+        guard case .inspecting(let line) = phase else { return }
+        phase = .command
+        refuseCommand(line, reply)
+    }
+
+    /// The verdict on the sender of the last `checkSender`: nil accepts it.
+    package mutating func answerSender(_ refusal: Reply?) {
+        guard case .checkingSender(let envelope) = phase else { return }
+        phase = .command
+        if refusal == nil { self.envelope = envelope }
+        say(refusal ?? Reply(250, "2.1.0", "sender ok"))
+    }
+
+    /// The verdict on the recipient of the last `checkRecipient`: nil accepts it.
+    package mutating func answerRecipient(_ refusal: Reply?) {
+        guard case .checkingRecipient(let recipient) = phase else { return }
+        phase = .command
+        if refusal == nil { envelope?.recipients.append(recipient) }
+        say(refusal ?? Reply(250, "2.1.5", "recipient ok"))
+    }
+
+    /// The answer to the last `verify`, `expand` or `flushQueue`.
+    package mutating func answerCommand(_ reply: Reply) {
+        guard case .answering = phase else { return }
+        phase = .command
+        say(reply)
+    }
+
+    /// The verdict on the message of the last `endData`: one reply, or with LMTP one for each recipient, of which a
+    /// single one stands for all.
+    package mutating func answerData(_ replies: [Reply]) {
         guard case .answeringData = phase else { return }
         phase = .command
+        let count = configuration.isLMTP ? max(1, recipientCount) : 1
+        for index in 0..<count {
+            say(index < replies.count ? replies[index] : replies.last ?? Reply(451, "4.3.0", "no verdict"))
+        }
         envelope = nil
-        say(reply)
+        incoming = nil
     }
 
     /// TLS is there: the client knows nothing and is known by nothing (RFC 3207 4.2).
@@ -131,6 +196,8 @@ package struct ServerSession: Sendable {
         clientName = nil
         isExtended = false
         envelope = nil
+        incoming = nil
+        user = nil
         mistakes = 0
     }
 
@@ -143,90 +210,102 @@ package struct ServerSession: Sendable {
             let rest = input.extracting(consumed..<input.count)
             switch phase {
             case .closing: return (input.count, .close)
-            case .checkingRecipient, .answeringData: return (consumed, .needInput)
+            case .inspecting, .checkingSender, .checkingRecipient, .answering, .authenticating, .answeringData:
+                return (consumed, .needInput)
             case .data:
                 let (count, step) = readData(rest)
+                return (consumed + count, step ?? .needInput)
+            case .chunk(let chunk):
+                let (count, step) = readChunk(chunk, rest)
                 consumed += count
                 if let step { return (consumed, step) }
-                return (consumed, .needInput)
-            case .command:
-                guard let (line, count) = takeLine(rest) else {
-                    // An endless line is dropped as it comes, so that it never grows memory.
-                    if rest.count > ServerSession.lineLimit || isSkippingLine {
-                        isSkippingLine = true
-                        let keepsCR = !rest.isEmpty && rest[rest.count - 1] == ASCII.cr
-                        return (input.count - (keepsCR ? 1 : 0), .needInput)
-                    }
-                    return (consumed, .needInput)
+                if case .chunk = phase { return (consumed, .needInput) }
+            case .command, .awaitingResponse:
+                if let line = approvedLine {
+                    approvedLine = nil
+                    if let step = command(line) { return (step == .startTLS ? input.count : consumed, step) }
+                    continue
                 }
+                let (count, step) = readLine(rest)
                 consumed += count
-                if isSkippingLine || line.count > ServerSession.lineLimit {
-                    isSkippingLine = false
-                    if mistake(.lineTooLong) != nil { return (consumed, .close) }
-                } else if let step = command(line) {
-                    return (step == .startTLS ? input.count : consumed, step)
-                }
+                if let step { return (step == .startTLS ? input.count : consumed, step) }
+                if count == 0 { return (consumed, .needInput) }
             }
         }
     }
 
-    /// A line up to CRLF, the only thing that ends one (RFC 5321 2.3.8).
-    private func takeLine(_ input: Span<UInt8>) -> (line: [UInt8], count: Int)? {
-        var start = 0
-        while let lf = input.firstIndex(of: ASCII.lf, from: start) {
-            if lf > 0, input[lf - 1] == ASCII.cr { return (input.array(0..<(lf - 1)), lf + 1) }
-            start = lf + 1
-        }
-        return nil
+    // MARK: Lines
+
+    private enum LineEnd { case crlf(Int), bareLineFeed(Int) }
+
+    /// The first line end of `input`. Only CRLF ends a line (RFC 5321 2.3.8).
+    private func lineEnd(_ input: Span<UInt8>) -> LineEnd? {
+        guard let lf = input.firstIndex(of: ASCII.lf) else { return nil }
+        return lf > 0 && input[lf - 1] == ASCII.cr ? .crlf(lf) : .bareLineFeed(lf)
     }
 
-    // MARK: Data
-
-    private mutating func readData(_ input: Span<UInt8>) -> (consumed: Int, step: Step?) {
-        var content: [UInt8] = []
-        let piece = input.extracting(0..<min(input.count, ServerSession.dataPiece))
-        let (count, isAtEnd) = decoder.decode(piece, into: &content)
-        dataSize += content.count
-        if dataSize > configuration.maximumSize, !isTooLarge {
-            isTooLarge = true
-            return isAtEnd ? (count, endData(content)) : (count, .abandonData)
+    /// Reads one line, or as much of an endless one as is there: that never grows memory.
+    private mutating func readLine(_ input: Span<UInt8>) -> (consumed: Int, step: Step?) {
+        var limit = ServerSession.lineLimit
+        if case .awaitingResponse = phase { limit = ServerSession.responseLimit }
+        guard let end = lineEnd(input) else {
+            if clientName == nil, input.count >= 3, input[0] == 0x16, input[1] == 0x03 {
+                end(with: Reply(554, "5.5.1", "\(hostName): TLS begins with STARTTLS on this port"))
+                return (input.count, .close)
+            }
+            guard input.count > limit || (skip != .none && !input.isEmpty) else { return (0, nil) }
+            if skip == .none { skip = .overlong }
+            // A CR may belong to the line's end.
+            return (input.count - (input[input.count - 1] == ASCII.cr ? 1 : 0), nil)
         }
-        if isTooLarge { content = [] }
-        if isAtEnd {
-            return (count, endData(content))
+        switch end {
+        case .bareLineFeed(let place):
+            // What follows up to CRLF still belongs to this line, so that it cannot be a command of its own.
+            let wasOverlong = skip == .overlong
+            skip = wasOverlong ? .overlong : .afterBareLineFeed
+            return (place + 1, wasOverlong ? nil : mistake(.bareLineEnd))
+        case .crlf(let place):
+            let wasSkipping = skip
+            skip = .none
+            if wasSkipping == .afterBareLineFeed { return (place + 1, nil) }
+            if wasSkipping == .overlong || place > limit { return (place + 1, tooLong()) }
+            let line = input.array(0..<(place - 1))
+            if case .awaitingResponse = phase {
+                return (place + 1, ask(.authenticating, .authenticationResponse(line)))
+            }
+            return (place + 1, inspect(line))
         }
-        return (count, content.isEmpty ? (count < input.count ? .data([]) : nil) : .data(content))
     }
 
-    private mutating func endData(_ content: [UInt8]) -> Step {
-        phase = .answeringData
-        if isTooLarge {
-            answerData(Reply(552, "5.3.4", "the message is larger than \(configuration.maximumSize) bytes"))
-            return .abandonData
-        }
-        if decoder.hasBareCR {
-            answerData(Reply(550, "5.6.0", "a CR without LF is not allowed (RFC 5321 2.3.8)"))
-            return .abandonData
-        }
-        lastPiece = content
-        return .endData
+    private mutating func tooLong() -> Step? {
+        phase = .command
+        return mistake(.lineTooLong)
     }
 
-    /// The content that came in the last piece, right before the end. Taken once, at `endData`.
-    package mutating func takeLastPiece() -> [UInt8] {
-        defer { lastPiece = nil }
-        return lastPiece ?? []
+    private mutating func inspect(_ line: [UInt8]) -> Step? {
+        if line.contains(where: { $0 == ASCII.cr || $0 == ASCII.nul }) { return mistake(.bareLineEnd) }
+        guard configuration.inspectsCommands else { return command(line) }
+        phase = .inspecting(line)
+        let (verb, argument) = ServerSession.split(line)
+        return .inspect(verb: verb, argument: argument.text)
+    }
+
+    /// Verb in upper case and argument of a command; spaces at its end are tolerated.
+    static func split(_ line: [UInt8]) -> (verb: String, argument: [UInt8]) {
+        let trimmed = line[..<(line.lastIndex { !$0.isSpaceOrTab }.map { $0 + 1 } ?? 0)]
+        let verbEnd = trimmed.firstIndex { $0 == ASCII.space } ?? trimmed.endIndex
+        return (
+            trimmed[..<verbEnd].map(\.asciiUppercased).text, Array(trimmed[verbEnd...].drop { $0.isSpaceOrTab })
+        )
     }
 
     // MARK: What the commands use
 
     var hostName: String { configuration.hostName }
     var maximumSize: Int { configuration.maximumSize }
-    var maximumRecipients: Int { configuration.maximumRecipients }
-    var offersTLS: Bool { configuration.offersTLS }
-    var requiresTLS: Bool { configuration.requiresTLS }
     var isInTransaction: Bool { envelope != nil }
     var recipientCount: Int { envelope?.recipients.count ?? 0 }
+    var mechanisms: [String] { isTLS ? configuration.mechanismsOverTLS : configuration.mechanisms }
 
     mutating func say(_ reply: Reply) { output += reply.bytes }
 
@@ -235,6 +314,13 @@ package struct ServerSession: Sendable {
         mistakes = 0
         say(reply)
         return nil
+    }
+
+    /// A step that will be answered.
+    mutating func ask(_ phase: Phase, _ step: Step) -> Step {
+        mistakes = 0
+        self.phase = phase
+        return step
     }
 
     /// An answer to one that did not; after many in a row the session ends.
@@ -247,28 +333,17 @@ package struct ServerSession: Sendable {
         return .close
     }
 
-    mutating func greeted(_ name: String, extended: Bool) {
+    mutating func greeted(_ name: String, extended: Bool) -> Step? {
         clientName = name
         isExtended = extended
+        return reset()
+    }
+
+    /// Forgets the transaction; a message that was on its way by BDAT is dropped.
+    mutating func reset() -> Step? {
         envelope = nil
-    }
-
-    mutating func reset() { envelope = nil }
-    mutating func begin(_ envelope: Envelope) { self.envelope = envelope }
-
-    mutating func check(_ path: Path) -> Step {
-        phase = .checkingRecipient(path)
-        return .checkRecipient(path)
-    }
-
-    mutating func beginData() -> Step? {
-        guard let envelope else { return mistake(.badSequence) }
-        mistakes = 0
-        phase = .data
-        decoder = DataDecoder()
-        dataSize = 0
-        isTooLarge = false
-        say(Reply(354, nil, "end data with <CRLF>.<CRLF>"))
-        return .beginData(envelope)
+        let wasIncoming = incoming != nil
+        incoming = nil
+        return wasIncoming ? .abandonData : nil
     }
 }
