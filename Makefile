@@ -8,7 +8,7 @@ DOC    := .build/documentation
 bindir := $(DESTDIR)$(PREFIX)/bin
 mandir := $(DESTDIR)$(PREFIX)/share/man/man1
 
-.PHONY: all try test lint format bench documentation install uninstall clean
+.PHONY: all try test lint format bench fuzz documentation install uninstall clean
 
 all:
 	$(RELEASE)
@@ -29,6 +29,13 @@ format:
 
 bench: all
 	Benchmarks/run $(BIN)
+
+# make fuzz [TARGETS="message mbox"] [SECONDS=60]: each parser under libFuzzer and the address sanitizer, from its seeds.
+FUZZ    := .build-fuzz
+SECONDS ?= 30
+fuzz:
+	FACTEUR_FUZZ=1 $(SWIFT) build --scratch-path $(FUZZ) --sanitize fuzzer --sanitize address --product fuzz
+	Tests/Fuzzer/run $(FUZZ)/debug/fuzz $(SECONDS) $(TARGETS)
 
 documentation: all
 	mkdir -p $(DOC)

@@ -37,6 +37,16 @@ func tests(_ name: String, _ dependencies: String..., resources: [Resource] = []
 
 let tools = ["mx", "smtp-send", "smtp-serve", "pop3d", "mboxconv", "mailparse", "spamscore"]
 
+// libFuzzer brings its own main function, so that this target builds with `--sanitize fuzzer` only (`make fuzz`).
+let fuzzer: [Target] =
+    Context.environment["FACTEUR_FUZZ"] == nil
+    ? []
+    : [
+        .executableTarget(
+            name: "fuzz", dependencies: ["FuzzTargets"], path: "Tests/Fuzzer",
+            swiftSettings: settings + [.unsafeFlags(["-parse-as-library"])])
+    ]
+
 let package = Package(
     name: "facteur",
     products: tools.map { .executable(name: $0, targets: [$0]) },
@@ -85,6 +95,16 @@ let package = Package(
 
         // tests
         .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "FuzzTargets",
+            dependencies: [
+                "Bytes", "Unix", "MessageFormat", "Mailboxes", "DNS", "SMTP", "POP3", "Accounts", "SpamRules",
+            ],
+            path: "Tests/FuzzTargets", swiftSettings: settings),
+        .testTarget(
+            name: "FuzzTests", dependencies: ["TestSupport", "FuzzTargets"], path: "Tests/FuzzTests",
+            exclude: ["Seeds"],
+            swiftSettings: settings),
         tests("Bytes", "Bytes"),
         tests("Unix", "Bytes", "Unix"),
         tests("OpenSSL", "Bytes", "OpenSSL"),
@@ -108,6 +128,6 @@ let package = Package(
         .testTarget(
             name: "PeerTests", dependencies: (["TestSupport"] + tools).map { .byName(name: $0) },
             path: "Tests/PeerTests", swiftSettings: settings),
-    ],
+    ] + fuzzer,
     swiftLanguageModes: [.v6]
 )

@@ -1,0 +1,72 @@
+import Bytes
+import POP3
+import SMTP
+
+extension FuzzTarget {
+    static let protocols = [
+        FuzzTarget("smtp-server") { bytes in
+            var session = ServerSession(.init(hostName: "mx.example", maximumSize: 1_000, offersTLS: true))
+            session.greet()
+            var place = 0
+            while place < bytes.count {
+                let (consumed, step) = session.next(bytes.span.extracting(place..<bytes.count))
+                place += consumed
+                require(place <= bytes.count, "a session takes no more than it is given")
+                require(session.takeOutput().count < 1 << 20, "answers stay small")
+                switch step {
+                case .checkRecipient: session.answerRecipient(nil)
+                case .endData:
+                    _ = session.takeLastPiece()
+                    session.answerData(Reply(250, "2.0.0", "stored"))
+                case .startTLS: session.tlsStarted()
+                case .beginData, .data, .abandonData: break
+                default: return
+                }
+            }
+        },
+        FuzzTarget("smtp-client") { bytes in
+            var session = ClientSession(ClientConfiguration(heloName: "me.example"))
+            var hasMessage = false
+            session.receive(bytes.span)
+            for _ in 0..<1_000 {
+                switch session.next() {
+                case .receive: session.connectionLost("was closed")
+                case .startTLS: session.tlsStarted()
+                case .sendMessage: session.messageSent()
+                case .ready:
+                    guard !hasMessage else {
+                        session.quit()
+                        break
+                    }
+                    hasMessage = true
+                    session.begin(
+                        ClientTransaction(
+                            reversePath: "a@example.org", recipients: ["b@example.org"],
+                            survey: ClientMessageSurvey(Array("x\r\n".utf8).span)))
+                    session.receive(bytes.span)
+                case .close: return
+                default: break
+                }
+            }
+        },
+        FuzzTarget("pop3-server") { bytes in
+            var session = POP3Session(.init(offersTLS: true, timestamp: "<1@x>"))
+            session.greet()
+            var place = 0
+            while place < bytes.count {
+                let (consumed, step) = session.next(bytes.span.extracting(place..<bytes.count))
+                place += consumed
+                require(place <= bytes.count, "a session takes no more than it is given")
+                _ = session.takeOutput()
+                switch step {
+                case .login:
+                    session.answerLogin(.success([MaildropMessage(octets: 3, uniqueID: "a")]))
+                case .retrieve(let index, let lines): session.beginMessage(index, bodyLines: lines, isThere: true)
+                case .startTLS: session.tlsStarted()
+                default: return
+                }
+            }
+        },
+        FuzzTarget("smtp-path") { bytes in _ = Path(mailbox: bytes.text) },
+    ]
+}
