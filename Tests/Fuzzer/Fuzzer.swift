@@ -5,7 +5,7 @@ import Glibc
 private let target: FuzzTarget = {
     let name = getenv("FUZZ_TARGET").map { String(cString: $0) } ?? ""
     guard let target = FuzzTarget.named(name) else {
-        fputs("FUZZ_TARGET is one of: \(FuzzTarget.all.map(\.name).joined(separator: " "))\n", stderr)
+        print("FUZZ_TARGET is one of:", FuzzTarget.all.map(\.name).joined(separator: " "))
         exit(64)
     }
     return target
