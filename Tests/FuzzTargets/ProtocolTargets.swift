@@ -5,24 +5,7 @@ import SMTP
 extension FuzzTarget {
     static let protocols = [
         FuzzTarget("smtp-server") { bytes in
-            var session = ServerSession(.init(hostName: "mx.example", maximumSize: 1_000, offersTLS: true))
-            session.greet()
-            var place = 0
-            while place < bytes.count {
-                let (consumed, step) = session.next(bytes.span.extracting(place..<bytes.count))
-                place += consumed
-                require(place <= bytes.count, "a session takes no more than it is given")
-                require(session.takeOutput().count < 1 << 20, "answers stay small")
-                switch step {
-                case .checkRecipient: session.answerRecipient(nil)
-                case .endData:
-                    _ = session.takeLastPiece()
-                    session.answerData(Reply(250, "2.0.0", "stored"))
-                case .startTLS: session.tlsStarted()
-                case .beginData, .data, .abandonData: break
-                default: return
-                }
-            }
+            for isLMTP in [false, true] { serve(bytes, isLMTP: isLMTP) }
         },
         FuzzTarget("smtp-client") { bytes in
             var session = ClientSession(ClientConfiguration(heloName: "me.example"))
@@ -69,4 +52,37 @@ extension FuzzTarget {
         },
         FuzzTarget("smtp-path") { bytes in _ = Path(mailbox: bytes.text) },
     ]
+
+    /// Feeds a server session everything; every request of it is granted.
+    private static func serve(_ bytes: [UInt8], isLMTP: Bool) {
+        var configuration = ServerSession.Configuration(hostName: "mx.example")
+        configuration.isLMTP = isLMTP
+        configuration.maximumSize = 1_000
+        configuration.offersTLS = true
+        configuration.mechanisms = ["PLAIN", "LOGIN"]
+        var session = ServerSession(configuration)
+        session.greet()
+        var recipients = 0
+        var place = 0
+        while true {
+            let (consumed, step) = session.next(bytes.span.extracting(place..<bytes.count))
+            place += consumed
+            require(place <= bytes.count, "a session takes no more than it is given")
+            require(session.takeOutput().count < 1 << 20, "answers stay small")
+            switch step {
+            case .inspect: session.proceed()
+            case .checkSender: session.answerSender(nil)
+            case .checkRecipient: session.answerRecipient(nil)
+            case .verify, .expand, .flushQueue: session.answerCommand(Reply(252, "2.0.0", "perhaps"))
+            case .authenticate, .authenticationResponse: session.challenge("")
+            case .beginData(let envelope): recipients = envelope.recipients.count
+            case .data, .abandonData: break
+            case .endData:
+                _ = session.takeLastPiece()
+                session.answerData(Array(repeating: Reply(250, "2.0.0", "stored"), count: recipients))
+            case .startTLS: session.tlsStarted()
+            case .needInput, .close: return
+            }
+        }
+    }
 }
