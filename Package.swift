@@ -68,7 +68,8 @@ let package = Package(
         // mail services
         shared("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP"),
         shared("Accounts", "Bytes", "Unix", "OpenSSL"),
-        shared("SenderAuthentication", "Bytes", "Unix", "Network", "OpenSSL", "MessageFormat", "DNS"),
+        shared(
+            "SenderAuthentication", "Bytes", "Unix", "Network", "OpenSSL", "CommandLineTool", "MessageFormat", "DNS"),
         shared("SpamRules", "Bytes", "Unix", "OpenSSL", "MessageFormat"),
 
         // protocols

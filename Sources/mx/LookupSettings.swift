@@ -23,7 +23,7 @@ struct LookupSettings: Sendable {
         if names.contains("-") {
             throw ToolFailure(.usage, "-: names come from standard input or from the command line, not both")
         }
-        if arguments.operands.isEmpty, Terminal.isTerminal(0) {
+        if arguments.operands.isEmpty, !arguments.isGiven(MXOptions.spfTest), Terminal.isTerminal(0) {
             throw ToolFailure(.usage, "no domain given: --help shows the usage")
         }
         let configuration = try LookupSettings.configuration(arguments)
@@ -91,6 +91,13 @@ struct LookupSettings: Sendable {
 
     /// The lookups of a run that began at `start`.
     func makeLookups(since start: ContinuousClock.Instant) -> Lookups {
+        Lookups(
+            resolver: makeResolver(since: start), withAddresses: withAddresses,
+            searchList: completes ? configuration : nil, window: window)
+    }
+
+    /// The resolver of a run that began at `start`.
+    func makeResolver(since start: ContinuousClock.Instant) -> Resolver {
         var trace: (@Sendable (QueryTrace) -> Void)?
         if traces {
             trace = { query in
@@ -101,10 +108,7 @@ struct LookupSettings: Sendable {
                         + "\(query.result)\(details)")
             }
         }
-        let resolver = Resolver(
+        return Resolver(
             source, hosts: hosts, families: families, deadline: deadline.map { start + $0 }, trace: trace)
-        return Lookups(
-            resolver: resolver, withAddresses: withAddresses, searchList: completes ? configuration : nil,
-            window: window)
     }
 }

@@ -44,6 +44,17 @@ enum MX: Tool {
                 nodata, tempfail or null), findings (a list of id, verdict: error, warning or unknown, subject, text).
                 """),
             .init(
+                "SPF",
+                """
+                --spf-test IP checks one client against the SPF policy of --mail-from, or of --helo for the null sender, \
+                or of DOMAIN, and shows how every term was decided (RFC 7208). The exit code is 0 for pass, neutral and \
+                none, 1 for fail, softfail and permerror, 75 for temperror. With --json: spf (result, domain, identity, \
+                mechanism, record, explanation, lookups, void, problem, trace).
+
+                --spf-test - reads lines of a client, a sender (<> for none) and a HELO name, and answers each with a \
+                line of JSON, in order.
+                """),
+            .init(
                 "Template",
                 """
                 In the TEMPLATE of --format these stand for themselves: {domain} {ascii} {status} {ttl} {secure} \
@@ -72,6 +83,7 @@ enum MX: Tool {
             .init("The hosts of a domain", "mx example.org"),
             .init("The best host only, for a script", "mx --short --first example.org"),
             .init("Many domains at a time", "mx --json - <domains"),
+            .init("May this client send for that sender", "mx --spf-test 192.0.2.7 --mail-from a@example.org"),
             .init("Without a network", "mx --dns Examples/zone example.net"),
         ],
         exitCodes: [
@@ -88,6 +100,7 @@ enum MX: Tool {
 
     static func run(_ arguments: Arguments) throws -> ExitCode {
         if let id = arguments[MXOptions.explain] { return try Finding.explain(id) }
+        if let client = arguments[MXOptions.spfTest] { return try SPFTest(arguments).run(client) }
         let settings = try LookupSettings(arguments)
         let report = try Report(arguments, isBatch: settings.readsInput, isSeveral: settings.names.count > 1)
         let start = ContinuousClock.now

@@ -46,6 +46,13 @@ enum MXOptions {
     static let deadline: Option<Duration?> = .duration(
         "deadline", "S", "the longest time for the whole run; names left over fail for now", group: lookup)
 
+    private static let sender = "Sender"
+    static let spfTest = Option.text(
+        "spf-test", "IP|-", "may IP send mail for the sender? - reads lines 'IP MAILFROM HELO'", group: sender)
+    static let mailFrom = Option.text(
+        "mail-from", "A", "the sender of the envelope; empty is the null one", group: sender)
+    static let helo = Option.text("helo", "NAME", "the name given with HELO", group: sender)
+
     static let all: [AnyOption] = [
         AnyOption(short), AnyOption(addresses), AnyOption(json), AnyOption(format), AnyOption(first),
         AnyOption(shuffle), AnyOption(explain), AnyOption(color), AnyOption(time), AnyOption(verbose),
@@ -54,5 +61,6 @@ enum MXOptions {
         AnyOption(mixedCase), AnyOption(timeout), AnyOption(tries), AnyOption(trace),
         AnyOption(ipv4), AnyOption(ipv6), AnyOption(search), AnyOption(noHosts), AnyOption(window),
         AnyOption(deadline),
+        AnyOption(spfTest), AnyOption(mailFrom), AnyOption(helo),
     ]
 }
