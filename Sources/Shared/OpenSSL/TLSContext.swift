@@ -1,4 +1,6 @@
 import Bytes
+import Glibc
+import Unix
 
 /// What TLS connections of one kind share: certificate, key, authorities, and whether the peer is verified.
 package final class TLSContext: Sendable {
@@ -27,7 +29,7 @@ package final class TLSContext: Sendable {
         try self.init(library, library.clientMethod(), mustVerify: verifying)
         if let authorities {
             guard library.loadAuthorities(context, authorities, nil) == 1 else {
-                throw OpenSSLError("\(authorities): \(library.crypto.takeErrorReason())")
+                throw refusal(of: authorities, "certificate")
             }
         } else {
             _ = library.defaultAuthorities(context)
@@ -52,14 +54,24 @@ package final class TLSContext: Sendable {
 
     private func use(certificateChain: String, key: String) throws(OpenSSLError) {
         guard library.useChainFile(context, certificateChain) == 1 else {
-            throw OpenSSLError("\(certificateChain): \(library.crypto.takeErrorReason())")
+            throw refusal(of: certificateChain, "certificate")
         }
         // 1 is PEM.
         guard library.useKeyFile(context, key, 1) == 1 else {
-            throw OpenSSLError("\(key): \(library.crypto.takeErrorReason())")
+            throw refusal(of: key, "private key")
         }
         guard library.checkKey(context) == 1 else {
             throw OpenSSLError("\(key): is not the key of \(certificateChain)")
         }
+    }
+
+    /// Why a PEM file cannot be used: what the system says of it, else OpenSSL's reason.
+    private func refusal(of path: String, _ content: String) -> OpenSSLError {
+        let reason = library.crypto.takeErrorReason()
+        if access(path, R_OK) != 0 {
+            return OpenSSLError("\(path): cannot be read: \(String(cString: strerror(errno)))")
+        }
+        if Files.isDirectory(path) { return OpenSSLError("\(path): is a directory: name a file with a \(content)") }
+        return OpenSSLError("\(path): holds no \(content) in PEM form (\(reason))")
     }
 }
