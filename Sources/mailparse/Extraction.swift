@@ -5,7 +5,7 @@ import MessageFormat
 import Unix
 
 /// Writes parts into a directory under safe names, never over anything, never through a link.
-struct Extraction {
+struct Extraction: Sendable {
     private let directory: String
     private let only: String?
     private let terminator: UInt8

@@ -1,6 +1,6 @@
 import Bytes
 import CommandLineTool
-import Glibc
+import Mailboxes
 import MessageFormat
 import OpenSSL
 import Unix
@@ -21,7 +21,8 @@ enum Mailparse: Tool {
             every defect with its place.
 
             A file that begins with a `From ' line and holds more than one message is an mbox; so is standard input that \
-            begins with one. Without operands, standard input is read.
+            begins with one. What begins as an SMTP session does (EHLO, MAIL FROM) is batch SMTP. Without operands, \
+            standard input is read.
             """,
         options: MailparseOptions.all,
         sections: [
@@ -40,18 +41,30 @@ enum Mailparse: Tool {
                 the start of the message; sizes and digests are those of the transfer-decoded content.
 
                 What is no message gives an object with file, index and error.
-                """)
+                """),
+            ToolDescription.Section(
+                "Selection",
+                """
+                --where takes terms joined by and, or, not and parentheses. FIELD~REGEX and FIELD!~REGEX: a decoded \
+                header field and a Perl regular expression, the case of letters aside; FIELD:WORDS contains them, \
+                FIELD=WORDS is all of it. text and filename stand for the readable text and the names of parts. \
+                size and date take < <= = != >= >; sizes may end with K, M or G; a date is 2020, 2020-01, 2020-01-31 or \
+                2020-01-31T12:30, in UTC. has:attachment, has:html, has:text, has:FIELD; type:image/*; flag:S. Values \
+                with spaces stand in quotes.
+                """),
         ],
         examples: [
             ToolDescription.Example("The subjects of a mailbox", "mailparse -h subject archive.mbox"),
             ToolDescription.Example("The structure of a message", "mailparse --tree message.eml"),
             ToolDescription.Example("All PDF files of a Maildir", "mailparse -x pdfs --only '*.pdf' ~/Maildir"),
             ToolDescription.Example(
+                "Search", "mailparse --where 'subject~invoice and size>1M and has:attachment' mbox"),
+            ToolDescription.Example(
                 "Who sent how much", "mailparse --json=headers mbox | jq -r '.from[].address' | sort | uniq -c"),
         ],
         exitCodes: [
             (.ok, "done, however broken the messages are"),
-            (.negative, "nothing matched (-h, --part, --html, -x), or a finding with --strict"),
+            (.negative, "nothing matched (--where, -h, --part, --html, -x), or a finding with --strict"),
             (.usage, "wrong usage"),
             (.dataError, "an input cannot be a message: empty, or binary without a header"),
             (.noInput, "an input cannot be read"),
@@ -68,12 +81,27 @@ enum Mailparse: Tool {
         if arguments.isGiven(options.only), !arguments.isGiven(options.extract) {
             throw ToolFailure(.usage, "--only: only with --extract")
         }
-        let run = MailparseRun(arguments)
-        let input = MessageInput(isMbox: arguments[options.mbox])
-        for name in try names(arguments) {
-            _ = try input.read(name, run)
+        let views = try Views(arguments)
+        var input = MessageInput(try names(arguments))
+        input.isMbox = arguments[options.mbox]
+        input.only = arguments[options.message]
+        input.headersSuffice = views.headersSuffice
+        let extraction = arguments[options.extract].map { directory in
+            Extraction(
+                directory: directory, only: arguments[options.only],
+                terminator: arguments[options.nul] ? ASCII.nul : ASCII.lf)
         }
-        return run.finish()
+        let text = ViewText(raw: arguments[options.raw], palette: Palette(arguments[options.color]))
+        let lines = BlankLines(views, Output.standard)
+        // Files are extracted by one worker, so that names are given in the order of the messages.
+        let runs = try input.read(jobs: extraction == nil ? arguments[options.jobs] : 1, write: lines.write) {
+            MailparseRun(views, text, extraction, Output(to: $0.write))
+        }
+        let outcome = Outcome(runs.map(\.outcome))
+        if views.count { Output.standard.writeLine(String(outcome.count)) }
+        return outcome.exitCode(
+            views, isStrict: arguments[options.strict],
+            wantsOne: arguments.isGiven(options.message) || views.selection != nil)
     }
 
     /// The operands, and the names in a list.
@@ -83,13 +111,11 @@ enum Mailparse: Tool {
             (arguments[MailparseOptions.files], ASCII.lf), (arguments[MailparseOptions.files0], ASCII.nul),
         ]
         for case (let list?, let separator) in lists {
-            let bytes: [UInt8]
             do throws(SystemError) {
-                bytes = try list == "-" ? FileDescriptor(owning: dup(0)).readAll() : Files.read(list)
+                names += try InputNames.list(list, separator: separator)
             } catch {
                 throw ToolFailure(.noInput, "\(TerminalText.escape(list)): cannot be read: \(error.reason)")
             }
-            names += bytes.split(separator: separator).map { $0.text }
         }
         let hasList = arguments.isGiven(MailparseOptions.files) || arguments.isGiven(MailparseOptions.files0)
         return names.isEmpty && !hasList ? ["-"] : names

@@ -1,5 +1,6 @@
 import CommandLineTool
 import MessageFormat
+import Unix
 
 /// The options of mailparse, each declared once.
 enum MailparseOptions {
@@ -36,12 +37,17 @@ enum MailparseOptions {
     static let mbox = Option.flag("mbox", "every input is an mbox, whatever it looks like", group: inputs)
     static let message = Option.integer(
         "message", "N", in: 0...Int.max, "only message N of each file or stream, from 0", group: inputs)
+    static let selection = Option.text(
+        "where", "EXPRESSION", "only messages like 'subject~invoice and size>1M and has:attachment'", group: inputs)
     static let files = Option.text(
         "files", "LIST", "read the names of the files from LIST, one a line; - is standard input",
         group: inputs, completion: .file)
     static let files0 = Option.text(
         "files0", "LIST", "the same with names that end with NUL", group: inputs, completion: .file)
 
+    static let jobs = Option.integer(
+        "jobs", short: "j", "N", in: 1...256, default: WorkerThreads.processors,
+        "how many messages are worked at at a time (as many as there are processors)", group: details)
     static let withFile = Option.flag("with-file", "put the name of the file before each line of -h", group: details)
     static let digest = Option.choice(
         "digest", ["sha256", "none"], default: "sha256", "the digest of each part in --json (sha256)", group: details)
@@ -57,7 +63,8 @@ enum MailparseOptions {
         AnyOption(headers), AnyOption(header), AnyOption(tree), AnyOption(text), AnyOption(html), AnyOption(part),
         AnyOption(rawPart), AnyOption(hops), AnyOption(auth), AnyOption(findings), AnyOption(strict), AnyOption(json),
         AnyOption(count), AnyOption(addresses), AnyOption(extract), AnyOption(only), AnyOption(nul), AnyOption(mbox),
-        AnyOption(message), AnyOption(files), AnyOption(files0), AnyOption(withFile), AnyOption(digest),
+        AnyOption(message), AnyOption(selection),
+        AnyOption(files), AnyOption(files0), AnyOption(jobs), AnyOption(withFile), AnyOption(digest),
         AnyOption(textLimit), AnyOption(color), AnyOption(raw), AnyOption(quiet), AnyOption(verbose),
     ]
 }

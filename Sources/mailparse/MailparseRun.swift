@@ -1,60 +1,86 @@
 import Bytes
 import CommandLineTool
+import Mailboxes
 import MessageFormat
 import OpenSSL
+import Synchronization
 
-/// One run over all inputs: shows each message in the views that were asked for, and keeps the outcome.
-final class MailparseRun: MessageVisitor {
-    private let arguments: Arguments
-    private let output = Output.standard
-    private let text: ViewText
-    private let isQuiet: Bool
-    private var hadUnreadable = false
-    private var hadNoMessage = false
-    /// Something was asked for by name, and whether it was found.
-    private var found = false
-    private var hadFindings = false
-    private var count = 0
-    private var needsBlankLine = false
-    private var extraction: Extraction?
+/// What came of a run, or of one worker's share of it.
+struct Outcome: Sendable {
+    var hadUnreadable = false
+    var hadNoMessage = false
+    /// Something that was asked for by name is there.
+    var found = false
+    var hadFindings = false
+    var count = 0
 
-    init(_ arguments: Arguments) {
-        self.arguments = arguments
-        text = ViewText(raw: arguments[MailparseOptions.raw], palette: Palette(arguments[MailparseOptions.color]))
-        isQuiet = arguments[MailparseOptions.quiet]
-        if let directory = arguments[MailparseOptions.extract] {
-            extraction = Extraction(
-                directory: directory, only: arguments[MailparseOptions.only],
-                terminator: arguments[MailparseOptions.nul] ? ASCII.nul : ASCII.lf)
+    init() {}
+
+    init(_ shares: [Outcome]) {
+        for share in shares {
+            hadUnreadable = hadUnreadable || share.hadUnreadable
+            hadNoMessage = hadNoMessage || share.hadNoMessage
+            found = found || share.found
+            hadFindings = hadFindings || share.hadFindings
+            count += share.count
         }
     }
 
-    private var message: Int? { arguments[MailparseOptions.message] }
-    private var isJSON: Bool { arguments[MailparseOptions.json] != nil }
+    /// How the run ends. `isStrict`: findings are a negative answer; `wantsOne`: so is no message at all.
+    func exitCode(_ views: Views, isStrict: Bool, wantsOne: Bool) -> ExitCode {
+        if hadUnreadable { return .noInput }
+        if hadNoMessage { return .dataError }
+        if wantsOne, count == 0 { return .negative }
+        if isStrict, hadFindings { return .negative }
+        return views.asksByName && !found ? .negative : .ok
+    }
+}
+
+/// Shows each message of one worker's share in the views that were asked for, and keeps the outcome.
+final class MailparseRun: MessageVisitor, Sendable {
+    private let views: Views
+    private let output: Output
+    private let text: ViewText
+    private let extraction: Extraction?
+    private let state = Mutex(Outcome())
+    private let selection: Mutex<Selection?>
+
+    var outcome: Outcome { state.withLock { $0 } }
+
+    init(_ views: Views, _ text: ViewText, _ extraction: Extraction?, _ output: Output) {
+        self.views = views
+        self.text = text
+        self.extraction = extraction
+        self.output = output
+        // Parsed for each worker anew: a compiled expression is not for two threads.
+        selection = Mutex(views.selection.flatMap { try? Selection($0) })
+    }
 
     // MARK: Messages
 
     func visit(_ input: InputMessage, _ bytes: Span<UInt8>) throws -> Bool {
-        if let message, input.index != message { return input.index < message }
-        count += 1
-        if arguments[MailparseOptions.verbose], !isQuiet {
+        let isWanted = selection.withLock { $0?.matches(bytes, size: input.size, flags: input.flags) ?? true }
+        if !isWanted { return true }
+        state.withLock { $0.count += 1 }
+        if views.isVerbose {
             Diagnostics.say(
-                "\(TerminalText.escape(input.file)): message \(input.index): \(bytes.count) bytes"
+                "\(TerminalText.escape(input.file)): message \(input.index): \(input.size) bytes"
                     + (input.envelope == nil ? "" : ", after an mbox line"))
         }
-        if arguments[MailparseOptions.count] { return true }
-        if let kind = arguments[MailparseOptions.json] {
-            try writeJSON(input, bytes, headerOnly: kind == "headers")
+        if views.count { return true }
+        if let kind = views.json {
+            try writeJSON(input, bytes, headerOnly: kind == .headers)
         } else {
             try writeViews(input, bytes)
         }
-        return message == nil
+        return true
     }
+
+    func endStretch() { output.flush() }
 
     private func writeJSON(_ input: InputMessage, _ bytes: Span<UInt8>, headerOnly: Bool) throws {
         let json = MessageJSON(
-            headerOnly: headerOnly, digests: arguments[MailparseOptions.digest] == "sha256",
-            partTexts: arguments[MailparseOptions.text], textLimit: arguments[MailparseOptions.textLimit])
+            headerOnly: headerOnly, digests: views.digests, partTexts: views.text, textLimit: views.textLimit)
         do throws(OpenSSLError) {
             try json.write(ParsedMessage(input, bytes, headerOnly: headerOnly), bytes, to: output)
         } catch {
@@ -63,61 +89,48 @@ final class MailparseRun: MessageVisitor {
     }
 
     private func writeViews(_ input: InputMessage, _ bytes: Span<UInt8>) throws {
-        let options = MailparseOptions.self
-        let named = arguments[options.header]
-        let needsBody =
-            [options.tree, options.text, options.html, options.findings].contains { arguments[$0] }
-            || arguments.isGiven(options.part) || arguments.isGiven(options.rawPart) || extraction != nil
-        let headerViews = [options.headers, options.hops, options.auth, options.addresses].contains { arguments[$0] }
-        let hasView = needsBody || headerViews || !named.isEmpty
-        let message = ParsedMessage(input, bytes, headerOnly: hasView && !needsBody)
-        if !hasView {
+        let message = ParsedMessage(input, bytes, headerOnly: views.isHeaderOnly)
+        if views.isDefault {
             separate()
-            MessageView(text).write(message, bytes, limit: arguments[options.textLimit], to: output)
+            MessageView(text).write(message, bytes, limit: views.textLimit, to: output)
             return
         }
-        if arguments[options.headers] {
+        if views.headers {
             separate()
             HeaderViews(text).writeAll(message, to: output)
         }
-        if !named.isEmpty {
-            let file = arguments[options.withFile] ? input.file : nil
-            if HeaderViews(text).write(named, message, file: file, to: output) { found = true }
+        if !views.named.isEmpty {
+            let file = views.withFile ? input.file : nil
+            if HeaderViews(text).write(views.named, message, file: file, to: output) { noteFound() }
         }
-        if arguments[options.addresses] { HeaderViews(text).writeAddresses(message, to: output) }
-        if arguments[options.tree] {
+        if views.addresses { HeaderViews(text).writeAddresses(message, to: output) }
+        if views.tree {
             separate()
             TreeView(text).write(message, bytes, to: output)
         }
-        try writeContent(message, bytes)
-        if arguments[options.hops] || arguments[options.auth] {
+        writeContent(message, bytes)
+        if views.hops || views.auth {
             separate()
             let view = HopsView(text)
-            if arguments[options.hops] { view.writeHops(message, to: output) }
-            if arguments[options.auth] { view.writeAuthentication(message, to: output) }
+            if views.hops { view.writeHops(message, to: output) }
+            if views.auth { view.writeAuthentication(message, to: output) }
         }
-        if arguments[options.findings] { writeFindings(message, bytes) }
-        if try extraction?.run(message, bytes, to: output) ?? false { found = true }
+        if views.findings { writeFindings(message, bytes) }
+        if try extraction?.run(message, bytes, to: output) ?? false { noteFound() }
     }
 
-    private func writeContent(_ message: ParsedMessage, _ bytes: Span<UInt8>) throws {
+    private func writeContent(_ message: ParsedMessage, _ bytes: Span<UInt8>) {
         let content = ContentViews(text)
-        if arguments[MailparseOptions.text] {
-            content.writeText(message, bytes, limit: arguments[MailparseOptions.textLimit], to: output)
-        }
-        if arguments[MailparseOptions.html], content.writeHTML(message, bytes, to: output) { found = true }
-        if let path = arguments[MailparseOptions.part], content.writePart(path, message, bytes, to: output) {
-            found = true
-        }
-        if let path = arguments[MailparseOptions.rawPart], content.writeRawPart(path, message, bytes, to: output) {
-            found = true
-        }
+        if views.text { content.writeText(message, bytes, limit: views.textLimit, to: output) }
+        if views.html, content.writeHTML(message, bytes, to: output) { noteFound() }
+        if let path = views.part, content.writePart(path, message, bytes, to: output) { noteFound() }
+        if let path = views.rawPart, content.writeRawPart(path, message, bytes, to: output) { noteFound() }
     }
 
     private func writeFindings(_ message: ParsedMessage, _ bytes: Span<UInt8>) {
         guard let contents = try? message.contents(bytes, digests: false, texts: false) else { return }
         for finding in message.findings(bytes, contents) {
-            hadFindings = true
+            state.withLock { $0.hadFindings = true }
             let place = finding.isOuterHeader ? "header" : message.structure.path(of: finding.part)
             let detail = finding.detail.isEmpty ? "" : ": \(finding.detail)"
             output.writeLine(
@@ -127,42 +140,38 @@ final class MailparseRun: MessageVisitor {
         }
     }
 
-    /// A blank line between what is shown of two messages.
-    private func separate() {
-        if needsBlankLine { output.writeLine("") }
-        needsBlankLine = true
-    }
+    /// A blank line before what is shown; `BlankLines` takes the first of all away.
+    private func separate() { output.writeLine("") }
 
-    // MARK: Outcome
+    private func noteFound() { state.withLock { $0.found = true } }
 
     func report(_ problem: InputProblem) {
-        if problem.exitCode == .noInput {
-            hadUnreadable = true
-        } else {
-            if let message, message != problem.index { return }
-            hadNoMessage = true
-            if isJSON {
+        switch problem.kind {
+        case .unreadable: state.withLock { $0.hadUnreadable = true }
+        case .notMessage:
+            state.withLock { $0.hadNoMessage = true }
+            if views.json != nil {
                 MessageJSON.write(problem, to: output)
                 return
             }
         }
-        if !isQuiet {
-            output.flush()
-            Diagnostics.say("\(TerminalText.escape(problem.file)): \(problem.reason)")
-        }
+        if !views.isQuiet { Diagnostics.say("\(TerminalText.escape(problem.file)): \(problem.reason)") }
+    }
+}
+
+/// Takes the blank line away that stands before everything: workers do not know which message is the first.
+final class BlankLines: Sendable {
+    private let isAtStart: Atomic<Bool>
+    private let output: Output
+
+    init(_ views: Views, _ output: Output) {
+        let separates = views.isDefault || views.headers || views.tree || views.hops || views.auth
+        isAtStart = Atomic(separates && views.json == nil)
+        self.output = output
     }
 
-    func finish() -> ExitCode {
-        let options = MailparseOptions.self
-        if arguments[options.count] { output.writeLine(String(count)) }
-        if hadUnreadable { return .noInput }
-        if hadNoMessage { return .dataError }
-        if message != nil, count == 0 { return .negative }
-        if arguments[options.findings], arguments[options.strict], hadFindings { return .negative }
-        let asksByName =
-            !isJSON && !arguments[options.count]
-            && (!arguments[options.header].isEmpty || arguments[options.html] || arguments.isGiven(options.part)
-                || arguments.isGiven(options.rawPart) || extraction != nil)
-        return asksByName && !found ? .negative : .ok
+    func write(_ bytes: [UInt8]) {
+        let isFirst = isAtStart.exchange(false, ordering: .relaxed)
+        output.write(isFirst && bytes.first == ASCII.lf ? Array(bytes.dropFirst()) : bytes)
     }
 }

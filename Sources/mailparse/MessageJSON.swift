@@ -1,5 +1,6 @@
 import Bytes
 import CommandLineTool
+import Mailboxes
 import MessageFormat
 import OpenSSL
 

@@ -1,4 +1,5 @@
 import Bytes
+import Mailboxes
 import MessageFormat
 import OpenSSL
 import Unix

@@ -2,7 +2,7 @@ import Bytes
 import CommandLineTool
 
 /// How text from mail is shown: escaped on a terminal, and one line where one line is promised.
-struct ViewText {
+struct ViewText: Sendable {
     private let isRaw: Bool
     let palette: Palette
     private let isTerminal = Terminal.isTerminal(1)

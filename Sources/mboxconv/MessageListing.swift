@@ -2,6 +2,7 @@ import Bytes
 import CommandLineTool
 import Glibc
 import Mailboxes
+import MessageFormat
 import Unix
 
 /// A message as --list and -v show it.

@@ -1,5 +1,6 @@
 import Bytes
 import Mailboxes
+import MessageFormat
 import Testing
 
 @Suite struct FromLineTests {

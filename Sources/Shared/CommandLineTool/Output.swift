@@ -21,8 +21,19 @@ package final class Output: Sendable {
 
     private let state = Mutex(State())
     private let onFailure: OnFailure
+    /// Takes what would go to standard output.
+    private let sink: (@Sendable ([UInt8]) -> Void)?
 
-    package init(onFailure: OnFailure = .endProcess) { self.onFailure = onFailure }
+    package init(onFailure: OnFailure = .endProcess) {
+        self.onFailure = onFailure
+        sink = nil
+    }
+
+    /// Output that goes on to `sink`, in pieces: for a worker whose output has its place among that of others.
+    package init(to sink: @escaping @Sendable ([UInt8]) -> Void) {
+        onFailure = .discard
+        self.sink = sink
+    }
 
     /// The output that `Tool.main` flushes at the end.
     package static let standard = Output()
@@ -36,7 +47,7 @@ package final class Output: Sendable {
     }
     package func write(_ bytes: [UInt8]) { append { $0.append(contentsOf: bytes) } }
     package func write(_ bytes: Span<UInt8>) {
-        if bytes.count < 65_536 {
+        if bytes.count < 65_536 || sink != nil {
             bytes.withUnsafeBufferPointer { part in append { $0.append(contentsOf: part) } }
         } else {
             flush()
@@ -55,8 +66,13 @@ package final class Output: Sendable {
     package func flush() { state.withLock { flush(&$0) } }
 
     private func flush(_ state: inout State) {
-        let buffer = state.buffer
-        buffer.withUnsafeBytes { send($0, &state) }
+        if state.buffer.isEmpty { return }
+        if let sink {
+            sink(state.buffer)
+        } else {
+            let buffer = state.buffer
+            buffer.withUnsafeBytes { send($0, &state) }
+        }
         state.buffer.removeAll(keepingCapacity: true)
     }
 

@@ -1,5 +1,5 @@
 import Bytes
-import Mailboxes
+import MessageFormat
 import SMTP
 import Unix
 

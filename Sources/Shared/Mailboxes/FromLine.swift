@@ -1,4 +1,5 @@
 import Bytes
+import MessageFormat
 
 /// What a From_ line says: `From sender Www Mmm dd hh:mm:ss yyyy`, and the odd forms of it that are met (RFC 4155 and
 /// before): a zone before or after the year, no seconds, no weekday, two-digit years, the order of RFC 5322, senders

@@ -20,57 +20,31 @@ package struct DateTime: Equatable, Sendable {
         self = parsed
     }
 
+    /// The date and time where the clock shows `offset`; UTC when that is unknown.
+    package var local: CalendarTime { CalendarTime(epoch: epoch + (offset ?? 0)) }
+
+    /// `+0200`; an unknown zone is `-0000`.
+    package var zone: String {
+        let seconds = offset ?? 0
+        let minutes = seconds.magnitude / 60
+        let sign = seconds < 0 || offset == nil ? "-" : "+"
+        return "\(sign)\(CalendarTime.padded(Int(minutes / 60), "0"))\(CalendarTime.padded(Int(minutes % 60), "0"))"
+    }
+
     /// `Sat, 21 Aug 2004 12:27:41 +0200`, in the zone of `offset` (UTC written as `+0000`, an unknown one as `-0000`).
     package var text: String {
-        let zone = offset ?? 0
-        let local = epoch + zone
-        let days = local >= 0 ? local / 86_400 : (local - 86_399) / 86_400
-        let seconds = local - days * 86_400
-        let (year, month, day) = Calendar.date(days)
-        func two(_ number: Int) -> String { number < 10 ? "0\(number)" : "\(number)" }
-        let minutes = abs(zone) / 60
-        let sign = zone < 0 || offset == nil ? "-" : "+"
-        return "\(Calendar.weekdays[((days + 4) % 7 + 7) % 7]), \(day) \(Calendar.months[month - 1]) "
-            + "\(year < 1_000 ? String(repeating: "0", count: 4 - "\(max(0, year))".count) : "")\(year) "
-            + "\(two(seconds / 3_600)):\(two(seconds / 60 % 60)):\(two(seconds % 60)) "
-            + "\(sign)\(two(minutes / 60))\(two(minutes % 60))"
-    }
-}
-
-/// The Gregorian calendar.
-enum Calendar {
-    static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
-    static let weekdays = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
-
-    /// Days since 1970-01-01 of a date.
-    static func days(_ year: Int, _ month: Int, _ day: Int) -> Int {
-        let shifted = month <= 2 ? year - 1 : year
-        let era = (shifted >= 0 ? shifted : shifted - 399) / 400
-        let yearOfEra = shifted - era * 400
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-    }
-
-    /// The date of a count of days since 1970-01-01.
-    static func date(_ days: Int) -> (year: Int, month: Int, day: Int) {
-        let shifted = days + 719_468
-        let era = (shifted >= 0 ? shifted : shifted - 146_096) / 146_097
-        let dayOfEra = shifted - era * 146_097
-        let yearOfEra = (dayOfEra - dayOfEra / 1_460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let month = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * month + 2) / 5 + 1
-        return (yearOfEra + era * 400 + (month >= 10 ? 1 : 0), month < 10 ? month + 3 : month - 9, day)
-    }
-
-    static func daysIn(_ year: Int, _ month: Int) -> Int {
-        if month == 2 { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28 }
-        return [4, 6, 9, 11].contains(month) ? 30 : 31
+        let local = local
+        return "\(CalendarTime.weekdayNames[local.weekday]), \(local.day) "
+            + "\(CalendarTime.monthNames[local.month - 1]) \(CalendarTime.padded(local.year, "0", 4)) "
+            + "\(local.time) \(zone)"
     }
 }
 
 /// Reads a date word by word: what each word is tells its form, so that the order hardly matters.
 private struct DateParser {
+    /// No date is longer, in bytes.
+    private static let longest = 1_000
+
     private var day: Int?
     private var month: Int?
     private var year: Int?
@@ -79,129 +53,264 @@ private struct DateParser {
     private var hasZone = false
 
     static func parse(_ value: [UInt8]) -> DateTime? {
-        let bytes = value.span
-        var plain: [UInt8] = []
-        var place = 0
-        for token in FieldTokens.split(bytes).tokens where token.kind == .comment {
-            plain += bytes.array(place..<token.range.lowerBound) + [ASCII.space]
-            place = token.range.upperBound
-        }
-        plain += bytes.array(place..<bytes.count)
-        guard plain.count <= 1_000 else { return nil }
+        guard value.contains(ASCII.openParenthesis) else { return parse(value.span) }
+        let plain = FieldTokens.withoutComments(value)
+        return parse(plain.span)
+    }
+
+    private static func parse(_ bytes: Span<UInt8>) -> DateTime? {
+        guard bytes.count <= longest else { return nil }
         var parser = DateParser()
-        for word in plain.split(whereSeparator: { $0.isMailWhitespace || $0 == ASCII.comma }) {
-            guard parser.take(word.text) else { return nil }
+        var place = 0
+        while place < bytes.count {
+            if isSeparator(bytes[place]) {
+                place += 1
+                continue
+            }
+            let start = place
+            while place < bytes.count, !isSeparator(bytes[place]) { place += 1 }
+            guard parser.take(bytes.extracting(start..<place)) else { return nil }
         }
         return parser.result
     }
 
-    private mutating func take(_ word: String) -> Bool {
-        if let iso = word.wholeMatch(of: /([0-9]{4})-([0-9]{2})-([0-9]{2})(?:[Tt](.+))?/) {
-            guard year == nil else { return false }
-            (year, month, day) = (Int(iso.1), Int(iso.2), Int(iso.3))
-            return iso.4.map { takeTime(String($0), isISO: true) } ?? true
+    private static func isSeparator(_ byte: UInt8) -> Bool { byte.isMailWhitespace || byte == ASCII.comma }
+
+    private mutating func take(_ word: Span<UInt8>) -> Bool {
+        let first = word[0]
+        if word.firstIndex(of: ASCII.colon) != nil {
+            if word.count > 10, word[4] == ASCII.dash { return takeISO(word) }
+            return takeTime(word, isISO: false)
         }
-        if word.contains(":") { return takeTime(word, isISO: false) }
-        if let dashed = word.wholeMatch(of: /([0-9]{1,2})[-\/]([A-Za-z]{3,9})[-\/]([0-9]{2,4})/) {
-            return takeNumber(String(dashed.1)) && takeName(String(dashed.2)) && takeNumber(String(dashed.3))
+        if first == ASCII.plus || first == ASCII.dash { return takeZone(word) }
+        if word.isNumber(0..<word.count) { return takeNumber(word) }
+        if first.isASCIIDigit {
+            if word.count == 10, word[4] == ASCII.dash { return takeISO(word) }
+            return takeDashed(word)
         }
-        if word.hasPrefix("+") || word.hasPrefix("-") { return takeZone(word) }
-        if word.utf8.allSatisfy(\.isASCIIDigit) { return takeNumber(word) }
         return takeName(word)
     }
 
-    /// `hh:mm`, `hh:mm:ss`, with a fraction, and perhaps a zone right behind.
-    private mutating func takeTime(_ word: String, isISO: Bool) -> Bool {
-        guard seconds == nil,
-            let match = word.wholeMatch(
-                of: /([0-9]{1,2}):([0-9]{1,2})(?::([0-9]{1,2})(?:[.,][0-9]+)?)?(Z|z|[+-][0-9:]{2,6}|[A-Z]{1,5})?/),
-            let hours = Int(match.1), let minutes = Int(match.2)
+    /// `2004-08-21`, or with `T` and a time behind it.
+    private mutating func takeISO(_ word: Span<UInt8>) -> Bool {
+        guard year == nil, day == nil, word.isNumber(0..<4), word[4] == ASCII.dash, word.isNumber(5..<7),
+            word[7] == ASCII.dash, word.isNumber(8..<10)
         else { return false }
-        let second = match.3.flatMap { Int($0) } ?? 0
+        year = word.number(0..<4)
+        month = word.number(5..<7)
+        day = word.number(8..<10)
+        if word.count == 10 { return true }
+        guard word[10] | 0x20 == UInt8(ascii: "t") else { return false }
+        return takeTime(word.extracting(11..<word.count), isISO: true)
+    }
+
+    /// `21-Aug-2004`, `21/Aug/04`.
+    private mutating func takeDashed(_ word: Span<UInt8>) -> Bool {
+        func isDash(_ byte: UInt8) -> Bool { byte == ASCII.dash || byte == ASCII.slash }
+        let dayEnd = word.count > 1 && isDash(word[1]) ? 1 : 2
+        guard word.isNumber(0..<min(dayEnd, word.count)), dayEnd < word.count, isDash(word[dayEnd]) else {
+            return false
+        }
+        var nameEnd = dayEnd + 1
+        while nameEnd < word.count, word[nameEnd].isASCIILetter { nameEnd += 1 }
+        guard nameEnd - dayEnd > 3, nameEnd < word.count, isDash(word[nameEnd]),
+            word.isNumber(nameEnd + 1..<word.count)
+        else { return false }
+        return takeNumber(word.extracting(0..<dayEnd)) && takeName(word.extracting(dayEnd + 1..<nameEnd))
+            && takeNumber(word.extracting(nameEnd + 1..<word.count))
+    }
+
+    /// `hh:mm`, `hh:mm:ss`, with a fraction, and perhaps a zone right behind.
+    private mutating func takeTime(_ word: Span<UInt8>, isISO: Bool) -> Bool {
+        guard seconds == nil else { return false }
+        var place = 0
+        guard let hours = word.shortNumber(at: &place), word.has(ASCII.colon, at: &place),
+            let minutes = word.shortNumber(at: &place)
+        else { return false }
+        var second = 0
+        if word.has(ASCII.colon, at: &place) {
+            guard let number = word.shortNumber(at: &place) else { return false }
+            second = number
+            if word.has(ASCII.dot, at: &place) || word.has(ASCII.comma, at: &place) {
+                while place < word.count, word[place].isASCIIDigit { place += 1 }
+            }
+        }
         guard hours < 24, minutes < 60, second <= 60 else { return false }
         seconds = hours * 3_600 + minutes * 60 + second
-        guard let suffix = match.4 else { return true }
-        if isISO, suffix == "Z" || suffix == "z" {
+        let rest = word.extracting(place..<word.count)
+        guard rest.count > 0 else { return true }
+        if isISO, rest.count == 1, rest[0] | 0x20 == UInt8(ascii: "z") {
             (zone, hasZone) = (0, true)
             return true
         }
-        let text = String(suffix)
-        return text.hasPrefix("+") || text.hasPrefix("-") ? takeZone(text) : takeName(text)
+        if rest[0] == ASCII.plus || rest[0] == ASCII.dash { return takeZone(rest) }
+        return rest[0].isASCIILetter && takeName(rest)
     }
 
-    private mutating func takeZone(_ word: String) -> Bool {
-        let digits = word.dropFirst().filter { $0 != ":" }
-        guard digits.utf8.allSatisfy(\.isASCIIDigit), let number = Int(digits), digits.count == 4 || digits.count == 2
-        else { return false }
-        let hours = digits.count == 4 ? number / 100 : number
-        let minutes = digits.count == 4 ? number % 100 : 0
+    /// `+0200`, `-08:00`, `+02`.
+    private mutating func takeZone(_ word: Span<UInt8>) -> Bool {
+        var digits = 0
+        var number = 0
+        for index in 1..<max(1, word.count) where word[index] != ASCII.colon {
+            guard word[index].isASCIIDigit, digits < 4 else { return false }
+            number = number * 10 + Int(word[index] - ASCII.zero)
+            digits += 1
+        }
+        guard digits == 2 || digits == 4 else { return false }
+        let hours = digits == 4 ? number / 100 : number
+        let minutes = digits == 4 ? number % 100 : 0
         guard hours < 24, minutes < 60 else { return false }
         // A second zone, as in "GMT+0200", says the same more exactly.
         hasZone = true
-        let isUnknown = word.hasPrefix("-") && number == 0
-        zone = isUnknown ? nil : (word.hasPrefix("-") ? -1 : 1) * (hours * 3_600 + minutes * 60)
+        let isNegative = word[0] == ASCII.dash
+        zone = isNegative && number == 0 ? nil : (isNegative ? -1 : 1) * (hours * 3_600 + minutes * 60)
         return true
     }
 
-    private mutating func takeNumber(_ word: String) -> Bool {
-        guard word.utf8.count <= 4, let number = Int(word) else { return false }
-        if day == nil, word.utf8.count <= 2 {
+    private mutating func takeNumber(_ word: Span<UInt8>) -> Bool {
+        guard word.count <= 4 else { return false }
+        let number = word.number(0..<word.count)
+        if day == nil, word.count <= 2 {
             day = number
-        } else if year == nil {
-            switch word.utf8.count {
+        } else if year == nil, word.count >= 2 {
+            switch word.count {
             case 2: year = number + (number < 50 ? 2_000 : 1_900)
             case 3: year = number + 1_900
-            case 4: year = number
-            default: return false
+            default: year = number
             }
-        } else if !hasZone, word.utf8.count == 4 {
-            return takeZone("+" + word)
+        } else if !hasZone, word.count == 4 {
+            // A zone without its sign.
+            guard number / 100 < 24, number % 100 < 60 else { return false }
+            hasZone = true
+            zone = number / 100 * 3_600 + number % 100 * 60
         } else {
             return false
         }
         return true
     }
 
-    private static let zones = [
-        "gmt": 0, "ut": 0, "utc": 0, "est": -5, "edt": -4, "cst": -6, "cdt": -5, "mst": -7, "mdt": -6, "pst": -8,
-        "pdt": -7,
-    ]
-
-    private mutating func takeName(_ word: String) -> Bool {
-        let lower = word.asciiLowercased
-        if let known = DateParser.zones[lower] {
-            if !hasZone { (zone, hasZone) = (known * 3_600, true) }
+    private mutating func takeName(_ word: Span<UInt8>) -> Bool {
+        if let hours = DateParser.zoneHours(word) {
+            if !hasZone { (zone, hasZone) = (hours * 3_600, true) }
             return true
         }
-        if lower == "am" || lower == "pm" {
+        if word.count == 2, word[1] | 0x20 == UInt8(ascii: "m"), let isAfternoon = DateParser.isAfternoon(word[0]) {
             guard let time = seconds, time < 13 * 3_600 else { return false }
             let isNoon = time >= 12 * 3_600
-            seconds = lower == "pm" ? (isNoon ? time : time + 43_200) : (isNoon ? time - 43_200 : time)
+            seconds = isAfternoon ? (isNoon ? time : time + 43_200) : (isNoon ? time - 43_200 : time)
             return true
         }
-        if let match = lower.wholeMatch(of: /(?:gmt|utc|ut)([+-][0-9:]{1,6})/) {
-            let text = String(match.1)
-            return takeZone(text.utf8.count == 2 ? "\(text.prefix(1))0\(text.dropFirst())" : text)
+        if let sign = word.firstIndex(of: ASCII.plus) ?? word.firstIndex(of: ASCII.dash),
+            DateParser.zoneHours(word.extracting(0..<sign)) == 0
+        {
+            return takeOffset(word.extracting(sign..<word.count))
         }
-        let head = String(lower.utf8.prefix(3).map { Character(UnicodeScalar($0)) })
-        if month == nil, let index = Calendar.months.firstIndex(where: { $0.asciiLowercased == head }) {
+        if month == nil, let index = DateParser.place(of: word, in: CalendarTime.monthNames) {
             month = index + 1
             return true
         }
-        if Calendar.weekdays.contains(where: { $0.asciiLowercased == head }) { return true }
+        if DateParser.place(of: word, in: CalendarTime.weekdayNames) != nil { return true }
         // Any other word after the time is the name of a zone that nobody knows.
-        guard seconds != nil,
-            word.utf8.allSatisfy({ $0.isASCIIAlphanumeric || $0 == ASCII.underscore || $0 == ASCII.slash })
-        else { return false }
+        guard seconds != nil else { return false }
+        for index in 0..<word.count
+        where !word[index].isASCIIAlphanumeric && word[index] != ASCII.underscore && word[index] != ASCII.slash {
+            return false
+        }
         hasZone = true
         return true
     }
 
+    /// What follows `GMT`: as a zone, or one digit of hours.
+    private mutating func takeOffset(_ word: Span<UInt8>) -> Bool {
+        guard word.count == 2 else { return takeZone(word) }
+        let padded = [word[0], ASCII.zero, word[1]]
+        return takeZone(padded.span)
+    }
+
+    private static func isAfternoon(_ letter: UInt8) -> Bool? {
+        switch letter | 0x20 {
+        case UInt8(ascii: "a"): false
+        case UInt8(ascii: "p"): true
+        default: nil
+        }
+    }
+
+    /// The zones that RFC 5322 4.3 names.
+    private static func zoneHours(_ word: Span<UInt8>) -> Int? {
+        if word.count == 2 { return word.isWord("UT") ? 0 : nil }
+        guard word.count == 3 else { return nil }
+        if word[2] | 0x20 == UInt8(ascii: "t") {
+            if word.isWord("GMT") { return 0 }
+            let isSummer: Bool
+            switch word[1] | 0x20 {
+            case UInt8(ascii: "s"): isSummer = false
+            case UInt8(ascii: "d"): isSummer = true
+            default: return nil
+            }
+            switch word[0] | 0x20 {
+            case UInt8(ascii: "e"): return isSummer ? -4 : -5
+            case UInt8(ascii: "c"): return isSummer ? -5 : -6
+            case UInt8(ascii: "m"): return isSummer ? -6 : -7
+            case UInt8(ascii: "p"): return isSummer ? -7 : -8
+            default: return nil
+            }
+        }
+        return word.isWord("UTC") ? 0 : nil
+    }
+
+    /// Which name the word begins with.
+    private static func place(of word: Span<UInt8>, in names: [String]) -> Int? {
+        guard word.count >= 3 else { return nil }
+        return names.firstIndex { name in
+            var place = 0
+            for byte in name.utf8 {
+                if word[place].asciiLowercased != byte.asciiLowercased { return false }
+                place += 1
+            }
+            return true
+        }
+    }
+
     private var result: DateTime? {
-        guard let day, let month, let year, (1...12).contains(month), (1...9_999).contains(year), day >= 1,
-            day <= Calendar.daysIn(year, month)
-        else { return nil }
-        let local = Calendar.days(year, month, day) * 86_400 + (seconds ?? 0)
-        return DateTime(epoch: local - (zone ?? 0), offset: zone)
+        guard let day, let month, let year, 1...12 ~= month, 1...9_999 ~= year, day >= 1 else { return nil }
+        let date = CalendarTime(year: year, month: month, day: day, hour: 0, minute: 0, second: 0)
+        guard day <= date.daysInMonth else { return nil }
+        return DateTime(epoch: date.epoch + (seconds ?? 0) - (zone ?? 0), offset: zone)
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// Whether the bytes of `range`, which must be there, are digits.
+    fileprivate func isNumber(_ range: Range<Int>) -> Bool {
+        guard !range.isEmpty, range.upperBound <= count else { return false }
+        for index in range where !self[index].isASCIIDigit { return false }
+        return true
+    }
+
+    /// The number that digits stand for; there are at most four.
+    fileprivate func number(_ range: Range<Int>) -> Int {
+        range.reduce(0) { $0 &* 10 &+ Int(self[$1] &- ASCII.zero) }
+    }
+
+    /// One or two digits at `place`, which moves behind them.
+    fileprivate func shortNumber(at place: inout Int) -> Int? {
+        let start = place
+        while place < count, place - start < 2, self[place].isASCIIDigit { place += 1 }
+        return place > start ? number(start..<place) : nil
+    }
+
+    fileprivate func has(_ byte: UInt8, at place: inout Int) -> Bool {
+        guard place < count, self[place] == byte else { return false }
+        place += 1
+        return true
+    }
+
+    /// Whether the bytes are the letters of `word`, in any case.
+    fileprivate func isWord(_ word: StaticString) -> Bool {
+        guard count == word.utf8CodeUnitCount else { return false }
+        return word.withUTF8Buffer { letters in
+            for index in 0..<count where self[index].asciiLowercased != letters[index].asciiLowercased { return false }
+            return true
+        }
     }
 }

@@ -100,6 +100,19 @@ enum FieldTokens {
         return false
     }
 
+    /// An unfolded value with `gap` in place of each comment; quoted strings are left alone.
+    static func withoutComments(_ value: [UInt8], gap: [UInt8] = [ASCII.space]) -> [UInt8] {
+        guard value.contains(ASCII.openParenthesis) else { return value }
+        let bytes = value.span
+        var result: [UInt8] = []
+        var place = 0
+        for token in split(bytes).tokens where token.kind == .comment {
+            result += bytes.array(place..<token.range.lowerBound) + gap
+            place = token.range.upperBound
+        }
+        return result + bytes.array(place..<bytes.count)
+    }
+
     /// The content of a quoted string or comment: without its delimiters and backslashes.
     static func content(_ bytes: Span<UInt8>, _ token: FieldToken, _ close: UInt8) -> [UInt8] {
         var result: [UInt8] = []

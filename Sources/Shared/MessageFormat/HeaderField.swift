@@ -33,6 +33,16 @@ package struct HeaderField: Equatable, Sendable {
         }
     }
 
+    /// Whether the name is `name`, the case of letters aside.
+    package func isNamed(_ name: Span<UInt8>, in bytes: Span<UInt8>) -> Bool {
+        guard self.name.count == name.count, self.name.upperBound <= bytes.count else { return false }
+        let start = self.name.lowerBound
+        for index in 0..<name.count where bytes[start + index].asciiLowercased != name[index].asciiLowercased {
+            return false
+        }
+        return true
+    }
+
     /// The name as it is written.
     package func nameText(in bytes: Span<UInt8>) -> String { bytes.array(name).text }
 

@@ -7,7 +7,9 @@ package enum MessageIDs {
     package static func list(_ value: [UInt8]) -> [String] {
         let bracketed = bracketed(value)
         if !bracketed.isEmpty { return bracketed }
-        return withoutComments(value).split(whereSeparator: { $0.isMailWhitespace || $0 == ASCII.comma }).map {
+        return FieldTokens.withoutComments(value, gap: []).split(whereSeparator: {
+            $0.isMailWhitespace || $0 == ASCII.comma
+        }).map {
             UTF8Text.repaired(Array($0).span)
         }.filter { !$0.isEmpty && $0 != "<" && $0 != ">" }
     }
@@ -22,7 +24,7 @@ package enum MessageIDs {
     }
 
     private static func bracketed(_ value: [UInt8], limit: Int = .max) -> [String] {
-        let bytes = withoutComments(value).span
+        let bytes = FieldTokens.withoutComments(value, gap: []).span
         var ids: [String] = []
         var place = 0
         while ids.count < limit, let open = bytes.firstIndex(of: ASCII.less, from: place),
@@ -33,18 +35,5 @@ package enum MessageIDs {
             place = close + 1
         }
         return ids
-    }
-
-    /// The value with its comments taken out; quoted strings are left alone.
-    private static func withoutComments(_ value: [UInt8]) -> [UInt8] {
-        guard value.contains(ASCII.openParenthesis) else { return value }
-        let bytes = value.span
-        var result: [UInt8] = []
-        var place = 0
-        for token in FieldTokens.split(bytes).tokens where token.kind == .comment {
-            result += bytes.array(place..<token.range.lowerBound)
-            place = token.range.upperBound
-        }
-        return result + bytes.array(place..<bytes.count)
     }
 }

@@ -70,6 +70,18 @@ package struct MessageStructure: Sendable {
         return fields[parts[part].fields]
     }
 
+    /// The unfolded values of the outer header's fields of a name, in any case.
+    package func rawValues(of name: String, in message: Span<UInt8>) -> [[UInt8]] {
+        let name = Array(name.utf8)
+        return fields(of: 0).filter { $0.isNamed(name.span, in: message) }.map { $0.value(in: message) }
+    }
+
+    /// The decoded values of the outer header's fields of a name, in any case.
+    package func values(of name: String, in message: Span<UInt8>) -> [String] {
+        let key = name.asciiLowercased
+        return rawValues(of: key, in: message).map { FieldValue.decode($0, key).text }
+    }
+
     /// The bytes that a part's offsets count in. `message` is what the structure was made from.
     package func withSource<Result>(
         of part: Int, in message: Span<UInt8>, _ body: (Span<UInt8>) -> Result

@@ -59,6 +59,16 @@ package struct MappedFile: ~Copyable, @unchecked Sendable {
         if let base { madvise(UnsafeMutableRawPointer(mutating: base), size, MADV_SEQUENTIAL) }
     }
 
+    /// Tells the kernel that the pages within `range` are not needed now: they are read again when they are.
+    package func release(_ range: Range<Int>) {
+        let range = range.clamped(to: 0..<size)
+        let start = (range.lowerBound + 4_095) & ~4_095
+        let end = range.upperBound & ~4_095
+        if let base, start < end {
+            madvise(UnsafeMutableRawPointer(mutating: base) + start, end - start, MADV_DONTNEED)
+        }
+    }
+
     /// Tells the kernel that the first `count` bytes are not needed again: memory use of a long scan stays flat.
     package func release(upTo count: Int) {
         let pages = Swift.min(count, size) & ~4095

@@ -32,6 +32,8 @@ package final class PerlRegex {
         package static let extended = Options(rawValue: 0x0000_0080)
         /// `/m`
         package static let multiline = Options(rawValue: 0x0000_0400)
+        /// Pattern and subject are UTF-8, and letters are those of Unicode (PCRE2_UTF, PCRE2_UCP).
+        package static let unicode = Options(rawValue: 0x000A_0000)
     }
 
     package enum Outcome: Equatable, Sendable {
@@ -84,7 +86,7 @@ package final class PerlRegex {
 /// The functions of libpcre2-8 that `PerlRegex` calls.
 private struct PCRE2Library: @unchecked Sendable {
     static let noMatch: Int32 = -1
-    /// PCRE2_NEVER_UTF and PCRE2_NEVER_UCP: patterns match bytes, whatever they ask for.
+    /// PCRE2_NEVER_UTF and PCRE2_NEVER_UCP: patterns match bytes, whatever they ask for, but where the caller wants text.
     private static let bytesOnly: UInt32 = 0x0000_1000 | 0x0000_0800
     /// Steps of one match; about 20 ms of the slowest kind.
     private static let matchLimit: UInt32 = 500_000
@@ -151,9 +153,10 @@ private struct PCRE2Library: @unchecked Sendable {
     func compile(_ pattern: [UInt8], _ options: UInt32) throws(PerlRegexError) -> OpaquePointer {
         var code: Int32 = 0
         var offset = 0
+        let isUnicode = options & PerlRegex.Options.unicode.rawValue != 0
         // One byte more, so that an empty pattern has an address too. Safe: the length is the pattern's own.
         let compiled = (pattern + [0]).withUnsafeBufferPointer {
-            compile($0.baseAddress, pattern.count, options | Self.bytesOnly, &code, &offset, nil)
+            compile($0.baseAddress, pattern.count, options | (isUnicode ? 0 : Self.bytesOnly), &code, &offset, nil)
         }
         guard let compiled else {
             var text = [UInt8](repeating: 0, count: 256)

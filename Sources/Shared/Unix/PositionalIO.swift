@@ -31,6 +31,25 @@ extension FileDescriptor {
         return buffer
     }
 
+    /// Reads up to `limit` bytes over those of `buffer` from `start` on; fewer only at the end of the file or of the
+    /// buffer. Returns how many.
+    package func read(over buffer: inout [UInt8], from start: Int, atMost limit: Int) throws(SystemError) -> Int {
+        let start = Swift.max(start, 0)
+        let end = Swift.min(buffer.count, start + Swift.max(limit, 0))
+        var place = start
+        while place < end {
+            let count = buffer.withUnsafeMutableBytes { bytes -> Int in
+                // Safe: `place..<end` lies within the buffer.
+                guard let base = bytes.baseAddress else { return 0 }
+                return retryingOnInterrupt { Glibc.read(number, base + place, end - place) }
+            }
+            guard count >= 0 else { throw .last("read", subject) }
+            if count == 0 { break }
+            place += count
+        }
+        return Swift.max(place - start, 0)
+    }
+
     /// Writes all of `bytes` at an absolute place, without moving the file's own (pwrite(2)).
     package func writeAll(_ bytes: [UInt8], at offset: Int) throws(SystemError) {
         var written = 0

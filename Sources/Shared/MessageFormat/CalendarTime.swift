@@ -53,6 +53,12 @@ package struct CalendarTime: Equatable, Sendable {
     /// Seconds since 1970-01-01 UTC.
     package var epoch: Int { days * 86_400 + hour * 3_600 + minute * 60 + second }
 
+    /// How many days the month has.
+    package var daysInMonth: Int {
+        if month == 2 { return year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28 }
+        return month == 4 || month == 6 || month == 9 || month == 11 ? 30 : 31
+    }
+
     /// 0 = Sunday.
     package var weekday: Int { ((days + 4) % 7 + 7) % 7 }
 
@@ -68,12 +74,18 @@ package struct CalendarTime: Equatable, Sendable {
     }
 
     /// `2004-08-21 10:27:43`.
-    package var sortable: String {
-        "\(year)-\(Self.padded(month, "0"))-\(Self.padded(day, "0")) "
-            + "\(Self.padded(hour, "0")):\(Self.padded(minute, "0")):\(Self.padded(second, "0"))"
+    package var sortable: String { "\(date) \(time)" }
+
+    /// `2004-08-21`
+    package var date: String { "\(Self.padded(year, "0", 4))-\(Self.padded(month, "0"))-\(Self.padded(day, "0"))" }
+
+    /// `10:27:43`
+    package var time: String {
+        "\(Self.padded(hour, "0")):\(Self.padded(minute, "0")):\(Self.padded(second, "0"))"
     }
 
-    private static func padded(_ number: Int, _ pad: String) -> String {
-        number < 10 ? pad + String(number) : String(number)
+    static func padded(_ number: Int, _ pad: String, _ width: Int = 2) -> String {
+        let digits = String(number)
+        return String(repeating: pad, count: Swift.max(0, width - digits.utf8.count)) + digits
     }
 }
