@@ -55,7 +55,7 @@ let package = Package(
         tool("mx", "Network", "DNS", "SMTP", "SenderAuthentication"),
         tool(
             "smtp-send", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts",
-            "SenderAuthentication"),
+            "Delivery", "SenderAuthentication"),
         tool(
             "smtp-serve", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts",
             "Delivery", "SenderAuthentication"),

@@ -57,7 +57,8 @@ final class Conversation {
         session = ClientSession(
             ClientConfiguration(
                 heloName: settings.heloName ?? HeloName.standard(from: connection.local), tls: policy,
-                dialect: settings.dialect, pipelining: settings.pipelining, credentials: credentials,
+                dialect: settings.dialect, pipelining: settings.pipelining, chunking: settings.chunking,
+                credentials: credentials,
                 lastStep: settings.lastStep, dropsAfterLastStep: settings.dropsAfterLastStep))
         transcript = Transcript(isOn: settings.isVerbose)
         transcript.note("connected to \(server.name) (\(connection.peer))")
@@ -72,6 +73,11 @@ final class Conversation {
 
     /// True when this connection is of no use for another message.
     var isExhausted: Bool { !isOpen || session.isExhausted }
+
+    /// The server knows the parameters by which notifications are asked for (RFC 3461).
+    var takesStatusRequests: Bool { session.extensions.statusNotifications }
+    /// The most domains of recipients in one transaction (RFC 9422).
+    var recipientDomainLimit: Int? { session.extensions.recipientDomainLimit }
 
     /// Sends a message to some recipients; a result for each.
     func send(_ message: OutgoingMessage, to recipients: [EnvelopeAddress]) async -> [ClientResult] {
@@ -101,20 +107,24 @@ final class Conversation {
             switch session.next() {
             case .write(let bytes, let isConcealed):
                 transcript.sent(bytes, isConcealed: isConcealed)
+                // It leaves with the message, or before the wait for an answer.
                 connection.write(bytes)
-                await flush()
             case .receive(let step):
+                await flush()
                 if waitStart?.reply != session.replyCount {
                     waitStart = (session.replyCount, .now + settings.timeout(step))
                 }
                 await receive(until: waitStart?.deadline ?? .now)
-            case .startTLS: await startTLS()
-            case .sendMessage:
-                if let content { await sendMessage(content) }
+            case .startTLS:
+                await flush()
+                await startTLS()
+            case .sendMessage(let form):
+                if let content { await sendMessage(content, form) }
                 session.messageSent()
             case .results(let results): return .results(results)
             case .ready: return .ready
             case .close(let failure):
+                await flush()
                 self.failure = failure
                 isOpen = false
                 connection.close()
@@ -143,6 +153,7 @@ final class Conversation {
     }
 
     private func flush() async {
+        guard connection.pendingOutput > 0 else { return }
         do throws(ConnectionError) {
             try await connection.flush(timeout: settings.sendTimeout)
         } catch {
@@ -167,8 +178,9 @@ final class Conversation {
     private static let pieceSize = 65_536
 
     /// The message in encoded form; all of it and the final dot in one write when it is small.
-    private func sendMessage(_ content: MessageContent) async {
-        var encoder = ClientDataEncoder()
+    private func sendMessage(_ content: MessageContent, _ form: ClientMessageForm) async {
+        var encoder = ClientDataEncoder(form)
+        let announced = session.announcedSize
         var octets = 0
         var buffer: [UInt8] = []
         for piece in content.pieces {
@@ -176,6 +188,7 @@ final class Conversation {
             while offset < piece.count {
                 if buffer.count >= 2 * Self.pieceSize {
                     octets += buffer.count
+                    if let announced, octets > announced { return session.messageBroken() }
                     connection.write(buffer)
                     buffer.removeAll(keepingCapacity: true)
                     await flush()
@@ -186,6 +199,7 @@ final class Conversation {
             }
         }
         encoder.finish(into: &buffer)
+        if let announced, octets + buffer.count != announced { return session.messageBroken() }
         transcript.sentMessage(octets: octets + buffer.count)
         connection.write(buffer)
         await flush()

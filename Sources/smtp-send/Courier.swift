@@ -1,5 +1,7 @@
+import Delivery
 import Network
 import SMTP
+import Synchronization
 import Unix
 
 /// What became of a message for one recipient, and where.
@@ -11,6 +13,30 @@ struct RecipientReport: Sendable {
     var tlsVersion: String?
     /// From the first attempt on.
     var time: Duration
+    /// The server was asked for notifications in place of us (RFC 3461 5.2.3).
+    var passedStatusRequest = false
+    /// The message's name in a queue.
+    var queueID: QueueID?
+    /// Not delivered yet, but the queue has it: nothing is left to be done by the caller.
+    var staysQueued = false
+}
+
+/// Addresses that cost a long wait for nothing: until when the failure is taken for granted, by all couriers.
+final class SilentAddresses: Sendable {
+    private let known = Mutex<[SocketAddress: (failure: ClientResult, end: ContinuousClock.Instant)]>([:])
+
+    func failure(of address: SocketAddress) -> ClientResult? {
+        known.withLock { known in
+            guard let entry = known[address] else { return nil }
+            if entry.end > .now { return entry.failure }
+            known[address] = nil
+            return nil
+        }
+    }
+
+    func note(_ failure: ClientResult, of address: SocketAddress) {
+        known.withLock { $0[address] = (failure, .now + .seconds(300)) }
+    }
 }
 
 /// Brings messages to servers, one after the other: tries host after host and address after address (RFC 5321 5.1),
@@ -21,21 +47,22 @@ final class Courier {
     private var idle: [SocketAddress: Conversation] = [:]
     /// The order in which idle connections came to be, the oldest first.
     private var idleOrder: [SocketAddress] = []
-    /// Addresses that cost a long wait for nothing: until when the failure is taken for granted.
-    private var silent: [SocketAddress: (failure: ClientResult, end: ContinuousClock.Instant)] = [:]
+    private let silent: SilentAddresses
     /// Connections kept while nothing is sent on them.
     private static let idleLimit = 8
 
-    init(routes: Routes, settings: SendSettings) {
+    init(routes: Routes, settings: SendSettings, silent: SilentAddresses) {
         self.routes = routes
         self.settings = settings
+        self.silent = silent
     }
 
-    /// Sends a message to all its recipients; the reports have their order.
-    func deliver(_ message: OutgoingMessage) async -> [RecipientReport] {
+    /// Sends a message to all its recipients, by routes of its own when it has some; the reports have their order.
+    func deliver(_ message: OutgoingMessage, by ownRoutes: Routes? = nil) async -> [RecipientReport] {
+        let routes = ownRoutes ?? routes
         var deliveries: [EnvelopeAddress: RecipientReport] = [:]
         for (domain, recipients) in routes.groups(message.recipients) {
-            var delivery = Delivery(message: message, recipients: recipients)
+            var delivery = Dispatch(message: message, recipients: recipients)
             do throws(ClientResult) {
                 await run(&delivery, try await routes.exchanges(for: domain))
             } catch {
@@ -57,7 +84,7 @@ final class Courier {
 
     /// Goes from host to host until every recipient has a result that stands. A temporary failure leads to the next
     /// host, a broken connection to the next address.
-    private func run(_ delivery: inout Delivery, _ exchanges: [Exchange]) async {
+    private func run(_ delivery: inout Dispatch, _ exchanges: [Exchange]) async {
         for exchange in exchanges {
             for address in exchange.addresses where !delivery.isComplete {
                 let hasReplied = await attempt(&delivery, exchange, address)
@@ -69,14 +96,14 @@ final class Courier {
 
     /// One host at one address. True when the host has spoken for every recipient, so that its other addresses need not
     /// be asked.
-    private func attempt(_ delivery: inout Delivery, _ exchange: Exchange, _ address: SocketAddress) async -> Bool {
+    private func attempt(_ delivery: inout Dispatch, _ exchange: Exchange, _ address: SocketAddress) async -> Bool {
         if let conversation = takeIdle(address) {
             await send(&delivery, conversation, address)
             // A server may close a connection that it finds idle: that says nothing about the message.
             if !delivery.isLostUnheard { return delivery.hasReplied }
         }
-        if let known = silent[address], known.end > .now {
-            delivery.note(known.failure, at: exchange.server)
+        if let failure = silent.failure(of: address) {
+            delivery.note(failure, at: exchange.server)
             return false
         }
         let start = ContinuousClock.now
@@ -84,7 +111,7 @@ final class Courier {
             await send(&delivery, try await open(exchange, address), address)
         } catch {
             if error.cause == .connection, .now - start > .seconds(2) {
-                silent[address] = (error, .now + .seconds(300))
+                silent.note(error, of: address)
             }
             delivery.note(error, at: exchange.server)
         }
@@ -111,10 +138,10 @@ final class Courier {
 
     /// Sends the message to those who have no result that stands; in several transactions when the server takes only so
     /// many recipients at a time.
-    private func send(_ delivery: inout Delivery, _ conversation: Conversation, _ address: SocketAddress) async {
+    private func send(_ delivery: inout Dispatch, _ conversation: Conversation, _ address: SocketAddress) async {
         var waiting = delivery.pending[...]
         while !waiting.isEmpty {
-            let batch = Array(waiting.prefix(conversation.recipientLimit))
+            let batch = conversation.batch(of: waiting)
             waiting = waiting.dropFirst(batch.count)
             let results = await conversation.send(delivery.message, to: batch)
             delivery.note(results, for: batch, conversation)
@@ -142,6 +169,20 @@ final class Courier {
         if idleOrder.count >= Self.idleLimit, let oldest = idleOrder.first { await takeIdle(oldest)?.quit() }
         idle[address] = conversation
         idleOrder.append(address)
+    }
+}
+
+extension Conversation {
+    /// The first recipients, as many as one transaction may have.
+    fileprivate func batch(of waiting: ArraySlice<EnvelopeAddress>) -> [EnvelopeAddress] {
+        let batch = waiting.prefix(recipientLimit)
+        guard let domainLimit = recipientDomainLimit else { return Array(batch) }
+        var domains: Set<String?> = []
+        return Array(
+            batch.prefix { recipient in
+                domains.insert(recipient.domain)
+                return domains.count <= domainLimit
+            })
     }
 }
 

@@ -4,16 +4,9 @@ import Unix
 
 /// The bytes of a message: in memory, in a mapped file, or both one after the other.
 struct MessageContent: Sendable {
-    /// A mapped file that several messages may share.
-    final class Mapping: Sendable {
-        let file: MappedFile
-        init(path: String) throws(SystemError) { file = try MappedFile(path: path) }
-        init(_ file: consuming MappedFile) { self.file = file }
-    }
-
     enum Piece: Sendable {
         case bytes([UInt8])
-        case mapped(Mapping, Range<Int>)
+        case mapped(SharedMappedFile, Range<Int>)
 
         private static let releaseStep = 4 << 20
 
@@ -82,18 +75,42 @@ struct OutgoingMessage: Sendable {
     /// Without angle brackets; empty for the null reverse-path.
     let reversePath: String
     let recipients: [EnvelopeAddress]
+    /// What is asked of the server beside (RFC 3461).
+    let request: StatusRequest
     let survey: ClientMessageSurvey
 
-    init(name: String, content: MessageContent, reversePath: String, recipients: [EnvelopeAddress]) {
+    init(
+        name: String, content: MessageContent, reversePath: String, recipients: [EnvelopeAddress],
+        request: StatusRequest = StatusRequest()
+    ) {
         self.name = name
         self.content = content
         self.reversePath = reversePath
         self.recipients = recipients
+        self.request = request
         survey = content.survey
     }
 
     /// The transaction for some of the recipients.
     func transaction(_ recipients: [EnvelopeAddress]) -> ClientTransaction {
-        ClientTransaction(reversePath: reversePath, recipients: recipients.map(\.path), survey: survey)
+        ClientTransaction(
+            reversePath: reversePath, parameters: request.parameters,
+            recipients: recipients.map { .init(path: $0.path, parameters: request.parameters(for: $0)) },
+            survey: survey,
+            requiresStatus: request.isRequired)
+    }
+}
+
+/// What is asked of servers beside taking the message: notifications (RFC 3461), encryption (RFC 8689).
+struct StatusRequest: Sendable {
+    var parameters = MailParameters()
+    /// For every recipient that has none of its own.
+    var recipientParameters = RecipientParameters()
+    var recipientParametersByAddress: [EnvelopeAddress: RecipientParameters] = [:]
+    /// A server that does not offer DSN is not given the message.
+    var isRequired = false
+
+    func parameters(for recipient: EnvelopeAddress) -> RecipientParameters {
+        recipientParametersByAddress[recipient] ?? recipientParameters
     }
 }

@@ -2,6 +2,7 @@ import Bytes
 import CommandLineTool
 import Glibc
 import Mailboxes
+import MessageFormat
 import Synchronization
 import Unix
 
@@ -49,17 +50,21 @@ final class MessageSource: Sendable {
             throw ToolFailure(.dataError, "\(name): is empty: there is no message to send")
         }
         if let sender = envelope.reversePath, !envelope.readsRecipients {
-            return OutgoingMessage(name: name, content: content, reversePath: sender, recipients: envelope.recipients)
+            return OutgoingMessage(
+                name: name, content: content, reversePath: sender, recipients: envelope.recipients,
+                request: envelope.request)
         }
         let header = try MessageHeader(content, name: name)
         let sender = envelope.reversePath ?? header.sender?.path ?? Origin.address
         guard envelope.readsRecipients else {
-            return OutgoingMessage(name: name, content: content, reversePath: sender, recipients: envelope.recipients)
+            return OutgoingMessage(
+                name: name, content: content, reversePath: sender, recipients: envelope.recipients,
+                request: envelope.request)
         }
         let recipients = try recipients(header, name)
         return OutgoingMessage(
             name: name, content: header.submission(adding: missingFields(header, sender)), reversePath: sender,
-            recipients: recipients)
+            recipients: recipients, request: envelope.request)
     }
 
     /// With -t: those of the command line and those of the header, each once.
@@ -80,7 +85,7 @@ final class MessageSource: Sendable {
     private func missingFields(_ header: MessageHeader, _ sender: String) -> [String] {
         var lines: [String] = []
         if !header.has("From") { lines.append("From: " + (sender.isEmpty ? Origin.address : sender)) }
-        if !header.has("Date") { lines.append("Date: " + Origin.date) }
+        if !header.has("Date") { lines.append("Date: " + Origin.now.text) }
         if !header.has("Message-ID") { lines.append("Message-ID: " + Origin.messageID(sender: sender)) }
         return lines
     }
@@ -108,7 +113,7 @@ final class MessageSource: Sendable {
         }
         let file = try FileDescriptor.open(operand, O_RDONLY)
         if Files.kind(of: try file.status()) != .file { return try openStream(operand, file, &state) }
-        let mapping = MessageContent.Mapping(try MappedFile(file))
+        let mapping = try SharedMappedFile(file)
         if mapping.beginsWithFromLine {
             state.mbox = MboxStream(name: operand, file: file, start: [])
             return nil
@@ -161,14 +166,14 @@ final class MessageSource: Sendable {
             state.maildir = nil
             return nil
         }
-        let mapping = MessageContent.Mapping(try MappedFile(try maildir.open(entry)))
+        let mapping = try SharedMappedFile(try maildir.open(entry))
         return try outgoing(
             "\(maildir.path)/\(entry.folder.rawValue)/\(entry.name.bytes.text)",
             MessageContent(pieces: [.mapped(mapping, 0..<mapping.file.count)]))
     }
 }
 
-extension MessageContent.Mapping {
+extension SharedMappedFile {
     fileprivate var beginsWithFromLine: Bool { Self.beginsWithFromLine(file) }
 
     private static func beginsWithFromLine(_ file: borrowing MappedFile) -> Bool {

@@ -36,9 +36,9 @@ struct MessageSpool: ~Copyable {
         return MessageContent(pieces: [.mapped(mapping, 0..<mapping.file.count)])
     }
 
-    private static func map(_ file: borrowing FileDescriptor?) throws(SystemError) -> MessageContent.Mapping? {
+    private static func map(_ file: borrowing FileDescriptor?) throws(SystemError) -> SharedMappedFile? {
         switch file {
-        case .some(let file): MessageContent.Mapping(try MappedFile(file))
+        case .some(let file): try SharedMappedFile(file)
         case .none: nil
         }
     }

@@ -11,24 +11,23 @@ enum Origin {
         return "\(name)@\(Host.name)"
     }
 
-    /// A Date field's value: now, in the zone of this machine.
-    static var date: String {
+    /// Now, in the zone of this machine.
+    static var now: DateTime {
         let now = SystemClock.now.seconds
-        return DateTime(epoch: now, offset: SystemClock.zoneOffset(at: now)).text
+        return DateTime(epoch: now, offset: SystemClock.zoneOffset(at: now))
+    }
+
+    /// What stands behind the @ of an identifier: this host, or the sender's domain when the host has no full name.
+    static func identifierHost(sender: String) -> String {
+        let host = Host.name
+        return host.utf8.contains(ASCII.dot) ? host : sender.split(separator: "@").last.map(String.init) ?? host
     }
 
     /// A Message-ID field's value that no other message has.
     static func messageID(sender: String) -> String {
-        let host = Host.name
-        let domain = host.utf8.contains(ASCII.dot) ? host : sender.split(separator: "@").last.map(String.init) ?? host
-        return "<\(SystemClock.now.seconds).\(token)@\(domain)>"
-    }
-
-    /// 32 hexadecimal digits by chance.
-    static var token: String {
         var generator = SystemRandomNumberGenerator()
         var bytes: [UInt8] = []
         for _ in 0..<16 { bytes.append(UInt8.random(in: 0...255, using: &generator)) }
-        return Hexadecimal.encode(bytes)
+        return "<\(SystemClock.now.seconds).\(Hexadecimal.encode(bytes))@\(identifierHost(sender: sender))>"
     }
 }

@@ -1,4 +1,5 @@
 import CommandLineTool
+import Delivery
 import SMTP
 import Synchronization
 import Unix
@@ -21,16 +22,28 @@ final class Report: Sendable {
     /// Writes the results of a message.
     func add(_ reports: [RecipientReport], message: String) {
         for report in reports {
-            count(report.result)
+            if !report.staysQueued { count(report.result) }
             switch form {
             case .json: writeJSON(report, message)
             case .lines: writeLine(report)
             case .failuresOnly: break
             }
-            if report.result.outcome != .accepted { sayFailure(report) }
+            if report.result.outcome != .accepted, !report.staysQueued { sayFailure(report) }
         }
         // Who stops the tool half-way still knows what has happened so far.
         Output.standard.flush()
+    }
+
+    /// A message that a queue took, to be sent later.
+    func add(queued message: OutgoingMessage, as id: QueueID) {
+        let result = ClientResult(outcome: .temporary, enhanced: nil, text: "queued as \(id)", cause: .connection)
+        add(
+            message.recipients.map { recipient in
+                var report = RecipientReport(recipient: recipient, result: result, time: .zero)
+                report.queueID = id
+                report.staysQueued = true
+                return report
+            }, message: message.name)
     }
 
     /// A message that could not be read.
@@ -75,7 +88,7 @@ final class Report: Sendable {
         var json = JSONWriter()
         json.object { json in
             json.field("recipient", report.recipient.text)
-            json.field("outcome", report.result.outcome.rawValue)
+            json.field("outcome", report.staysQueued ? "queued" : report.result.outcome.rawValue)
             json.field("code", report.result.code)
             json.field("enhanced", report.result.enhanced)
             json.field("text", report.result.text)
@@ -84,11 +97,17 @@ final class Report: Sendable {
             json.field("tls", report.tlsVersion)
             json.field("ms", report.time.milliseconds, decimals: 1)
             json.field("message", message)
+            if let id = report.queueID { json.field("id", id.description) }
         }
         Output.standard.write(json.takeLine())
     }
 
     private func writeLine(_ report: RecipientReport) {
+        if report.staysQueued {
+            let id = report.queueID.map { " as \($0)" } ?? ""
+            let why = report.result.text.hasPrefix("queued as") ? "" : ": \(report.result.words)"
+            return Output.standard.writeLine(TerminalText.escape("\(report.recipient.text): queued\(id)\(why)"))
+        }
         guard report.result.outcome == .accepted else { return }
         let place = report.server.map { " (\($0))" } ?? ""
         Output.standard.writeLine(

@@ -1,4 +1,5 @@
 import Bytes
+import CommandLineTool
 import DNS
 import Network
 import SMTP
@@ -26,6 +27,12 @@ struct Routes: Sendable {
     let destination: Destination
     let families: Resolver.Families
     let resolver: Resolver
+
+    /// The same, but everything to one server, `HOST:PORT`.
+    func toServer(_ text: String) throws(ToolFailure) -> Routes {
+        Routes(
+            destination: .server(try ServerName(option: text, defaultPort: 25)), families: families, resolver: resolver)
+    }
 
     /// Recipients that go the same way, in the order of the first of each group.
     func groups(_ recipients: [EnvelopeAddress]) -> [(domain: String?, recipients: [EnvelopeAddress])] {

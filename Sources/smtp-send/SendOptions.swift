@@ -17,6 +17,39 @@ enum SendOptions {
     static let attach = Option.list(
         "attach", "FILE", "attach a file, repeatable", group: message, completion: .file)
 
+    private static let notifications = "Notifications (RFC 3461)"
+    static let notify = Option.text(
+        "notify", short: "N", "L", "tell the sender: never, or of success, failure, delay", group: notifications)
+    static let ret = Option.choice(
+        "ret", short: "R", ["full", "hdrs"], default: "", "with the message, or its header", group: notifications)
+    static let envid = Option.text(
+        "envid", short: "V", "ID", "the name of the transaction in notifications", group: notifications)
+    static let dsn = Option.choice(
+        "dsn", ["try", "require"], default: "try", "require: only by servers that offer DSN", group: notifications)
+
+    private static let queueing = "Queue"
+    static let queue = Option.text(
+        "queue", "DIR", "put messages there, durably, then send", group: queueing, completion: .directory)
+    static let queueOnly = Option.flag("queue-only", "send later: --run or --watch does", group: queueing)
+    static let run = Option.flag("run", "try all messages of the queue once", group: queueing)
+    static let due = Option.flag("due", "with --run: only those whose time has come", group: queueing)
+    static let watch = Option.flag("watch", "send what is due and what comes in, until stopped", group: queueing)
+    static let list = Option.flag("list", "list the queue", group: queueing)
+    static let show = Option.text("show", "ID", "print a message with its envelope", group: queueing)
+    static let hold = Option.list("hold", "ID|all", "keep from being sent, repeatable", group: queueing)
+    static let release = Option.list("release", "ID|all", "undo --hold", group: queueing)
+    static let remove = Option.list("remove", "ID|all", "remove without a word to anybody", group: queueing)
+    static let reroute = Option.list(
+        "reroute", "ID|all", "send by --server (without it: by MX)", group: queueing)
+    static let retry = Option.text(
+        "retry", "T[,MAX]", "wait after the first attempt, doubling to MAX (5m,4h)", group: queueing)
+    static let lifetime = Option.duration(
+        "lifetime", "T", default: .seconds(432_000), "give up after T (5d)", group: queueing)
+    static let delayNotice = Option.duration(
+        "delay-notice", "T", default: .seconds(14_400), "tell of a delay after T; 0: never (4h)", group: queueing)
+    static let perDestination = Option.integer(
+        "per-destination", "N", in: 1...1_000, default: 4, "connections to one destination (4)", group: queueing)
+
     private static let route = "Where to"
     static let server = Option.text(
         "server", short: "s", "HOST[:PORT]",
@@ -34,10 +67,12 @@ enum SendOptions {
     private static let session = "Session"
     static let helo = Option.text("helo", "NAME", "the name for EHLO (this host's name)", group: session)
     static let noPipelining = Option.flag("no-pipelining", "send commands one by one", group: session)
+    static let noChunking = Option.flag("no-chunking", "use DATA even when BDAT is offered", group: session)
     static let timeout: Option<Duration?> = .duration(
         "timeout", "S", "longest wait for any answer (RFC 5321's, minutes)", group: session)
     static let connections = Option.integer(
-        "connections", "N", in: 1...1_000, default: 1, "send over N connections at a time (1)", group: session)
+        "connections", "N", in: 1...1_000, default: 1, "send over N connections at a time (1; a queue 10)",
+        group: session)
     static let quitAfter = Option.choice(
         "quit-after", steps, default: "", "say QUIT after a step", group: session)
     static let dropAfter = Option.choice(
@@ -48,6 +83,8 @@ enum SendOptions {
     static let tls = Option.choice(
         "tls", ["auto", "require", "implicit", "never"], default: "auto",
         "auto: STARTTLS when offered", group: encryption)
+    static let requireTLS = Option.flag(
+        "requiretls", "ask that it stays encrypted to the end (RFC 8689)", group: encryption)
     static let ca = Option.text(
         "ca", "FILE", "trust these authorities, not the system's (PEM)", group: encryption, completion: .file)
     static let cert = Option.text(
@@ -75,11 +112,16 @@ enum SendOptions {
     static let all: [AnyOption] = [
         AnyOption(from), AnyOption(to), AnyOption(readRecipients),
         AnyOption(subject), AnyOption(header), AnyOption(body), AnyOption(attach),
+        AnyOption(notify), AnyOption(ret), AnyOption(envid), AnyOption(dsn),
+        AnyOption(queue), AnyOption(queueOnly), AnyOption(run), AnyOption(due), AnyOption(watch), AnyOption(list),
+        AnyOption(show), AnyOption(hold), AnyOption(release), AnyOption(remove), AnyOption(reroute), AnyOption(retry),
+        AnyOption(lifetime), AnyOption(delayNotice), AnyOption(perDestination),
         AnyOption(server), AnyOption(port), AnyOption(lmtp), AnyOption(dns), AnyOption(dnsServers), AnyOption(ipv4),
         AnyOption(ipv6),
-        AnyOption(helo), AnyOption(noPipelining), AnyOption(timeout), AnyOption(connections), AnyOption(quitAfter),
+        AnyOption(helo), AnyOption(noPipelining), AnyOption(noChunking), AnyOption(timeout), AnyOption(connections),
+        AnyOption(quitAfter),
         AnyOption(dropAfter),
-        AnyOption(tls), AnyOption(ca), AnyOption(cert), AnyOption(key), AnyOption(insecure),
+        AnyOption(tls), AnyOption(requireTLS), AnyOption(ca), AnyOption(cert), AnyOption(key), AnyOption(insecure),
         AnyOption(auth), AnyOption(user), AnyOption(passwordFile), AnyOption(passwordDescriptor),
         AnyOption(dryRun), AnyOption(json), AnyOption(verbose), AnyOption(quiet),
     ]

@@ -15,6 +15,7 @@ struct EnvelopeOptions: Sendable {
     /// Empty for the null sender; nil when not given.
     var reversePath: String?
     var recipients: [EnvelopeAddress]
+    var request = StatusRequest()
 }
 
 /// What the command line asks for, checked.
@@ -35,9 +36,16 @@ struct SendPlan: Sendable {
         envelope.readsRecipients = arguments[SendOptions.readRecipients]
         envelope.takesBareNames = routes.destination.isOneServer
         envelope.needsNoMessage = settings.lastStep != nil && settings.lastStep != .message
+        envelope.request = try StatusOptions.read(arguments)
         self.envelope = envelope
-        connections = arguments[SendOptions.connections]
+        connections = Self.connections(arguments)
         reportForm = arguments[SendOptions.json] ? .json : arguments[SendOptions.quiet] ? .failuresOnly : .lines
+    }
+
+    /// A queue has other messages to send while one waits for its server.
+    private static func connections(_ arguments: Arguments) -> Int {
+        if arguments.isGiven(SendOptions.connections) { return arguments[SendOptions.connections] }
+        return arguments.isGiven(SendOptions.queue) ? 10 : 1
     }
 
     // MARK: - Envelope
@@ -120,6 +128,7 @@ struct SendPlan: Sendable {
             tls: try ClientTLS(arguments, isOneServer: destination.isOneServer),
             dialect: arguments.isGiven(SendOptions.lmtp) ? .lmtp : .smtp,
             pipelining: !arguments[SendOptions.noPipelining],
+            chunking: !arguments[SendOptions.noChunking],
             credentials: try CredentialOptions.read(arguments, isOneServer: destination.isOneServer),
             lastStep: steps.first,
             dropsAfterLastStep: arguments.isGiven(SendOptions.dropAfter),

@@ -7,6 +7,7 @@ struct SendSettings: Sendable {
     var tls: ClientTLS
     var dialect: ClientConfiguration.Dialect
     var pipelining: Bool
+    var chunking: Bool
     var credentials: ClientCredentials?
     var lastStep: ClientStep?
     var dropsAfterLastStep: Bool

@@ -1,4 +1,5 @@
 import CommandLineTool
+import Delivery
 import Unix
 
 /// Sends messages by SMTP: to one server, or to the hosts that take the mail of each recipient.
@@ -70,18 +71,43 @@ enum SmtpSend: Tool {
         seeAlso: ["smtp-serve(1)", "mx(1)"])
 
     static func run(_ arguments: Arguments) throws -> ExitCode {
+        let queueing = try QueueOptions(arguments)
+        if let code = try queueing?.answer(arguments) { return code }
         let plan = try SendPlan(arguments)
-        let source = try MessageSource(arguments, envelope: plan.envelope)
         let report = Report(form: plan.reportForm)
+        if let queueing, queueing.mode != .submit { return try run(queueing, plan, report) }
+        let source = try MessageSource(arguments, envelope: plan.envelope)
         if arguments[SendOptions.dryRun] { return printBatch(source, plan, report) }
+        if let queueing {
+            let runner = QueueRunner(try Queue(queueing.path), plan, queueing, report)
+            try EventLoop.run { _ in await runner.submit(source, isSending: !queueing.onlyQueues) }
+            return report.exitCode
+        }
+        let silent = SilentAddresses()
         try EventLoop.run { _ in
             await withTaskGroup(of: Void.self) { group in
                 for _ in 0..<plan.connections {
-                    group.addTask { await work(source, plan, report) }
+                    group.addTask {
+                        await work(
+                            source, Courier(routes: plan.routes, settings: plan.settings, silent: silent), report)
+                    }
                 }
             }
         }
         return report.exitCode
+    }
+
+    /// --run and --watch.
+    private static func run(_ options: QueueOptions, _ plan: SendPlan, _ report: Report) throws -> ExitCode {
+        let runner = QueueRunner(try Queue(options.path, creating: options.mode == .watch), plan, options, report)
+        try EventLoop.run { _ in
+            if options.mode == .watch {
+                try await runner.watch()
+            } else {
+                try await runner.runOnce(onlyDue: options.onlyDue)
+            }
+        }
+        return options.mode == .watch ? .ok : report.exitCode
     }
 
     /// --dry-run: the messages and envelopes, nothing sent.
@@ -100,8 +126,7 @@ enum SmtpSend: Tool {
     }
 
     /// One courier takes messages until there are none. A message that cannot be read does not stop the others.
-    private static func work(_ source: MessageSource, _ plan: SendPlan, _ report: Report) async {
-        let courier = Courier(routes: plan.routes, settings: plan.settings)
+    private static func work(_ source: MessageSource, _ courier: Courier, _ report: Report) async {
         while true {
             do {
                 guard let message = try source.next() else { break }

@@ -19,7 +19,8 @@ struct ClientDialogue: CustomTestStringConvertible, Sendable {
         from: String = "a@example.org", to recipients: String..., content: String = "Subject: x\r\n\r\nhello\r\n"
     ) -> ClientTransaction {
         ClientTransaction(
-            reversePath: from, recipients: recipients, survey: ClientMessageSurvey(Array(content.utf8).span))
+            reversePath: from, recipients: recipients.map { .init(path: $0) },
+            survey: ClientMessageSurvey(Array(content.utf8).span))
     }
 
     var expected: [String] {
@@ -49,8 +50,8 @@ struct ClientDialogue: CustomTestStringConvertible, Sendable {
             case .startTLS:
                 log.append("! TLS")
                 session.tlsStarted()
-            case .sendMessage:
-                log.append("! message")
+            case .sendMessage(let form):
+                log.append(form == .data ? "! message" : "! \(form)")
                 session.messageSent()
             case .results(let results): log += results.map { "! " + describe($0) }
             case .ready:

@@ -1,7 +1,8 @@
 import SMTP
 
 extension ClientSessionTests {
-    static let dialogues: [ClientDialogue] = opening + encryption + transactions + refusals + endings
+    static let dialogues: [ClientDialogue] =
+        opening + encryption + transactions + refusals + endings + chunksAndParameters
 
     static let opening: [ClientDialogue] = [
         ClientDialogue(
@@ -457,6 +458,219 @@ extension ClientSessionTests {
                 C: DATA
                 S: 354 go on
                 ! message
+                S: 250 done
+                ! accepted 250 - done
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+    ]
+}
+
+extension ClientSessionTests {
+    private static func asking(
+        _ notify: RecipientParameters.Notify?, requiresStatus: Bool = false,
+        _ change: (inout MailParameters) -> Void = { _ in }
+    ) -> ClientTransaction {
+        var message = ClientDialogue.message(to: "b@example.org")
+        message.recipients[0].parameters.notify = notify
+        message.requiresStatus = requiresStatus
+        change(&message.parameters)
+        return message
+    }
+
+    static let chunksAndParameters: [ClientDialogue] = [
+        ClientDialogue(
+            name: "with CHUNKING and PIPELINING a small message goes in one write with its commands (RFC 3030 4.2)",
+            messages: [ClientDialogue.message(to: "b@example.org", "nobody@example.org")],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250-PIPELINING
+                S: 250 CHUNKING
+                C: MAIL FROM:<a@example.org>
+                C: RCPT TO:<b@example.org>
+                C: RCPT TO:<nobody@example.org>
+                C: BDAT 21 LAST
+                ! chunk
+                S: 250 ok
+                S: 250 ok
+                S: 550 5.1.1 no such user
+                S: 250 2.0.0 21 octets received
+                ! accepted 250 2.0.0 21 octets received
+                ! refused 550 5.1.1 no such user
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "without PIPELINING a chunk waits for the answers to RCPT; one that is refused is followed by RSET",
+            messages: [ClientDialogue.message(to: "b@example.org"), ClientDialogue.message(to: "c@example.org")],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 CHUNKING
+                C: MAIL FROM:<a@example.org>
+                S: 250 ok
+                C: RCPT TO:<b@example.org>
+                S: 250 ok
+                C: BDAT 21 LAST
+                ! chunk
+                S: 452 4.3.1 full
+                ! temporary 452 4.3.1 full
+                C: RSET
+                S: 250 ok
+                C: MAIL FROM:<a@example.org>
+                S: 250 ok
+                C: RCPT TO:<c@example.org>
+                S: 550 5.1.1 no such user
+                ! refused 550 5.1.1 no such user
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "all recipients refused: the chunk that went with them is for nobody",
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250-PIPELINING
+                S: 250 CHUNKING
+                C: MAIL FROM:<a@example.org>
+                C: RCPT TO:<b@example.org>
+                C: BDAT 21 LAST
+                ! chunk
+                S: 250 ok
+                S: 550 5.1.1 no such user
+                S: 503 5.5.1 nobody to receive it
+                ! refused 550 5.1.1 no such user
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "LMTP with CHUNKING: an answer for each recipient that was taken",
+            configuration: ClientConfiguration(heloName: "me.example", dialect: .lmtp),
+            messages: [ClientDialogue.message(to: "b@example.org", "c@example.org")],
+            script: """
+                S: 220 x
+                C: LHLO me.example
+                S: 250-x
+                S: 250-PIPELINING
+                S: 250 CHUNKING
+                C: MAIL FROM:<a@example.org>
+                C: RCPT TO:<b@example.org>
+                C: RCPT TO:<c@example.org>
+                S: 250 ok
+                S: 250 ok
+                S: 250 ok
+                C: BDAT 21 LAST
+                ! chunk
+                S: 250 b has it
+                S: 452 4.2.2 over quota
+                ! accepted 250 - b has it
+                ! temporary 452 4.2.2 over quota
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "parameters of DSN go to a server that offers it (RFC 3461 4)",
+            messages: [
+                asking([.success, .failure]) {
+                    $0.returned = .headers
+                    $0.envelopeID = "q+2B1"
+                }
+            ],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 DSN
+                C: MAIL FROM:<a@example.org> RET=HDRS ENVID=q+2B1
+                S: 250 ok
+                C: RCPT TO:<b@example.org> NOTIFY=SUCCESS,FAILURE
+                S: 550 no
+                ! refused 550 - no
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "to one that does not offer it they do not go, or the message does not",
+            messages: [asking([]), asking([], requiresStatus: true)],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250 x
+                C: MAIL FROM:<a@example.org>
+                S: 250 ok
+                C: RCPT TO:<b@example.org>
+                S: 550 no
+                ! refused 550 - no
+                ! refused - 5.3.3 notifications are required, and the server does not offer DSN
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "REQUIRETLS needs TLS and a server that offers it (RFC 8689 4.2.1)",
+            messages: [asking(nil) { $0.requiresTLS = true }],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250-REQUIRETLS
+                S: 250 STARTTLS
+                C: STARTTLS
+                S: 220 go
+                ! TLS
+                C: EHLO me.example
+                S: 250-x
+                S: 250 REQUIRETLS
+                C: MAIL FROM:<a@example.org> REQUIRETLS
+                S: 250 ok
+                C: RCPT TO:<b@example.org>
+                S: 250 ok
+                C: DATA
+                S: 354 go
+                ! message
+                S: 250 done
+                ! accepted 250 - done
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "REQUIRETLS in clear: no mail",
+            messages: [asking(nil) { $0.requiresTLS = true }],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250 REQUIRETLS
+                ! refused - 5.7.30 the message must stay encrypted, and there is no TLS
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "a binary message needs BINARYMIME and CHUNKING (RFC 3030 3)",
+            messages: [asking(nil) { $0.body = .binary }],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250-CHUNKING
+                S: 250 BINARYMIME
+                C: MAIL FROM:<a@example.org> BODY=BINARYMIME
+                S: 250 ok
+                C: RCPT TO:<b@example.org>
+                S: 250 ok
+                C: BDAT 21 LAST
+                ! binaryChunk
                 S: 250 done
                 ! accepted 250 - done
                 C: QUIT

@@ -78,6 +78,13 @@ package final class Queue: Sendable {
         }
     }
 
+    /// Removes a message whose file cannot be read, and its log.
+    package func removeDamaged(_ id: QueueID) throws(SystemError) {
+        try directory.remove(Queue.messageName(id))
+        try synchronize()
+        try? directory.remove(Queue.logName(id))
+    }
+
     static func messageName(_ id: QueueID) -> [UInt8] { Array("\(id)\(messageSuffix)".utf8) }
     static func logName(_ id: QueueID) -> [UInt8] { Array("\(id)\(logSuffix)".utf8) }
 }

@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import MessageFormat
 import SMTP
 import Unix
 
@@ -53,6 +54,35 @@ package final class QueueEntry {
 
     /// The size of the message in octets, as it stands in the queue.
     package var size: Int { file.content.count }
+
+    /// The header of the message without the empty line, at most `limit` octets of it.
+    package func header(limit: Int) -> [UInt8] {
+        let start = content(limit: limit)
+        let structure = MessageStructure(headerOf: start.span)
+        return structure.fields.last.map { Array(start.prefix($0.end)) } ?? []
+    }
+
+    /// The message as it was before it was put into SMTP's form; nil when it is larger than `limit` octets.
+    package func message(limit: Int) -> [UInt8]? { size <= limit ? content(limit: limit) : nil }
+
+    private func content(limit: Int) -> [UInt8] {
+        QueueEntry.unstuffed(bytes.file, file.content.prefix(limit), isStuffed: file.isStuffed)
+    }
+
+    private static func unstuffed(_ file: borrowing MappedFile, _ range: Range<Int>, isStuffed: Bool) -> [UInt8] {
+        let bytes = file.bytes.extracting(range)
+        guard isStuffed else { return bytes.array }
+        var content: [UInt8] = []
+        content.reserveCapacity(bytes.count)
+        var place = 0
+        while place < bytes.count {
+            let next = bytes.firstIndex(of: ASCII.lf, from: place).map { $0 + 1 } ?? bytes.count
+            let start = bytes[place] == ASCII.dot ? place + 1 : place
+            content.append(span: bytes.extracting(start..<next))
+            place = next
+        }
+        return content
+    }
 
     package enum Opening {
         case open(QueueEntry)
@@ -169,6 +199,9 @@ package final class QueueEntry {
         if old.isEmpty { try queue.synchronize() }
         for event in events { apply(event, at: now) }
     }
+
+    /// Nothing is known of any recipient any more: the message was removed.
+    package func forgetRecipients() { recipients = [] }
 
     /// Removes the message: its file first, and its log only when that is on the disk, since a message without its log
     /// would be sent anew. Blocks. Only of a locked message.

@@ -40,8 +40,8 @@ package struct QueueAnswer: Equatable, Sendable {
 }
 
 /// Times in a queue's files: `2026-11-24T10:00:00Z`.
-enum QueueTime {
-    static func text(_ epoch: Int) -> String {
+package enum QueueTime {
+    package static func text(_ epoch: Int) -> String {
         let sortable = CalendarTime(epoch: epoch).sortable
         return sortable.split(separator: " ").joined(separator: "T") + "Z"
     }

@@ -66,12 +66,23 @@ package struct ComposedPart: Sendable {
         case .parts(let parts):
             // An equals sign and an underscore together occur in no base64 and in no quoted-printable text.
             let boundary = "=_\(MessageBuilder.unique(&generator))"
-            appendFields(parameters + [("boundary", boundary)], encoding: nil, to: &message)
+            // RFC 2045 6.4: what holds 8-bit octets says so, too.
+            appendFields(
+                parameters + [("boundary", boundary)], encoding: hasEightBit ? "8bit" : nil, to: &message)
             for (index, part) in parts.enumerated() {
                 message += Array("\(index == 0 ? "" : "\r\n")--\(boundary)\r\n".utf8)
                 part.append(to: &message, using: &generator)
             }
             message += Array("\r\n--\(boundary)--\r\n".utf8)
+        }
+    }
+
+    /// Some part of it is written with octets beyond ASCII.
+    private var hasEightBit: Bool {
+        switch content {
+        case .text, .bytes: false
+        case .message(let bytes): !UTF8Text.isASCII(bytes.span)
+        case .parts(let parts): parts.contains(where: \.hasEightBit)
         }
     }
 

@@ -37,6 +37,8 @@ package struct MessageBuilder: Sendable {
     /// The text of the message.
     package var text: String
     package var attachments: [ComposedPart] = []
+    /// Takes the place of the text, when it is there.
+    package var body: ComposedPart?
 
     package init(text: String = "") { self.text = text }
 
@@ -70,13 +72,14 @@ package struct MessageBuilder: Sendable {
             root.append(to: &message, using: &generator)
         } else {
             // The caller's own Content-Type: the text is the body as it is.
-            message += [ASCII.cr, ASCII.lf] + ComposedPart.canonical(Array(text.utf8))
+            message += [ASCII.cr, ASCII.lf]
+            if case .text(let bytes) = root.content { message += ComposedPart.canonical(bytes) }
         }
         return message
     }
 
     private var root: ComposedPart {
-        let body = ComposedPart.text(text)
+        let body = body ?? ComposedPart.text(text)
         return attachments.isEmpty ? body : .multipart("mixed", [body] + attachments)
     }
 

@@ -25,6 +25,8 @@ package struct ClientConfiguration: Sendable {
     package var dialect: Dialect
     /// False: commands go one by one even when the server offers PIPELINING.
     package var pipelining: Bool
+    /// False: DATA even when the server offers CHUNKING (RFC 3030).
+    package var chunking: Bool
     /// With credentials, the session authenticates before the first message, or fails.
     package var credentials: ClientCredentials?
     /// The step after which the session ends, for tests of servers; nil: none.
@@ -34,12 +36,14 @@ package struct ClientConfiguration: Sendable {
 
     package init(
         heloName: String, tls: TLSPolicy = .opportunistic, dialect: Dialect = .smtp, pipelining: Bool = true,
-        credentials: ClientCredentials? = nil, lastStep: ClientStep? = nil, dropsAfterLastStep: Bool = false
+        chunking: Bool = true, credentials: ClientCredentials? = nil, lastStep: ClientStep? = nil,
+        dropsAfterLastStep: Bool = false
     ) {
         self.heloName = heloName
         self.tls = tls
         self.dialect = dialect
         self.pipelining = pipelining
+        self.chunking = chunking
         self.credentials = credentials
         self.lastStep = lastStep
         self.dropsAfterLastStep = dropsAfterLastStep

@@ -14,12 +14,21 @@ package struct ClientExtensions: Equatable, Sendable {
     package var size = false
     /// The largest message that the server takes, in octets; nil when it names no limit (no SIZE, SIZE alone, SIZE 0).
     package var sizeLimit: Int?
+    /// RFC 3461.
+    package var statusNotifications = false
+    /// RFC 3030.
+    package var chunking = false
+    package var binaryMIME = false
+    /// RFC 8689.
+    package var requireTLS = false
     /// RFC 4954: the mechanisms of AUTH, in capital letters, in the server's order.
     package var mechanisms: [String] = []
     /// RFC 9422: the most recipients in one transaction.
     package var recipientLimit: Int?
     /// RFC 9422: the most transactions on one connection.
     package var transactionLimit: Int?
+    /// RFC 9422: the most domains of recipients in one transaction.
+    package var recipientDomainLimit: Int?
 
     /// Nothing offered, as after HELO.
     package init() {}
@@ -39,6 +48,10 @@ package struct ClientExtensions: Equatable, Sendable {
         case "8BITMIME": eightBitMIME = true
         case "STARTTLS": startTLS = true
         case "SMTPUTF8": smtpUTF8 = true
+        case "DSN": statusNotifications = true
+        case "CHUNKING": chunking = true
+        case "BINARYMIME": binaryMIME = true
+        case "REQUIRETLS": requireTLS = true
         case "SIZE":
             size = true
             sizeLimit = parameters.first.flatMap { Int($0) }.flatMap { $0 > 0 ? $0 : nil }
@@ -57,6 +70,7 @@ package struct ClientExtensions: Equatable, Sendable {
             switch sides[0].uppercased() {
             case "RCPTMAX": recipientLimit = value
             case "MAILMAX": transactionLimit = value
+            case "RCPTDOMAINMAX": recipientDomainLimit = value
             default: break
             }
         }

@@ -19,6 +19,9 @@ package struct ClientMessageSurvey: Equatable, Sendable {
     /// The size as RFC 1870 3 counts it: with CRLF line ends, without dot-stuffing and without the final dot. In octets.
     package var size: Int { octets + bareLineFeeds + (last == ASCII.lf ? 0 : 2) }
 
+    /// The size as it is stored, in octets.
+    package var storedSize: Int { octets }
+
     /// Takes the next piece into account.
     package mutating func add(_ piece: Span<UInt8>) {
         guard !piece.isEmpty else { return }

@@ -48,30 +48,3 @@ package struct ClientResult: Error, Equatable {
         self.cause = cause
     }
 }
-
-/// One message for one connection: its envelope, and what the server must be told of its content.
-package struct ClientTransaction: Sendable {
-    /// The reverse-path without angle brackets; empty for the null reverse-path.
-    package var reversePath: String
-    /// The forward-paths without angle brackets, in the order of their results.
-    package var recipients: [String]
-    package var survey: ClientMessageSurvey
-
-    package init(reversePath: String, recipients: [String], survey: ClientMessageSurvey) {
-        self.reversePath = reversePath
-        self.recipients = recipients
-        self.survey = survey
-    }
-
-    /// RFC 6531: an address beyond ASCII needs a server that knows such addresses.
-    package var needsUTF8: Bool {
-        reversePath.utf8.contains { $0 >= 0x80 } || recipients.contains { $0.utf8.contains { $0 >= 0x80 } }
-    }
-
-    /// Why the envelope cannot be written as commands: a control character in a path would be a command of its own.
-    func refusalOfPath(_ path: String, enhanced: String) -> ClientResult? {
-        guard path.utf8.contains(where: { $0.isASCIIControl }) else { return nil }
-        return ClientResult(
-            outcome: .refused, enhanced: enhanced, text: "the address has a control character", cause: .message)
-    }
-}

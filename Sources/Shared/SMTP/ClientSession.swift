@@ -15,8 +15,8 @@ package struct ClientSession: Sendable {
         case receive(ClientStep)
         /// Drop what was read, and shake hands.
         case startTLS
-        /// Send the message through a `ClientDataEncoder`, with the final dot in the last write.
-        case sendMessage
+        /// Send the message through a `ClientDataEncoder` of this form, with its end in the last write.
+        case sendMessage(ClientMessageForm)
         /// What became of the recipients of the message, in their order.
         case results([ClientResult])
         /// The session waits for a message, or for `quit()`.
@@ -126,14 +126,25 @@ package struct ClientSession: Sendable {
     /// True while the message may be sent; false once the session has ended under it.
     package var isSendingMessage: Bool { phase == .sendingMessage }
 
-    /// The message and its final dot went out.
+    /// The octets that BDAT announced: exactly so many must follow. Nil when the message goes after DATA.
+    package var announcedSize: Int? { phase == .sendingMessage ? transaction?.announcedSize : nil }
+
+    /// The message and its end went out.
     package mutating func messageSent() {
         guard phase == .sendingMessage, let transaction else { return }
         phase = .transaction
         switch configuration.dialect {
-        case .smtp: awaited = [.message]
-        case .lmtp: awaited = transaction.accepted.map { .messageFor($0) }
+        case .smtp: awaited.append(.message)
+        case .lmtp: awaited += transaction.accepted.map { .messageFor($0) }
         }
+    }
+
+    /// The message cannot be sent as it was announced: it has changed on the way. Nobody takes the rest as commands,
+    /// because the connection ends here.
+    package mutating func messageBroken() {
+        close(
+            ClientResult(
+                outcome: .temporary, enhanced: "4.3.0", text: "the message changed while it was sent", cause: .message))
     }
 
     /// The server went away, or said nothing for too long. `how` completes the sentence "the connection ...".
@@ -144,13 +155,22 @@ package struct ClientSession: Sendable {
         var result = ClientResult(
             outcome: .temporary, enhanced: "4.4.2", text: "the connection \(how)", cause: .connection)
         if let step { result.text += " \(step)" }
-        switch awaited.first {
-        case .message, .messageFor:
+        if mayHaveMessage {
             result.cause = .answerLost
             result.text += ": the server may have the message"
-        default: break
         }
         close(result)
+    }
+
+    /// The message went out whole, and the server was heard on the transaction before.
+    private var mayHaveMessage: Bool {
+        if case .mail = awaited.first { return false }
+        return awaited.contains { awaited in
+            switch awaited {
+            case .message, .messageFor: true
+            default: false
+            }
+        }
     }
 
     /// Ends the session as the protocol wants it. Only at `ready`.
@@ -238,11 +258,9 @@ package struct ClientSession: Sendable {
     mutating func violation(_ text: String) {
         if phase == .closing { return close(failure) }
         var result = ClientResult(outcome: .temporary, enhanced: "4.5.0", text: text, cause: .protocolViolation)
-        switch awaited.first {
-        case .message, .messageFor:
+        if mayHaveMessage {
             result.cause = .answerLost
             result.text += ": the server may have the message"
-        default: break
         }
         close(result)
     }

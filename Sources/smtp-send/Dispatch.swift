@@ -1,7 +1,7 @@
 import SMTP
 
 /// A message for recipients that share a route, and what is known of them so far.
-struct Delivery {
+struct Dispatch {
     let message: OutgoingMessage
     private(set) var reports: [RecipientReport]
     private var hasResult: [Bool]
@@ -53,6 +53,7 @@ struct Delivery {
         for index in reports.indices {
             guard let result = byRecipient[reports[index].recipient] else { continue }
             record(result, at: index, conversation.server, tlsVersion: conversation.tlsVersion)
+            reports[index].passedStatusRequest = conversation.takesStatusRequests
         }
     }
 

@@ -1,0 +1,218 @@
+import Bytes
+import MessageFormat
+import SMTP
+import Unix
+
+/// A message that tells the sender what became of another (RFC 3464): in plain words, in fields for programs, and with
+/// the message or its header.
+package struct StatusNotification: Sendable {
+    package enum Action: String, Sendable {
+        case failed, delayed, delivered
+        /// Handed to a server that does not tell what becomes of it.
+        case relayed
+    }
+
+    package struct Recipient: Sendable {
+        package var path: String
+        package var parameters: RecipientParameters
+        package var action: Action
+        package var answer: QueueAnswer
+        /// In seconds since 1970.
+        package var latestAttempt: Int
+        /// With `delayed`: when it will be given up.
+        package var retryUntil: Int?
+
+        package init(
+            path: String, parameters: RecipientParameters, action: Action, answer: QueueAnswer, latestAttempt: Int,
+            retryUntil: Int? = nil
+        ) {
+            self.path = path
+            self.parameters = parameters
+            self.action = action
+            self.answer = answer
+            self.latestAttempt = latestAttempt
+            self.retryUntil = retryUntil
+        }
+    }
+
+    package let envelope: QueuedEnvelope
+    /// All with the same action.
+    package let recipients: [Recipient]
+    /// This host.
+    package let host: String
+    /// The header of the message in question, with the empty line or without it.
+    package let header: [UInt8]
+    /// The whole message, when it is to be returned.
+    package let message: [UInt8]?
+
+    package init(
+        envelope: QueuedEnvelope, recipients: [Recipient], host: String, header: [UInt8], message: [UInt8]?
+    ) {
+        self.envelope = envelope
+        self.recipients = recipients
+        self.host = host
+        self.header = header
+        self.message = message
+    }
+
+    /// The envelope of the notification: nobody is told of what becomes of it (RFC 3461 6.1, RFC 5321 4.5.5).
+    package func queuedEnvelope(arrival: Int) -> QueuedEnvelope {
+        var recipient = QueuedEnvelope.Recipient(path: envelope.reversePath)
+        recipient.parameters.notify = []
+        var parameters = MailParameters()
+        parameters.smtpUTF8 = isInternational
+        return QueuedEnvelope(reversePath: "", parameters: parameters, recipients: [recipient], arrival: arrival)
+    }
+
+    /// The message. `now` is in seconds since 1970, `zone` in seconds east of UTC.
+    package func build(now: Int, zone: Int) -> [UInt8] {
+        var builder = MessageBuilder()
+        builder.fields = [
+            .init("From", .addresses([Address(name: "Mail delivery", address: "MAILER-DAEMON@\(host)")])),
+            .init("To", .addresses([Address(name: nil, address: envelope.reversePath)])),
+            .init("Subject", .text(subject)),
+            // RFC 3834 5: nothing answers to this by itself.
+            .init("Auto-Submitted", .structured("auto-replied")),
+        ]
+        if let id = originalID {
+            builder.fields.append(.init("In-Reply-To", .structured(id)))
+            builder.fields.append(.init("References", .structured(id)))
+        }
+        var report = ComposedPart.multipart("report", [.text(explanation), fieldsForPrograms, returned])
+        report.parameters = [("report-type", "delivery-status")]
+        builder.body = report
+        return builder.build(date: DateTime(epoch: now, offset: zone), host: host)
+    }
+
+    private var action: Action { recipients.first?.action ?? .failed }
+
+    private var isInternational: Bool {
+        ([envelope.reversePath] + recipients.map(\.path)).contains { $0.utf8.contains { $0 >= 0x80 } }
+            || header.contains { $0 >= 0x80 }
+    }
+
+    // MARK: - For people
+
+    private var subject: String {
+        let whom = recipients.count == 1 ? recipients.first?.path ?? "" : "\(recipients.count) recipients"
+        return switch action {
+        case .failed: "Not delivered to \(whom)"
+        case .delayed: "Not delivered yet to \(whom)"
+        case .delivered: "Delivered to \(whom)"
+        case .relayed: "Handed on for \(whom)"
+        }
+    }
+
+    private var explanation: String {
+        let about = originalSubject.map { " \"\($0)\"" } ?? ""
+        var text = "This is the mail system of \(host).\n\n"
+        switch action {
+        case .failed:
+            text += "Your message\(about) could not be delivered to the following\n"
+            text += "recipients, and it will not be tried again.\n"
+        case .delayed:
+            text += "Your message\(about) could not be delivered yet to the following\n"
+            text += "recipients. It is still being tried; you need not send it again.\n"
+        case .delivered: text += "Your message\(about) was delivered to the following recipients.\n"
+        case .relayed:
+            text += "Your message\(about) was handed to a server that does not report\n"
+            text += "delivery, for the following recipients. You will hear only of failures.\n"
+        }
+        for recipient in recipients {
+            text += "\n    \(recipient.path)\n"
+            text += "    \(recipient.answer.words)\n"
+            if action == .failed || action == .delayed, let advice = StatusText.advice(recipient.status) {
+                text += "    \(advice)\n"
+            }
+            if let until = recipient.retryUntil {
+                text += "    It will be tried until \(DateTime(epoch: until, offset: 0).text).\n"
+            }
+        }
+        let what = message == nil ? "The header of your message" : "Your message"
+        return text + "\nDetails for programs follow. \(what) is attached.\n"
+    }
+
+    // MARK: - For programs (RFC 3464 2)
+
+    private var fieldsForPrograms: ComposedPart {
+        var text = ""
+        if let id = envelope.parameters.envelopeID, let decoded = Xtext.decode(id) {
+            text += "Original-Envelope-Id: \(StatusText.line(decoded))\n"
+        }
+        text += "Reporting-MTA: dns; \(host)\n"
+        text += "Arrival-Date: \(DateTime(epoch: envelope.arrival, offset: 0).text)\n"
+        for recipient in recipients {
+            text += "\n"
+            if let (type, address) = recipient.parameters.originalAddress {
+                text += "Original-Recipient: \(type); \(StatusText.line(address))\n"
+            }
+            let type = recipient.path.utf8.contains { $0 >= 0x80 } ? "utf-8" : "rfc822"
+            text += "Final-Recipient: \(type); \(StatusText.line(recipient.path))\n"
+            text += "Action: \(recipient.action.rawValue)\nStatus: \(recipient.status)\n"
+            if let server = recipient.answer.serverName { text += "Remote-MTA: dns; \(server)\n" }
+            if let code = recipient.answer.code {
+                let words = [recipient.answer.enhanced, recipient.answer.text].compactMap { $0 }.joined(separator: " ")
+                text += "Diagnostic-Code: smtp; \(code) \(StatusText.line(words))\n"
+            }
+            text += "Last-Attempt-Date: \(DateTime(epoch: recipient.latestAttempt, offset: 0).text)\n"
+            if let until = recipient.retryUntil {
+                text += "Will-Retry-Until: \(DateTime(epoch: until, offset: 0).text)\n"
+            }
+        }
+        let type = isInternational ? "message/global-delivery-status" : "message/delivery-status"
+        return ComposedPart(type: type, .message(Array(text.utf8)))
+    }
+
+    private var returned: ComposedPart {
+        if let message {
+            return ComposedPart(type: isInternational ? "message/global" : "message/rfc822", .message(message))
+        }
+        return ComposedPart(
+            type: isInternational ? "message/global-headers" : "text/rfc822-headers", .message(header))
+    }
+
+    // MARK: - The message in question
+
+    private func value(_ name: StaticString) -> [UInt8]? {
+        let structure = MessageStructure(headerOf: header.span)
+        return structure.fields.first { $0.isNamed(name, in: header.span) }?.value(in: header.span)
+    }
+
+    private var originalID: String? {
+        value("Message-ID").map { $0.text.split(separator: " ").joined() }.flatMap { id in
+            id.hasPrefix("<") && id.hasSuffix(">") && id.utf8.count < 250 ? id : nil
+        }
+    }
+
+    private var originalSubject: String? {
+        value("Subject").map { StatusText.line(HeaderText.decode($0).text) }.flatMap { $0.isEmpty ? nil : $0 }
+    }
+}
+
+extension StatusNotification.Recipient {
+    /// The enhanced status code of this recipient, of the class that belongs to the action.
+    fileprivate var status: String {
+        switch action {
+        case .delivered, .relayed: answer.enhanced.flatMap { $0.hasPrefix("2.") ? $0 : nil } ?? "2.0.0"
+        case .delayed: answer.enhanced.flatMap { $0.hasPrefix("4.") ? $0 : nil } ?? "4.4.7"
+        case .failed:
+            answer.enhanced.flatMap { $0.hasPrefix("4.") || $0.hasPrefix("5.") ? $0 : nil }
+                ?? (answer.code.map { $0 / 100 == 4 } ?? false ? "4.4.7" : "5.0.0")
+        }
+    }
+}
+
+extension QueueAnswer {
+    /// The server's name without its port.
+    fileprivate var serverName: String? {
+        guard let host, let colon = host.lastIndex(of: ":") else { return host.map { StatusText.line($0) } }
+        return StatusText.line(String(host[..<colon]))
+    }
+
+    /// One sentence of who said what.
+    fileprivate var words: String {
+        let said = [code.map(String.init), enhanced, text].compactMap { $0 }.joined(separator: " ")
+        guard let serverName, code != nil else { return StatusText.line(said) }
+        return "The server \(serverName) said: \(StatusText.line(said))"
+    }
+}

@@ -1,0 +1,89 @@
+import Bytes
+import Delivery
+import SMTP
+import Unix
+
+extension QueuedEnvelope {
+    /// The envelope of a message that is to be queued now.
+    init(_ message: OutgoingMessage) {
+        var parameters = message.request.parameters
+        if parameters.body == nil, message.survey.isEightBit { parameters.body = .eightBit }
+        let all = message.recipients.map { $0.path } + [message.reversePath]
+        if all.contains(where: { $0.utf8.contains { $0 >= 0x80 } }) { parameters.smtpUTF8 = true }
+        self.init(
+            reversePath: message.reversePath, parameters: parameters,
+            recipients: message.recipients.map {
+                Recipient(path: $0.path, parameters: message.request.parameters(for: $0))
+            }, arrival: SystemClock.now.seconds)
+    }
+}
+
+extension Queue {
+    /// Queues a message; when this returns it would survive a power loss.
+    func add(_ message: OutgoingMessage) throws(SystemError) -> QueueID {
+        let delivery = try begin(QueuedEnvelope(message))
+        var failure: SystemError?
+        message.content.forEachPart { part in
+            guard failure == nil else { return }
+            do throws(SystemError) { try delivery.write(part) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        try delivery.synchronize()
+        try delivery.publish()
+        try synchronize()
+        return delivery.id
+    }
+}
+
+extension MessageContent {
+    /// The message of a queue's file, where it lies there; the dots that SMTP puts before others are taken out.
+    init(_ entry: QueueEntry) throws(SystemError) {
+        let range = entry.file.content
+        if !entry.file.isStuffed || !Self.hasDottedLine(entry.bytes.file, range) {
+            self.init(pieces: [.mapped(entry.bytes, range)])
+            return
+        }
+        self = try Self.unstuffed(entry.bytes.file, range)
+    }
+
+    private static func hasDottedLine(_ file: borrowing MappedFile, _ range: Range<Int>) -> Bool {
+        let bytes = file.bytes.extracting(range)
+        var place = 0
+        while let dot = bytes.firstIndex(of: ASCII.dot, from: place) {
+            if dot == 0 || bytes[dot - 1] == ASCII.lf { return true }
+            // The next line that might begin with one.
+            guard let lf = bytes.firstIndex(of: ASCII.lf, from: dot) else { return false }
+            place = lf + 1
+        }
+        return false
+    }
+
+    private static func unstuffed(
+        _ file: borrowing MappedFile, _ range: Range<Int>
+    ) throws(SystemError) -> MessageContent {
+        let bytes = file.bytes.extracting(range)
+        var spool = MessageSpool()
+        var place = 0
+        while place < bytes.count {
+            let next = bytes.firstIndex(of: ASCII.lf, from: place).map { $0 + 1 } ?? bytes.count
+            try spool.append(bytes.extracting((bytes[place] == ASCII.dot ? place + 1 : place)..<next))
+            place = next
+        }
+        return try spool.finish()
+    }
+}
+
+extension OutgoingMessage {
+    /// The message of a queue for some of its recipients. One that stands in the file twice is one here.
+    init(_ entry: QueueEntry, _ addresses: [EnvelopeAddress]) throws(SystemError) {
+        var request = StatusRequest()
+        request.parameters = entry.envelope.parameters
+        for recipient in entry.recipients {
+            guard let address = EnvelopeAddress(recipient.path) else { continue }
+            request.recipientParametersByAddress[address] = recipient.parameters
+        }
+        self.init(
+            name: entry.id.description, content: try MessageContent(entry), reversePath: entry.envelope.reversePath,
+            recipients: addresses, request: request)
+    }
+}

@@ -1,0 +1,98 @@
+import Foundation
+import TestSupport
+import Testing
+
+/// strace(1) that may trace and inject faults here.
+private let tracer: String? = {
+    guard let strace = ToolProcess.peer("strace") else { return nil }
+    let words = ["-qq", "-o", "/dev/null", "-e", "inject=getppid:signal=KILL:when=1", "/bin/true"]
+    return (try? ToolProcess.run(strace, words))?.status == 0 ? strace : nil
+}()
+
+@Suite(
+    "smtp-send --queue is killed at any instant",
+    .enabled(if: tracer != nil, "strace is not installed, or may not trace here"))
+struct QueueCrashTests {
+    /// The system calls that change or tell something.
+    private static let calls =
+        "openat,write,fdatasync,fsync,renameat2,unlinkat,ftruncate,flock,sendto,recvfrom,connect,close,mkdir"
+
+    /// A sample of the calls; with FACTEUR_TEST_ALL=1 in the environment, each of them.
+    private static let step = ProcessInfo.processInfo.environment["FACTEUR_TEST_ALL"] == "1" ? 1 : 11
+
+    private static func strace(_ fault: String, when number: Int, _ words: [String], input: String = "") throws -> Int32
+    {
+        let options = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=\(calls):\(fault):when=\(number)"]
+        return try ToolProcess.run(
+            try #require(tracer), options + [ToolProcess.path(of: "smtp-send")] + words, input: Array(input.utf8)
+        ).status
+    }
+
+    @Test("while it queues: the message is there whole, or not at all (RFC 5321 6.1)")
+    func queueing() throws {
+        let message = "Subject: x\n\n" + String(repeating: "0123456789\n", count: 20)
+        var isDone = false
+        var number = 40
+        while !isDone, number < 400 {
+            let directory = try TestDirectory()
+            let words = [
+                "--queue", directory.file("q"), "--queue-only", "--from", "a@example.org", "--to", "b@example.org",
+            ]
+            isDone = try Self.strace("signal=KILL", when: number, words, input: message) == 0
+            let names = directory.names("q").filter { $0.hasSuffix(".bsmtp") }
+            for name in names {
+                let text = String(decoding: try directory.read("q/\(name)"), as: UTF8.self)
+                #expect(text.hasSuffix("0123456789\r\n.\r\nQUIT\r\n") && text.count > 220)
+            }
+            if isDone { #expect(names.count == 1) }
+            number += Self.step
+        }
+        #expect(isDone)
+    }
+
+    @Test("while it sends: nobody is forgotten, and only who may have been the last to get it gets it twice")
+    func sending() throws {
+        var number = 40
+        var isDone = false
+        while !isDone, number < 600 {
+            isDone = try survives("signal=KILL", at: number)
+            number += Self.step
+        }
+        #expect(isDone)
+    }
+
+    @Test("errors of the disk while it sends lose nothing", arguments: ["EIO", "ENOSPC"])
+    func errors(_ code: String) throws {
+        for number in stride(from: 45, to: 140, by: 3 * Self.step) { _ = try survives("error=\(code)", at: number) }
+    }
+
+    /// Runs a queue with a fault at one system call, then without until it is empty. True when the fault did not come.
+    private func survives(_ fault: String, at number: Int) throws -> Bool {
+        let directory = try TestDirectory()
+        let server = try ScriptedServer { line, count in
+            if line.hasPrefix("RCPT"), line.contains("nobody") { return .say("550 5.1.1 no such user") }
+            if line.hasPrefix("RCPT"), line.contains("later"), count < 4 { return .say("451 4.2.0 not now") }
+            return ScriptedServer.good(line)
+        }
+        defer { server.stop() }
+        let words = ["--queue", directory.file("q"), "--server", "127.0.0.1:\(server.port)", "--connections", "1"]
+        let envelope = ["--from", "a@example.org", "--to", "b@example.org,nobody@example.org,later@example.org"]
+        let queued = try ToolProcess.run(
+            "smtp-send", words + envelope + ["--queue-only"], input: Array("Subject: x\n\nhello\n".utf8))
+        #expect(queued.status == 0)
+        let status = try Self.strace(fault, when: number, words + ["--run"])
+        for _ in 0..<6 where directory.names("q") != ["tmp"] {
+            _ = try ToolProcess.run("smtp-send", words + ["--run"])
+        }
+        #expect(directory.names("q") == ["tmp"], "\(fault) at \(number)")
+        // With PIPELINING, DATA may be answered when nobody is left to get a message.
+        let messages = server.log.messages.filter { $0 != ".\r\n" }
+        let bounces = messages.count { $0.contains("Final-Recipient: rfc822; nobody@example.org") }
+        let copies = messages.count { $0 == "Subject: x\r\n\r\nhello\r\n.\r\n" }
+        #expect(bounces + copies == messages.count, "\(fault) at \(number): whole messages only")
+        #expect((1...2).contains(bounces), "\(fault) at \(number): bounces")
+        // One for b, one for later; one more when the answer, or its record, was lost.
+        #expect((2...3).contains(copies), "\(fault) at \(number): copies")
+        return status == 75
+    }
+}
