@@ -24,7 +24,7 @@ extension FuzzTarget {
                     hasMessage = true
                     session.begin(
                         ClientTransaction(
-                            reversePath: "a@example.org", recipients: ["b@example.org"],
+                            reversePath: "a@example.org", recipients: [.init(path: "b@example.org")],
                             survey: ClientMessageSurvey(Array("x\r\n".utf8).span)))
                     session.receive(bytes.span)
                 case .close: return
