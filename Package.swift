@@ -57,9 +57,9 @@ let package = Package(
             "smtp-send", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts",
             "Delivery", "SenderAuthentication"),
         tool(
-            "smtp-serve", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts",
-            "Delivery", "SenderAuthentication"),
-        tool("pop3d", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "POP3", "Accounts"),
+            "smtp-serve", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "DNS", "SASL", "SMTP",
+            "Accounts", "Delivery", "SenderAuthentication"),
+        tool("pop3d", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "SASL", "POP3", "Accounts"),
         tool("mboxconv", "OpenSSL", "MessageFormat", "Mailboxes"),
         tool("mailparse", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SenderAuthentication"),
         tool(
@@ -67,14 +67,15 @@ let package = Package(
 
         // mail services
         shared("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP"),
-        shared("Accounts", "Bytes", "Unix", "OpenSSL"),
+        shared("Accounts", "Bytes", "Unix", "OpenSSL", "SASL"),
         shared(
             "SenderAuthentication", "Bytes", "Unix", "Network", "OpenSSL", "CommandLineTool", "MessageFormat", "DNS"),
         shared("SpamRules", "Bytes", "Unix", "OpenSSL", "MessageFormat"),
 
         // protocols
         shared("SMTP", "Bytes", "MessageFormat"),
-        shared("POP3", "Bytes"),
+        shared("POP3", "Bytes", "SASL"),
+        shared("SASL", "Bytes", "OpenSSL"),
         shared("DNS", "Bytes", "Unix", "Network"),
 
         // formats
@@ -117,8 +118,9 @@ let package = Package(
         tests("Mailboxes", "Bytes", "Unix", "MessageFormat", "Mailboxes"),
         tests("DNS", "Bytes", "Unix", "Network", "DNS"),
         tests("SMTP", "Bytes", "MessageFormat", "SMTP"),
-        tests("POP3", "Bytes", "POP3"),
-        tests("Accounts", "Bytes", "Unix", "OpenSSL", "Accounts"),
+        tests("SASL", "Bytes", "OpenSSL", "SASL"),
+        tests("POP3", "Bytes", "SASL", "POP3"),
+        tests("Accounts", "Bytes", "Unix", "OpenSSL", "SASL", "Accounts"),
         tests("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP", "Delivery"),
         tests(
             "SenderAuthentication", "Bytes", "Unix", "OpenSSL", "MessageFormat", "DNS", "SenderAuthentication"),

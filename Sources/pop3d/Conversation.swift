@@ -4,6 +4,7 @@ import CommandLineTool
 import Network
 import OpenSSL
 import POP3
+import SASL
 import ServerTool
 import Unix
 
@@ -25,7 +26,7 @@ struct Conversation {
         self.events = events
         self.connection = connection
         self.origin = origin
-        timestamp = settings.accounts?.hasPlainSecrets ?? false ? Conversation.makeTimestamp(settings.hostName) : nil
+        timestamp = settings.accounts?.supports(.cramMD5) ?? false ? Conversation.makeTimestamp(settings.hostName) : nil
         let isTrusted = connection.peer.isLocal && !settings.requiresTLS
         session = POP3Session(
             .init(
@@ -154,19 +155,17 @@ struct Conversation {
         var home: String?
         if let accounts = settings.accounts {
             let timestamp = timestamp ?? ""
-            let result = await offload { () -> Result<PasswordFile.Account?, OpenSSLError> in
-                Result { () throws(OpenSSLError) in
-                    switch proof {
-                    case .password(let password): try accounts.account(user, password: password)
-                    case .apop(let digest): try accounts.account(user, apopDigest: digest, timestamp: timestamp)
-                    }
+            let verdict = await offload {
+                switch proof {
+                case .password(let password): accounts.judge(user, password: Array(password.utf8))
+                case .apop(let digest): APOP.judge(user, digest: digest, timestamp: timestamp, accounts)
                 }
             }
-            switch result {
-            case .success(.none): return .failure(.wrongCredentials)
-            case .success(.some(let account)): home = account.home
-            case .failure(let error):
-                Diagnostics.say("\(error)")
+            switch verdict {
+            case .wrong: return .failure(.wrongCredentials)
+            case .right(let account): home = account.home
+            case .unavailable(let reason):
+                Diagnostics.say(reason)
                 return .failure(.temporary)
             }
         }

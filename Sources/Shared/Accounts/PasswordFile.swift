@@ -1,70 +1,141 @@
 import Bytes
 import OpenSSL
+import SASL
+import Synchronization
 import Unix
 
 /// A password file as Dovecot's: `user:{SCHEME}secret:uid:gid:gecos:home:shell:extra`, one account a line.
-package struct PasswordFile: Sendable {
+package final class PasswordFile: Sendable {
     /// One line.
-    package struct Account: Equatable, Sendable {
-        package let user: String
+    struct Account: Sendable {
+        let user: AuthenticatedUser
         let secret: StoredSecret
-        /// The home directory; nil when the line has none.
-        package let home: String?
+    }
+
+    private struct DerivedKey: Hashable {
+        let user: String
+        let digest: DigestAlgorithm
+    }
+
+    /// What takes long to compute.
+    private struct Cache {
+        var saltKey: [UInt8]?
+        /// SCRAM keys of plain secrets.
+        var scramKeys: [DerivedKey: ScramKeys] = [:]
     }
 
     private let accounts: [String: Account]
-    /// What an unknown user's password is compared with, so that the answer takes as long.
+    /// What an unknown user's password is compared with, so that the answer takes as long: the slowest scheme that is
+    /// there.
     private let decoy: StoredSecret
+    /// The file itself, the key of the salts of SCRAM for those who have none stored: they stay the same as long as it
+    /// does.
+    private let text: [UInt8]
+    private let hasPlainSecrets: Bool
+    private let scramDigests: Set<DigestAlgorithm>
+    private let cache = Mutex(Cache())
 
     /// Reads the text of a file.
     ///
     /// - Throws: `PasswordFileError` with the line that cannot be read.
     package init(_ bytes: [UInt8]) throws(PasswordFileError) {
         var accounts: [String: Account] = [:]
-        var decoy: StoredSecret?
         for (index, line) in bytes.split(separator: ASCII.lf, omittingEmptySubsequences: false).enumerated() {
             let text = line.last == ASCII.cr ? line.dropLast().text : line.text
             guard !text.isEmpty, !text.hasPrefix("#") else { continue }
-            let fields = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
-            guard fields.count >= 2, !fields[0].isEmpty else {
-                throw PasswordFileError(line: index + 1, problem: "must be user:{SCHEME}secret")
+            let account = try Self.account(text, line: index + 1)
+            guard accounts[account.user.name] == nil else {
+                throw PasswordFileError(line: index + 1, problem: "\(account.user.name) stands there twice")
             }
-            guard let secret = StoredSecret(fields[1]) else {
-                throw PasswordFileError(
-                    line: index + 1, problem: "an unknown password scheme: use {PLAIN}, {CRYPT} or {SHA512-CRYPT}")
-            }
-            let home = fields.count > 5 && !fields[5].isEmpty ? fields[5] : nil
-            guard accounts[fields[0]] == nil else {
-                throw PasswordFileError(line: index + 1, problem: "\(fields[0]) stands there twice")
-            }
-            accounts[fields[0]] = Account(user: fields[0], secret: secret, home: home)
-            if decoy == nil || secret.isHashed { decoy = secret }
+            accounts[account.user.name] = account
         }
         self.accounts = accounts
-        self.decoy = decoy ?? .plain([])
+        let secrets = accounts.values.map(\.secret)
+        decoy =
+            secrets.first { if case .crypt = $0 { true } else { false } } ?? secrets.first { !$0.isPlain }
+            ?? .plain(Array("?".utf8))
+        hasPlainSecrets = secrets.contains { $0.isPlain }
+        scramDigests = Set(secrets.compactMap { if case .scram(let digest, _) = $0 { digest } else { nil } })
+        text = bytes
     }
 
-    /// Whether APOP can be offered: it needs secrets that are stored in the clear.
-    package var hasPlainSecrets: Bool { accounts.values.contains { !$0.secret.isHashed } }
+    private static func account(_ line: String, line number: Int) throws(PasswordFileError) -> Account {
+        let fields = line.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        guard fields.count >= 2, !fields[0].isEmpty else {
+            throw PasswordFileError(line: number, problem: "must be user:{SCHEME}secret")
+        }
+        guard let secret = StoredSecret(fields[1]) else {
+            throw PasswordFileError(
+                line: number, problem: "an unknown password scheme: use \(StoredSecret.knownSchemes)")
+        }
+        func field(_ index: Int) -> String? { fields.count > index && !fields[index].isEmpty ? fields[index] : nil }
+        func id(_ index: Int, _ name: String) throws(PasswordFileError) -> UInt32? {
+            guard let text = field(index) else { return nil }
+            guard let id = UInt32(text), id != .max else {
+                throw PasswordFileError(line: number, problem: "the \(name) \(text) is no number")
+            }
+            return id
+        }
+        let user = AuthenticatedUser(
+            fields[0], uid: try id(2, "uid"), gid: try id(3, "gid"), home: field(5))
+        return Account(user: user, secret: secret)
+    }
+}
 
-    /// The account of `user` when `password` is right; nil when it is not or there is none, in the same time.
-    /// Hashing takes long on purpose: call it through `offload`.
-    package func account(_ user: String, password: String) throws(OpenSSLError) -> Account? {
-        let account = accounts[user]
-        let isRight = try (account?.secret ?? decoy).matches(Array(password.utf8))
-        return isRight ? account : nil
+extension PasswordFile: SASLSecrets {
+    package func supports(_ mechanism: SASLMechanism) -> Bool {
+        switch mechanism {
+        case .plain, .login, .oauthBearer: true
+        case .cramMD5: hasPlainSecrets
+        default: hasPlainSecrets || (mechanism.scramDigest.map { scramDigests.contains($0) } ?? false)
+        }
     }
 
-    /// The account of `user` when `digest` is the MD5 of `timestamp` and its secret (RFC 1939 7).
-    package func account(_ user: String, apopDigest digest: String, timestamp: String) throws(OpenSSLError) -> Account?
-    {
+    /// Whether the file has an account of that name.
+    package func contains(_ user: String) -> Bool { accounts[user] != nil }
+
+    package func judge(_ user: String, password: [UInt8]) -> SASLVerdict {
         let account = accounts[user]
-        var secret: [UInt8] = []
-        if case .plain(let plain) = account?.secret { secret = plain }
-        let expected = Hexadecimal.encode(try Digest.hash(.md5, Array(timestamp.utf8) + secret))
-        let isRight = Secret.equal(Array(digest.utf8), Array(expected.utf8))
-        guard case .plain = account?.secret else { return nil }
-        return isRight ? account : nil
+        do throws(OpenSSLError) {
+            let isRight = try (account?.secret ?? decoy).matches(password)
+            guard isRight, let account else { return .wrong }
+            return .right(account.user)
+        } catch {
+            return .unavailable("\(error)")
+        }
+    }
+
+    /// A token is as good as the secret that the file has.
+    package func judge(_ user: String, token: [UInt8]) -> SASLVerdict { judge(user, password: token) }
+
+    package func plainSecret(of user: String) -> (secret: [UInt8], user: AuthenticatedUser)? {
+        guard let account = accounts[user], case .plain(let secret) = account.secret else { return nil }
+        return (secret, account.user)
+    }
+
+    package func scramKeys(of user: String, _ digest: DigestAlgorithm) throws(OpenSSLError) -> ScramKeys {
+        let account = accounts[user]
+        if let account, case .scram(digest, var keys) = account.secret {
+            keys.user = account.user
+            return keys
+        }
+        let salt = Array(try HMAC.authenticate(.sha256, key: saltKey(), Array(user.utf8)).prefix(16))
+        guard let account, case .plain(let secret) = account.secret else {
+            return ScramKeys(unusableSalt: salt, digest)
+        }
+        let name = DerivedKey(user: user, digest: digest)
+        if let keys = cache.withLock({ $0.scramKeys[name] }) { return keys }
+        let keys = try ScramKeys(
+            password: secret, salt: salt, iterations: ScramKeys.usualIterations, digest, user: account.user)
+        cache.withLock { $0.scramKeys[name] = keys }
+        return keys
+    }
+
+    private func saltKey() throws(OpenSSLError) -> [UInt8] {
+        if let key = cache.withLock({ $0.saltKey }) { return key }
+        let key = try Digest.hash(.sha256, text)
+        cache.withLock { $0.saltKey = key }
+        return key
     }
 }
 

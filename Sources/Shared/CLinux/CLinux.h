@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <shadow.h>
 #include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>

@@ -55,6 +55,9 @@ package final class Connection {
     /// The certificate of the other side and how it was judged; nil on a plain connection or when it gave none.
     package var peerCertificate: TLSPeerCertificate? { engine?.peerCertificate }
 
+    /// What identifies the TLS connection (RFC 5056), by type; empty on a plain connection.
+    package var channelBindings: [TLSChannelBinding: [UInt8]] { engine?.channelBindings ?? [:] }
+
     /// The descriptor, for a server that interrupts its sessions.
     var polled: PolledDescriptor { socket }
 

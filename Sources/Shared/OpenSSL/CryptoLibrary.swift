@@ -64,6 +64,13 @@ struct CryptoLibrary: Sendable {
     let nameOneLine: @convention(c) (Pointer?, UnsafeMutablePointer<CChar>?, Int32) -> UnsafeMutablePointer<CChar>?
     let certificateNotAfter: @convention(c) (Pointer?) -> Pointer?
     let timeToParts: @convention(c) (Pointer?, UnsafeMutableRawPointer) -> Int32
+    let certificateSignature: @convention(c) (Pointer?) -> Int32
+    let signatureAlgorithms: @convention(c) (Int32, UnsafeMutablePointer<Int32>?, UnsafeMutablePointer<Int32>?) -> Int32
+    let shortName: @convention(c) (Int32) -> UnsafePointer<CChar>?
+    let certificateDigest:
+        @convention(c) (
+            Pointer?, Pointer?, UnsafeMutablePointer<UInt8>, UnsafeMutablePointer<UInt32>?
+        ) -> Int32
     let verifyErrorText: @convention(c) (Int) -> UnsafePointer<CChar>?
     let setHost: @convention(c) (Pointer?, UnsafePointer<CChar>?, Int) -> Int32
     let setAddress: @convention(c) (Pointer?, UnsafePointer<CChar>?) -> Int32
@@ -123,6 +130,10 @@ struct CryptoLibrary: Sendable {
             nameOneLine = try find("X509_NAME_oneline")
             certificateNotAfter = try find("X509_get0_notAfter")
             timeToParts = try find("ASN1_TIME_to_tm")
+            certificateSignature = try find("X509_get_signature_nid")
+            signatureAlgorithms = try find("OBJ_find_sigid_algs")
+            shortName = try find("OBJ_nid2sn")
+            certificateDigest = try find("X509_digest")
             verifyErrorText = try find("X509_verify_cert_error_string")
             setHost = try find("X509_VERIFY_PARAM_set1_host")
             setAddress = try find("X509_VERIFY_PARAM_set1_ip_asc")

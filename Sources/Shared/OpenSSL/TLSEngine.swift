@@ -29,12 +29,12 @@ package struct TLSError: Error, Equatable, CustomStringConvertible {
 
 /// One TLS connection without a socket: ciphertext in and out on one side, plaintext on the other.
 package final class TLSEngine {
-    private let library: TLSLibrary
+    let library: TLSLibrary
     private let context: TLSContext
-    private let session: OpaquePointer
+    let session: OpaquePointer
     private let incoming: OpaquePointer
     private let outgoing: OpaquePointer
-    private let serverName: String?
+    let serverName: String?
     private var isEstablished = false
 
     /// The other side has said goodbye.

@@ -33,6 +33,14 @@ struct TLSLibrary: Sendable {
     let verifyResult: @convention(c) (Pointer?) -> Int
     let peerCertificate: @convention(c) (Pointer?) -> Pointer?
     let parameters: @convention(c) (Pointer?) -> Pointer?
+    let exportKeyingMaterial:
+        @convention(c) (
+            Pointer?, UnsafeMutablePointer<UInt8>, Int, UnsafePointer<CChar>, Int, UnsafePointer<UInt8>?, Int, Int32
+        ) -> Int32
+    let finished: @convention(c) (Pointer?, UnsafeMutableRawPointer, Int) -> Int
+    let peerFinished: @convention(c) (Pointer?, UnsafeMutableRawPointer, Int) -> Int
+    let isResumed: @convention(c) (Pointer?) -> Int32
+    let ownCertificate: @convention(c) (Pointer?) -> Pointer?
 
     static func load() throws(OpenSSLError) -> TLSLibrary {
         let crypto = try CryptoLibrary.load()
@@ -78,6 +86,11 @@ struct TLSLibrary: Sendable {
             verifyResult = try find("SSL_get_verify_result")
             peerCertificate = try find("SSL_get1_peer_certificate")
             parameters = try find("SSL_get0_param")
+            exportKeyingMaterial = try find("SSL_export_keying_material")
+            finished = try find("SSL_get_finished")
+            peerFinished = try find("SSL_get_peer_finished")
+            isResumed = try find("SSL_session_reused")
+            ownCertificate = try find("SSL_get_certificate")
         } catch {
             return nil
         }

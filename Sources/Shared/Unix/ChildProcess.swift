@@ -70,13 +70,23 @@ package struct ChildProcess: ~Copyable {
         while true {
             var status: Int32 = 0
             let result = waitpid(pid, &status, WNOHANG)
-            if result == pid {
-                let signal = status & 0x7F
-                return signal == 0 ? .exited((status >> 8) & 0xFF) : .signalled(signal)
-            }
+            if result == pid { return Self.ending(of: status) }
             guard result == 0 else { throw .last("wait for", "process \(pid)") }
             guard await watched.waitUntilReadable(deadline: deadline) == .ready else { return nil }
         }
+    }
+
+    /// Waits for the end on this thread.
+    package func ending() -> Ending {
+        var status: Int32 = 0
+        let result = retryingOnInterrupt { waitpid(pid, &status, 0) }
+        // Without a status nothing speaks for success.
+        return result == pid ? Self.ending(of: status) : .exited(127)
+    }
+
+    private static func ending(of status: Int32) -> Ending {
+        let signal = status & 0x7F
+        return signal == 0 ? .exited((status >> 8) & 0xFF) : .signalled(signal)
     }
 
     /// Kills the whole process group and takes its end away.
