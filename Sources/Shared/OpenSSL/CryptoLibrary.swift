@@ -43,6 +43,12 @@ struct CryptoLibrary: Sendable {
     let verifyInit: @convention(c) (Pointer?, Pointer?, Pointer?, Pointer?, Pointer?) -> Int32
     let verify: @convention(c) (Pointer?, UnsafePointer<UInt8>, Int, UnsafePointer<UInt8>?, Int) -> Int32
 
+    let keyContextNew: @convention(c) (Pointer?, Pointer?) -> Pointer?
+    let keyContextFree: @convention(c) (Pointer?) -> Void
+    let verifyDigestInit: @convention(c) (Pointer?) -> Int32
+    let setSignatureDigest: @convention(c) (Pointer?, Pointer?) -> Int32
+    let verifyDigest: @convention(c) (Pointer?, UnsafePointer<UInt8>, Int, UnsafePointer<UInt8>, Int) -> Int32
+
     // Memory BIOs
     let memoryMethod: @convention(c) () -> Pointer?
     let bioNew: @convention(c) (Pointer?) -> Pointer?
@@ -114,6 +120,11 @@ struct CryptoLibrary: Sendable {
             sign = try find("EVP_DigestSign")
             verifyInit = try find("EVP_DigestVerifyInit")
             verify = try find("EVP_DigestVerify")
+            keyContextNew = try find("EVP_PKEY_CTX_new")
+            keyContextFree = try find("EVP_PKEY_CTX_free")
+            verifyDigestInit = try find("EVP_PKEY_verify_init")
+            setSignatureDigest = try find("EVP_PKEY_CTX_set_signature_md")
+            verifyDigest = try find("EVP_PKEY_verify")
             memoryMethod = try find("BIO_s_mem")
             bioNew = try find("BIO_new")
             bioFree = try find("BIO_free")

@@ -119,6 +119,23 @@ package final class PublicKey: Sendable {
         }
         return library.verify(context, signature, signature.count, message, message.count) == 1
     }
+
+    /// Whether `signature` is this key's of a message with the SHA-256 digest `digest`, as DKIM signs: RSASSA-PKCS1-v1_5
+    /// of the digest, or Ed25519 with the digest as its message (RFC 8463 3).
+    package func verify(_ signature: [UInt8], ofDigest digest: [UInt8]) throws(OpenSSLError) -> Bool {
+        if kind == .ed25519 { return try verify(signature, of: digest) }
+        guard let context = library.keyContextNew(key, nil) else { throw OpenSSLError("out of memory") }
+        defer {
+            library.keyContextFree(context)
+            library.clearErrors()
+        }
+        let algorithm = try DigestAlgorithm.sha256.implementation(library)
+        guard library.verifyDigestInit(context) == 1, library.setSignatureDigest(context, algorithm) == 1 else {
+            throw OpenSSLError(library.takeErrorReason())
+        }
+        // Safe: the counts are those of the arrays.
+        return library.verifyDigest(context, signature, signature.count, digest, digest.count) == 1
+    }
 }
 
 extension KeyKind {

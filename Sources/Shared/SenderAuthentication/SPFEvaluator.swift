@@ -61,6 +61,15 @@ package final class SPFEvaluator: Sendable {
 }
 
 extension SPFOutcome {
+    /// The outcome of a check for which the time was not enough.
+    init(timeout request: SPFRequest) {
+        let sender = SPFSender(request)
+        var trace = SPFTrace(domain: sender.checkedDomain)
+        trace.result = .temperror
+        trace.problem = "the time for the check is over"
+        self.init(trace, sender, explanation: nil, lookups: 0, void: 0)
+    }
+
     fileprivate init(_ trace: SPFTrace, _ sender: SPFSender, explanation: String?, lookups: Int, void: Int) {
         result = trace.result
         identity = sender.identity
