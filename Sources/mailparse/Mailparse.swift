@@ -86,6 +86,10 @@ enum Mailparse: Tool {
         input.isMbox = arguments[options.mbox]
         input.only = arguments[options.message]
         input.headersSuffice = views.headersSuffice
+        if arguments[VerifyOptions.verify] {
+            input.headersSuffice = false
+            return try Verify(arguments, input).run()
+        }
         let extraction = arguments[options.extract].map { directory in
             Extraction(
                 directory: directory, only: arguments[options.only],

@@ -59,12 +59,15 @@ enum MailparseOptions {
     static let quiet = Option.flag("quiet", short: "q", "nothing on standard error but errors of usage", group: details)
     static let verbose = Option.flag("verbose", short: "v", "say what each input was taken for", group: details)
 
-    static let all: [AnyOption] = [
-        AnyOption(headers), AnyOption(header), AnyOption(tree), AnyOption(text), AnyOption(html), AnyOption(part),
-        AnyOption(rawPart), AnyOption(hops), AnyOption(auth), AnyOption(findings), AnyOption(strict), AnyOption(json),
-        AnyOption(count), AnyOption(addresses), AnyOption(extract), AnyOption(only), AnyOption(nul), AnyOption(mbox),
-        AnyOption(message), AnyOption(selection),
-        AnyOption(files), AnyOption(files0), AnyOption(jobs), AnyOption(withFile), AnyOption(digest),
-        AnyOption(textLimit), AnyOption(color), AnyOption(raw), AnyOption(quiet), AnyOption(verbose),
-    ]
+    static let all: [AnyOption] =
+        [
+            AnyOption(headers), AnyOption(header), AnyOption(tree), AnyOption(text), AnyOption(html), AnyOption(part),
+            AnyOption(rawPart), AnyOption(hops), AnyOption(auth), AnyOption(findings), AnyOption(strict),
+            AnyOption(json),
+            AnyOption(count), AnyOption(addresses), AnyOption(extract), AnyOption(only), AnyOption(nul),
+            AnyOption(mbox),
+            AnyOption(message), AnyOption(selection),
+            AnyOption(files), AnyOption(files0), AnyOption(jobs), AnyOption(withFile), AnyOption(digest),
+            AnyOption(textLimit), AnyOption(color), AnyOption(raw), AnyOption(quiet), AnyOption(verbose),
+        ] + VerifyOptions.all
 }

@@ -17,9 +17,11 @@ package enum ResolverError: Error, Equatable, CustomStringConvertible {
 }
 
 extension Resolver {
-    /// A resolver from the options that tools share: `--dns FILE`, else the servers given, else resolv.conf.
+    /// A resolver from the options that tools share: `--dns FILE`, else the servers given, else resolv.conf; `timeout` and
+    /// `tries` in place of its own.
     package static func make(
-        zoneFile: String?, servers: [String], families: Families = .both, trace: (@Sendable (QueryTrace) -> Void)? = nil
+        zoneFile: String?, servers: [String], families: Families = .both, timeout: Duration? = nil, tries: Int? = nil,
+        trace: (@Sendable (QueryTrace) -> Void)? = nil
     ) throws(ResolverError) -> Resolver {
         if let zoneFile { return Resolver(.zone(try zone(zoneFile)), families: families) }
         var configuration: ResolverConfiguration
@@ -29,6 +31,8 @@ extension Resolver {
             throw .unreadable(file: "/etc/resolv.conf", reason: error.reason)
         }
         if !servers.isEmpty { configuration.servers = try addresses(ofServers: servers) }
+        if let timeout, timeout > .zero { configuration.timeout = timeout }
+        if let tries { configuration.attempts = tries }
         return Resolver(.servers(configuration), hosts: HostsFile(), families: families, trace: trace)
     }
 

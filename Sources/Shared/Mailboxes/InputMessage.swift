@@ -14,6 +14,8 @@ package struct InputMessage: Sendable {
     package let size: Int
     /// What the name of its file in a Maildir says; nil elsewhere.
     package let flags: MessageFlags?
+    /// Told how far a large message was read, it lets go of that memory; nil when there is nothing to let go of.
+    package var release: (@Sendable (Int) -> Void)?
 }
 
 /// Why an input, or one message of it, cannot be taken.

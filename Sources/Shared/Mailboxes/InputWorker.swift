@@ -102,7 +102,9 @@ final class InputWorker {
                 return true
             case .single(let mapping):
                 if input.only ?? 0 != 0 { continue }
-                let wantsMore = try mapping.withBytes { try giveSingle($0, mapping.count, name, 0, nil, visitor) }
+                let wantsMore = try mapping.withBytes {
+                    try giveSingle($0, mapping.count, name, 0, nil, visitor) { mapping.release(0..<$0) }
+                }
                 if !wantsMore { return false }
             case .read(let count, let size):
                 if try !readBuffer(count, size: size, name, visitor) { return false }
@@ -241,7 +243,9 @@ final class InputWorker {
                 guard try giveSingle(bytes, size, maildir.name, index, entry.flags, visitor) else { return false }
             case .single(let mapping):
                 let wantsMore = try mapping.withBytes {
-                    try giveSingle($0, mapping.count, maildir.name, index, entry.flags, visitor)
+                    try giveSingle($0, mapping.count, maildir.name, index, entry.flags, visitor) {
+                        mapping.release(0..<$0)
+                    }
                 }
                 if !wantsMore { return false }
             case .problem(let reason, let kind):
@@ -255,10 +259,11 @@ final class InputWorker {
     /// A message with or without an mbox line of its own.
     private func giveSingle(
         _ bytes: Span<UInt8>, _ size: Int, _ file: String, _ index: Int, _ flags: MessageFlags?,
-        _ visitor: any MessageVisitor
+        _ visitor: any MessageVisitor, release: (@Sendable (Int) -> Void)? = nil
     ) throws -> Bool {
         guard let line = MboxLine(bytes) else {
-            let message = InputMessage(file: file, index: index, envelope: nil, size: size, flags: flags)
+            let message = InputMessage(
+                file: file, index: index, envelope: nil, size: size, flags: flags, release: release)
             return try give(message, bytes, visitor)
         }
         let message = InputMessage(

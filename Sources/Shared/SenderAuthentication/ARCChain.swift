@@ -19,7 +19,9 @@ struct ARCChain: Sendable {
     private(set) var instances: [Instance] = []
     /// Why the chain can never be valid; nil when it may be.
     private(set) var problem: String?
-    private(set) var newest: SignedMessage.Evidence?
+    /// The newest signature. Without `c=` it stands twice: as RFC 6376 3.5 has it, simple/simple, and relaxed/relaxed, as
+    /// the sealers in use take it.
+    private(set) var newest: [SignedMessage.Evidence] = []
     /// The seals, oldest first.
     private(set) var seals: [SignedMessage.Evidence] = []
     private var newestPlace = 0
@@ -27,7 +29,8 @@ struct ARCChain: Sendable {
     /// The highest instance that any field names; 0 without ARC.
     private(set) var count = 0
 
-    var newestSignature: DKIMSignature? { problem == nil ? newest?.signature : nil }
+    /// What is to be hashed of the body.
+    var bodySignatures: [DKIMSignature] { problem == nil ? newest.map(\.signature) : [] }
     /// What the newest seal says of the chain before it.
     var newestValidation: String? { parsedSeals.last?.chainValidation }
 
@@ -94,10 +97,11 @@ struct ARCChain: Sendable {
             }
             let wanted = number == 1 ? "none" : "pass"
             if parsedSeal.problem == nil, parsedSeal.chainValidation != wanted {
-                problem = problem ?? "the seal of set \(number) says cv=\(parsedSeal.chainValidation ?? ""), not \(wanted)"
+                problem =
+                    problem ?? "the seal of set \(number) says cv=\(parsedSeal.chainValidation ?? ""), not \(wanted)"
             }
             if number == instances.count {
-                newest = SignedMessage.Evidence(signature: parsed)
+                newest = parsed.readings.map { SignedMessage.Evidence(signature: $0) }
                 newestPlace = signature
             }
         }
@@ -107,8 +111,10 @@ struct ARCChain: Sendable {
     mutating func hashHeaders(
         _ header: SignedHeader, _ collector: HeaderCollector, _ bytes: Span<UInt8>
     ) throws(OpenSSLError) {
-        guard problem == nil, let signature = newest?.signature else { return }
-        newest?.headerHash = try collector.hash(signature, at: newestPlace, bytes)
+        guard problem == nil else { return }
+        for index in newest.indices {
+            newest[index].headerHash = try collector.hash(newest[index].signature, at: newestPlace, bytes)
+        }
         var before: [Int] = []
         for (set, seal) in zip(instances, parsedSeals) {
             guard let results = set.results, let signature = set.signature, let place = set.seal else { return }
@@ -120,8 +126,12 @@ struct ARCChain: Sendable {
         }
     }
 
-    mutating func setBody(_ hash: [UInt8], _ count: Int) {
-        newest?.bodyHash = hash
-        newest?.bodyCount = count
+    /// Takes the hashes of the body that `hash` knows for a signature.
+    mutating func setBodies(_ count: Int, _ hash: (DKIMSignature) -> [UInt8]?) {
+        for index in newest.indices {
+            guard let found = hash(newest[index].signature) else { continue }
+            newest[index].bodyHash = found
+            newest[index].bodyCount = count
+        }
     }
 }

@@ -25,8 +25,11 @@ struct ARCValidation: Sendable {
         if chain.count == 0 { return outcome(.none) }
         if chain.newestValidation == "fail" { return outcome(.fail, "the newest seal says that the chain had failed") }
         if let problem = chain.problem { return outcome(.fail, problem) }
-        guard let newest = chain.newest else { return outcome(.fail, "there is no signature") }
-        let results = await verification.verify([newest] + chain.seals, judgesBody: [0], deadline: deadline)
+        let readings = await verification.verify(chain.newest, deadline: deadline)
+        guard let newest = readings.first(where: { $0.verdict == .pass }) ?? readings.first else {
+            return outcome(.fail, "there is no signature")
+        }
+        let results = [newest] + (await verification.verify(chain.seals, signsBody: false, deadline: deadline))
         var failures: [(DKIMResult, String)] = []
         for (number, result) in results.enumerated() where result.verdict != .pass {
             let what = number == 0 ? "the signature of set \(chain.count)" : "the seal of set \(number)"

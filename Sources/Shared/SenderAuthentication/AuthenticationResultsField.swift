@@ -58,7 +58,9 @@ package enum AuthenticationResultsField {
         var text = "dkim=\(dkim.verdict.rawValue)\(reason(dkim.reason))"
         text += " header.d=\(value(signature.domain)) header.s=\(value(signature.selector))"
         if let algorithm = signature.algorithmName { text += " header.a=\(value(algorithm))" }
-        if !signature.encodedSignature.isEmpty { text += " header.b=\(value(signature.encodedSignature.prefix(8).text))" }
+        if !signature.encodedSignature.isEmpty {
+            text += " header.b=\(value(signature.encodedSignature.prefix(8).text))"
+        }
         return text
     }
 

@@ -30,6 +30,7 @@ package struct DKIMSignature: Sendable {
     package private(set) var identity = ""
     package private(set) var headerForm = Canonicalization.simple
     package private(set) var bodyForm = Canonicalization.simple
+    private var namesForms = false
     /// `l=`: how much of the canonical body is signed; nil for all.
     package private(set) var length: Int?
     /// `t=` and `x=`, seconds since 1970.
@@ -70,10 +71,19 @@ package struct DKIMSignature: Sendable {
             try readNames(tags)
             try readSignature(tags)
             if kind == .dkim { try readDKIM(tags) } else { try readARC(tags, kind) }
-            if kind != .arcSeal { try readMessageTags(tags) }
+            if kind != .arcSeal { try readMessageTags(tags, kind) }
         } catch {
             problem = error.text
         }
+    }
+
+    /// The signature in the forms that it may be meant in: without `c=` also as relaxed/relaxed.
+    var readings: [DKIMSignature] {
+        if namesForms { return [self] }
+        var relaxed = self
+        relaxed.headerForm = .relaxed
+        relaxed.bodyForm = .relaxed
+        return [self, relaxed]
     }
 
     private static func tags(_ content: [UInt8]) throws(Flaw) -> TagList {
@@ -96,7 +106,8 @@ package struct DKIMSignature: Sendable {
     private mutating func readAlgorithm(_ tags: TagList) throws(Flaw) {
         guard let name = algorithmName?.asciiLowercased else { throw Flaw("a= is missing") }
         guard let known = DKIMAlgorithm(rawValue: name) else {
-            throw Flaw(name == "rsa-sha1" ? "rsa-sha1 must not be used (RFC 8301)" : "a=\(spfText(name.utf8)) is not known")
+            throw Flaw(
+                name == "rsa-sha1" ? "rsa-sha1 must not be used (RFC 8301)" : "a=\(spfText(name.utf8)) is not known")
         }
         algorithm = known
     }
@@ -162,8 +173,9 @@ package struct DKIMSignature: Sendable {
     }
 
     /// The tags of a signature over a message: `c=`, `h=`, `bh=`, `l=`.
-    private mutating func readMessageTags(_ tags: TagList) throws(Flaw) {
+    private mutating func readMessageTags(_ tags: TagList, _ kind: Kind) throws(Flaw) {
         if let forms = tags["c"] {
+            namesForms = true
             let parts = forms.split(separator: ASCII.slash, omittingEmptySubsequences: false)
                 .map { Canonicalization(rawValue: $0.text.asciiLowercased) }
             guard parts.count <= 2, let header = parts[0], let body = parts.count == 2 ? parts[1] : .simple else {
@@ -174,11 +186,12 @@ package struct DKIMSignature: Sendable {
         }
         guard let list = tags.list("h") else { throw Flaw("h= is missing") }
         guard list.count <= DKIMSignature.nameLimit else { throw Flaw("h= names too many fields") }
-        names = list.map { $0.map(\.asciiLowercased) }
-        guard names.contains(where: { $0.elementsEqual("from".utf8) }) else {
+        // A name that is empty names nothing.
+        names = list.filter { !$0.isEmpty }.map { $0.map(\.asciiLowercased) }
+        guard kind == .arcMessage || names.contains(where: { $0.elementsEqual("from".utf8) }) else {
             throw Flaw("h= does not name From: it must be signed")
         }
-        guard names.allSatisfy({ name in !name.isEmpty && name.allSatisfy { 0x21...0x7E ~= $0 } }) else {
+        guard names.allSatisfy({ name in name.allSatisfy { 0x21...0x7E ~= $0 } }) else {
             throw Flaw("h= holds what is no field name")
         }
         guard let encoded = tags.compact("bh") else { throw Flaw("bh= is missing") }

@@ -10,16 +10,13 @@ struct DKIMVerification: Sendable {
     static let leastBits = 1_024
     static let goodBits = 2_048
 
-    /// The results of all signatures in their order, their keys fetched at the same time. Those that sign a body are
-    /// all, or the ones named.
+    /// The results of all signatures in their order, their keys fetched at the same time. Seals sign no body.
     func verify(
-        _ all: [SignedMessage.Evidence], judgesBody: Set<Int>? = nil, deadline: Deadline
+        _ all: [SignedMessage.Evidence], signsBody: Bool = true, deadline: Deadline
     ) async -> [DKIMResult] {
-        func signsBody(_ number: Int) -> Bool { judgesBody?.contains(number) ?? true }
-        if all.count == 1 { return [await verify(all[0], signsBody(0), deadline)] }
+        if all.count == 1 { return [await verify(all[0], signsBody, deadline)] }
         return await withTaskGroup(of: (Int, DKIMResult).self) { group in
             for (number, evidence) in all.enumerated() {
-                let signsBody = signsBody(number)
                 group.addTask { (number, await verify(evidence, signsBody, deadline)) }
             }
             var results: [(Int, DKIMResult)] = []

@@ -52,7 +52,8 @@ package struct MessageAuthors: Equatable, Sendable {
     static func domain(of address: String) -> String? {
         guard let at = address.utf8.lastIndex(of: ASCII.at) else { return nil }
         let text = String(address[address.utf8.index(after: at)...])
-        guard let ascii = try? InternationalName.ascii(text), let name = try? DomainName(ascii), !name.isRoot, name.isPlain
+        guard let ascii = try? InternationalName.ascii(text), let name = try? DomainName(ascii), !name.isRoot,
+            name.isPlain
         else { return nil }
         return name.description
     }

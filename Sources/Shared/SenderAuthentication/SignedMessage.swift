@@ -71,8 +71,7 @@ package struct SignedMessage: Sendable {
     private mutating func hashBodies(
         _ considered: Set<Int>, _ bytes: Span<UInt8>, _ body: Range<Int>, _ release: ((Int) -> Void)?
     ) throws(OpenSSLError) {
-        var wanted: [DKIMSignature] = considered.map { signatures[$0].signature }
-        if let newest = chain.newestSignature { wanted.append(newest) }
+        let wanted: [DKIMSignature] = considered.map { signatures[$0].signature } + chain.bodySignatures
         var hashers: [BodyHasher] = []
         for form in [Canonicalization.simple, .relaxed] {
             var limits: [Int?] = []
@@ -99,7 +98,7 @@ package struct SignedMessage: Sendable {
                 signatures[index].bodyHash = found
                 signatures[index].bodyCount = count
             }
-            if let newest = chain.newestSignature, let found = hash(newest) { chain.setBody(found, count) }
+            chain.setBodies(count, hash)
         }
     }
 }
