@@ -43,6 +43,23 @@ enum Mailparse: Tool {
                 What is no message gives an object with file, index and error.
                 """),
             ToolDescription.Section(
+                "Verification",
+                """
+                --verify judges SPF (RFC 7208), every DKIM signature (RFC 6376, 8301, 8463), the ARC chain (RFC 8617) and \
+                DMARC (RFC 9989, or the algorithm of RFC 7489) of each message. Files with LF are verified as if with CRLF. \
+                Without --spf-ip, the client is that of the newest Received field from outside, and the sender that of \
+                Return-Path.
+
+                The exit code is 0 when a message has no signature or one that passes, 1 when none passes, 75 when none \
+                passes and a key could not be asked for now; of several messages the worst counts.
+
+                With --json: file, index, dkim (a list of result, domain, selector, algorithm, identity, canonicalization, \
+                length, expired, testing, keyBits, bodyHash, signature, findings: weak-key, several-keys, unsigned-body, \
+                reason), arc (result, instances, reason), dmarc (result, domain, organizational, organizationalBy, policy, \
+                disposition, alignedBy, record, reason), spf (result, domain, identity, mechanism, record, explanation, \
+                lookups, void, problem, from: header or options; null when the client is not known).
+                """),
+            ToolDescription.Section(
                 "Selection",
                 """
                 --where takes terms joined by and, or, not and parentheses. FIELD~REGEX and FIELD!~REGEX: a decoded \
@@ -54,6 +71,7 @@ enum Mailparse: Tool {
                 """),
         ],
         examples: [
+            ToolDescription.Example("Who sent it, really", "mailparse --verify message.eml"),
             ToolDescription.Example("The subjects of a mailbox", "mailparse -h subject archive.mbox"),
             ToolDescription.Example("The structure of a message", "mailparse --tree message.eml"),
             ToolDescription.Example("All PDF files of a Maildir", "mailparse -x pdfs --only '*.pdf' ~/Maildir"),
@@ -64,12 +82,16 @@ enum Mailparse: Tool {
         ],
         exitCodes: [
             (.ok, "done, however broken the messages are"),
-            (.negative, "nothing matched (--where, -h, --part, --html, -x), or a finding with --strict"),
+            (
+                .negative,
+                "nothing matched (--where, -h, --part, --html, -x), a finding with --strict, no good signature"
+            ),
             (.usage, "wrong usage"),
             (.dataError, "an input cannot be a message: empty, or binary without a header"),
             (.noInput, "an input cannot be read"),
             (.cannotCreate, "an attachment cannot be written"),
             (.ioError, "standard output cannot be written"),
+            (.temporaryFailure, "--verify: a key could not be asked for now: try again later"),
         ],
         seeAlso: ["mboxconv(1)", "spamscore(1)"])
 

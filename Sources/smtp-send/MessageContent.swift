@@ -91,6 +91,12 @@ struct OutgoingMessage: Sendable {
         survey = content.survey
     }
 
+    /// The same envelope for other bytes.
+    func with(_ content: MessageContent) -> OutgoingMessage {
+        OutgoingMessage(
+            name: name, content: content, reversePath: reversePath, recipients: recipients, request: request)
+    }
+
     /// The transaction for some of the recipients.
     func transaction(_ recipients: [EnvelopeAddress]) -> ClientTransaction {
         ClientTransaction(

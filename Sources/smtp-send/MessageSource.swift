@@ -16,12 +16,14 @@ final class MessageSource: Sendable {
 
     private let envelope: EnvelopeOptions
     private let composition: Composition?
+    private let signing: Signing?
     private let state: Mutex<State>
 
     init(_ arguments: Arguments, envelope: EnvelopeOptions) throws(ToolFailure) {
         self.envelope = envelope
         composition = try Composition(arguments)
-        if envelope.recipients.isEmpty, !envelope.readsRecipients {
+        signing = try Signing(arguments)
+        if envelope.recipients.isEmpty, !envelope.readsRecipients, signing?.onlyShows != true {
             throw ToolFailure(.usage, "no recipients: give --to ADDRESS, or -t to take them from the header")
         }
         let standard = envelope.needsNoMessage ? "/dev/null" : "-"
@@ -32,9 +34,15 @@ final class MessageSource: Sendable {
         state = Mutex(State(operands: operands[...]))
     }
 
-    /// The next message; nil when there are no more. After an error, the next call goes on with the next message, or
-    /// the next operand when this one cannot be read further.
+    /// The next message, signed if that is wanted; nil when there are no more. After an error, the next call goes on with
+    /// the next message, or the next operand when this one cannot be read further.
     func next() throws -> OutgoingMessage? {
+        let message = try nextUnsigned()
+        guard let signing, let message, message.content.count > 0 else { return message }
+        return try signing.sign(message)
+    }
+
+    private func nextUnsigned() throws -> OutgoingMessage? {
         try state.withLock { state in
             while true {
                 if let message = try nextOfMbox(&state) { return message }

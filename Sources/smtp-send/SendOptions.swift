@@ -109,20 +109,22 @@ enum SendOptions {
     static let verbose = Option.flag("verbose", short: "v", "show the session on standard error", group: output)
     static let quiet = Option.flag("quiet", short: "q", "say failures only", group: output)
 
-    static let all: [AnyOption] = [
-        AnyOption(from), AnyOption(to), AnyOption(readRecipients),
-        AnyOption(subject), AnyOption(header), AnyOption(body), AnyOption(attach),
-        AnyOption(notify), AnyOption(ret), AnyOption(envid), AnyOption(dsn),
-        AnyOption(queue), AnyOption(queueOnly), AnyOption(run), AnyOption(due), AnyOption(watch), AnyOption(list),
-        AnyOption(show), AnyOption(hold), AnyOption(release), AnyOption(remove), AnyOption(reroute), AnyOption(retry),
-        AnyOption(lifetime), AnyOption(delayNotice), AnyOption(perDestination),
-        AnyOption(server), AnyOption(port), AnyOption(lmtp), AnyOption(dns), AnyOption(dnsServers), AnyOption(ipv4),
-        AnyOption(ipv6),
-        AnyOption(helo), AnyOption(noPipelining), AnyOption(noChunking), AnyOption(timeout), AnyOption(connections),
-        AnyOption(quitAfter),
-        AnyOption(dropAfter),
-        AnyOption(tls), AnyOption(requireTLS), AnyOption(ca), AnyOption(cert), AnyOption(key), AnyOption(insecure),
-        AnyOption(auth), AnyOption(user), AnyOption(passwordFile), AnyOption(passwordDescriptor),
-        AnyOption(dryRun), AnyOption(json), AnyOption(verbose), AnyOption(quiet),
-    ]
+    static let all: [AnyOption] =
+        [
+            AnyOption(from), AnyOption(to), AnyOption(readRecipients),
+            AnyOption(subject), AnyOption(header), AnyOption(body), AnyOption(attach),
+            AnyOption(notify), AnyOption(ret), AnyOption(envid), AnyOption(dsn),
+            AnyOption(queue), AnyOption(queueOnly), AnyOption(run), AnyOption(due), AnyOption(watch), AnyOption(list),
+            AnyOption(show), AnyOption(hold), AnyOption(release), AnyOption(remove), AnyOption(reroute),
+            AnyOption(retry),
+            AnyOption(lifetime), AnyOption(delayNotice), AnyOption(perDestination),
+            AnyOption(server), AnyOption(port), AnyOption(lmtp), AnyOption(dns), AnyOption(dnsServers), AnyOption(ipv4),
+            AnyOption(ipv6),
+            AnyOption(helo), AnyOption(noPipelining), AnyOption(noChunking), AnyOption(timeout), AnyOption(connections),
+            AnyOption(quitAfter),
+            AnyOption(dropAfter),
+            AnyOption(tls), AnyOption(requireTLS), AnyOption(ca), AnyOption(cert), AnyOption(key), AnyOption(insecure),
+            AnyOption(auth), AnyOption(user), AnyOption(passwordFile), AnyOption(passwordDescriptor),
+            AnyOption(dryRun), AnyOption(json), AnyOption(verbose), AnyOption(quiet),
+        ] + SigningOptions.all
 }

@@ -32,6 +32,19 @@ enum SmtpSend: Tool {
                 version of TLS, null in clear), ms (milliseconds from the first attempt), message (the file's name).
                 """),
             .init(
+                "SIGNING",
+                """
+                --dkim signs with DKIM (RFC 6376, RFC 8463), with several keys when given several times. From, Subject, To, \
+                Date, Cc, Reply-To, Content-Type and MIME-Version are signed once more than they stand there, so that none \
+                can be added; absent fields are left out. --dkim-options: c= (relaxed/relaxed), h= names in place of \
+                these, x= the lifetime, i= the identity, l signs the length, so that a body may grow; t= always stands.
+
+                --arc-seal adds an ARC set (RFC 8617) above a message: the chain is validated first, and the \
+                Authentication-Results of --authserv-id are sealed. A chain that has failed is sealed once. What cannot \
+                be signed ends with 65: no From or two, h= without from, i= outside of the domain, an RSA key under \
+                1024 bits.
+                """),
+            .init(
                 "TLS AND PASSWORDS",
                 """
                 With --tls auto, STARTTLS is used when the server offers it. With --server it is verified; the hosts of \
@@ -52,6 +65,9 @@ enum SmtpSend: Tool {
             .init(
                 "Compose a message with an attachment",
                 "smtp-send --to b@example.org --subject Figures --body 'As promised.' --attach figures.pdf"),
+            .init(
+                "See what would be sent, signed",
+                "smtp-send --dry-run --dkim example.org:s1:key.pem --from a@example.org --to b@example.net m.eml"),
             .init(
                 "See what a server says, up to RCPT",
                 "smtp-send -v --quit-after rcpt --server mx.example.org --to b@example.org"),

@@ -80,7 +80,7 @@ package enum AuthenticationResultsField {
     private static func reason(_ text: String?) -> String { text.map { " reason=\(quoted($0))" } ?? "" }
 
     /// A word as it is when that is allowed, else in quotes (RFC 2045 5.1; an address may stand as it is).
-    private static func value(_ text: String) -> String {
+    static func value(_ text: String) -> String {
         let bytes = text.utf8
         let isPlain = bytes.allSatisfy { byte in
             byte > ASCII.space && byte < ASCII.delete && !specials.contains(byte)
@@ -118,7 +118,43 @@ package enum AuthenticationResultsField {
         return ranges
     }
 
-    static func isSame(_ one: String, _ other: String) -> Bool {
+    /// The parts of a value between its semicolons, each trimmed and with its comments.
+    static func parts(_ value: [UInt8]) -> [[UInt8]] {
+        var parts: [[UInt8]] = []
+        var part: [UInt8] = []
+        var depth = 0
+        var isQuoted = false
+        var place = 0
+        func end(_ part: [UInt8]) -> [UInt8] {
+            Array(part.split(whereSeparator: \.isMailWhitespace).joined(separator: [ASCII.space]))
+        }
+        while place < value.count {
+            let byte = value[place]
+            if byte == ASCII.backslash, depth > 0 || isQuoted, place + 1 < value.count {
+                part += value[place...(place + 1)]
+                place += 2
+                continue
+            }
+            place += 1
+            if byte == ASCII.quote, depth == 0 { isQuoted.toggle() }
+            if !isQuoted, byte == ASCII.openParenthesis { depth += 1 }
+            if !isQuoted, byte == ASCII.closeParenthesis, depth > 0 { depth -= 1 }
+            if byte == ASCII.semicolon, depth == 0, !isQuoted {
+                parts.append(end(part))
+                part = []
+            } else {
+                part.append(byte)
+            }
+        }
+        return parts + [end(part)]
+    }
+
+    /// Whether the first part of a value names a server.
+    static func isServer(_ part: [UInt8], _ server: String) -> Bool {
+        AuthenticationResults(part).server.map { isSame($0, server) } ?? false
+    }
+
+    private static func isSame(_ one: String, _ other: String) -> Bool {
         func plain(_ text: String) -> String {
             let ascii = ((try? InternationalName.ascii(text)) ?? text).asciiLowercased
             return ascii.hasSuffix(".") ? String(ascii.dropLast()) : ascii

@@ -119,6 +119,13 @@ final class HeaderCollector {
         return try Digest.hash(.sha256, buffer)
     }
 
+    /// The fields of `h=` alone, each name from the bottom up, as a signature that is to be made signs them.
+    func text(_ names: [[UInt8]], _ form: Canonicalization, _ bytes: Span<UInt8>) -> [UInt8] {
+        buffer.removeAll(keepingCapacity: true)
+        collect(names, form, omitting: -1, bytes)
+        return buffer
+    }
+
     /// Appends a signature's own field.
     private func append(_ signature: DKIMSignature, at place: Int, _ form: Canonicalization, _ bytes: Span<UInt8>) {
         let field = header.fields[place]
