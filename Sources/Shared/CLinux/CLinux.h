@@ -7,6 +7,7 @@
 #include <shadow.h>
 #include <signal.h>
 #include <stdint.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
@@ -58,4 +59,49 @@ static inline ssize_t facteur_getrandom(void *buffer, size_t length) {
 /// gettid(2).
 static inline pid_t facteur_gettid(void) {
     return (pid_t)syscall(SYS_gettid);
+}
+
+/// struct mmsghdr, which needs _GNU_SOURCE.
+struct facteur_datagram {
+    struct msghdr header;
+    unsigned length;
+};
+
+enum { facteur_datagrams_limit = 32 };
+
+/// sendmmsg(2) on a connected socket, at most 32 at a time. The datagrams lie one after the other in `bytes`: the first
+/// begins at `start`, and `ends` tells where each ends. The count of those that were sent, or -1.
+static inline int facteur_send_datagrams(
+    int fd, const uint8_t *bytes, uint32_t start, const uint32_t *ends, unsigned count) {
+    struct facteur_datagram list[facteur_datagrams_limit];
+    struct iovec parts[facteur_datagrams_limit];
+    if (count > facteur_datagrams_limit) count = facteur_datagrams_limit;
+    memset(list, 0, count * sizeof list[0]);
+    for (unsigned i = 0; i < count; i++) {
+        parts[i].iov_base = (void *)(bytes + start);
+        parts[i].iov_len = ends[i] - start;
+        start = ends[i];
+        list[i].header.msg_iov = &parts[i];
+        list[i].header.msg_iovlen = 1;
+    }
+    return (int)syscall(SYS_sendmmsg, fd, list, count, MSG_NOSIGNAL);
+}
+
+/// recvmmsg(2), at most 32 at a time: datagram i goes to `buffer + i * stride`, its length to `lengths[i]`. The count of
+/// those that came, or -1.
+static inline int facteur_receive_datagrams(
+    int fd, uint8_t *buffer, size_t stride, uint32_t *lengths, unsigned count) {
+    struct facteur_datagram list[facteur_datagrams_limit];
+    struct iovec parts[facteur_datagrams_limit];
+    if (count > facteur_datagrams_limit) count = facteur_datagrams_limit;
+    memset(list, 0, count * sizeof list[0]);
+    for (unsigned i = 0; i < count; i++) {
+        parts[i].iov_base = buffer + i * stride;
+        parts[i].iov_len = stride;
+        list[i].header.msg_iov = &parts[i];
+        list[i].header.msg_iovlen = 1;
+    }
+    int result = (int)syscall(SYS_recvmmsg, fd, list, count, MSG_DONTWAIT, (void *)0);
+    for (int i = 0; i < result; i++) lengths[i] = list[i].length;
+    return result;
 }

@@ -80,18 +80,18 @@ struct AliasChain: Equatable {
     /// More aliases than this are taken for a fault.
     static let limit = 16
 
-    private(set) var visited: [DomainName]
+    private(set) var end: DomainName
+    private var visited: [DomainName] = []
     /// The lowest TTL on the way.
     private(set) var ttl: UInt32 = .max
 
-    init(_ start: DomainName) { visited = [start] }
-
-    var end: DomainName { visited[visited.count - 1] }
+    init(_ start: DomainName) { end = start }
 
     /// Goes one step; false for a loop or a chain that is too long.
     mutating func follow(_ target: DomainName, ttl: UInt32) -> Bool {
-        guard visited.count <= AliasChain.limit, !visited.contains(target) else { return false }
-        visited.append(target)
+        guard visited.count < AliasChain.limit, target != end, !visited.contains(target) else { return false }
+        visited.append(end)
+        end = target
         self.ttl = min(self.ttl, ttl)
         return true
     }
@@ -106,7 +106,9 @@ extension Message {
         guard responseCode == .noError || responseCode == .noSuchDomain else { return .useless("\(responseCode)") }
         var chain = start
         while true {
-            let found = answers.filter { $0.type == type && $0.owner == chain.end }
+            let end = chain.end
+            let isAnswer: (Record) -> Bool = { $0.type == type && $0.owner == end }
+            let found = answers.allSatisfy(isAnswer) ? answers : answers.filter(isAnswer)
             if !found.isEmpty, responseCode == .noError {
                 return .final(.records(found), chain, ttl: found.reduce(chain.ttl) { min($0, $1.ttl) })
             }

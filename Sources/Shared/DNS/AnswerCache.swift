@@ -15,27 +15,36 @@ struct AnswerCache {
     private static let failureTime: UInt32 = 5
     private static let longestTime: UInt32 = 86_400
 
-    private var entries: [Question: Entry] = [:]
+    /// What was asked last. When it holds half of what may be kept, it becomes `earlier`, and what that held is gone.
+    private var recent: [Question: Entry] = [:]
+    private var earlier: [Question: Entry] = [:]
     private let limit: Int
 
     init(limit: Int) { self.limit = limit }
 
-    var count: Int { entries.count }
+    var count: Int { recent.count + earlier.count }
 
-    func answer(to question: Question, at now: ContinuousClock.Instant) -> Answer? {
-        guard let entry = entries[question], entry.expiry > now else { return nil }
+    mutating func answer(to question: Question, at now: ContinuousClock.Instant) -> Answer? {
+        if let entry = recent[question] { return entry.expiry > now ? entry.answer : nil }
+        guard !earlier.isEmpty, let entry = earlier.removeValue(forKey: question), entry.expiry > now else {
+            return nil
+        }
+        insert(entry, for: question)
         return entry.answer
     }
 
     mutating func store(_ answer: Answer, for question: Question, at now: ContinuousClock.Instant) {
         let ttl = answer.temporaryFailure == nil ? answer.ttl : AnswerCache.failureTime
         guard ttl > 0 else { return }
-        if entries.count >= limit, entries[question] == nil {
-            entries = entries.filter { $0.value.expiry > now }
-            // Still full: the run asks for more names than it comes back to, so beginning anew loses little.
-            if entries.count >= limit { entries.removeAll(keepingCapacity: true) }
-        }
         let expiry = now + .seconds(Int(min(ttl, AnswerCache.longestTime)))
-        entries[question] = Entry(answer: answer, expiry: expiry)
+        insert(Entry(answer: answer, expiry: expiry), for: question)
+    }
+
+    private mutating func insert(_ entry: Entry, for question: Question) {
+        if recent.count >= limit / 2 {
+            swap(&recent, &earlier)
+            recent.removeAll(keepingCapacity: true)
+        }
+        recent[question] = entry
     }
 }

@@ -16,30 +16,8 @@ enum ExchangeResult {
     case cancelled
 }
 
-/// One query and its answer over a socket of its own.
+/// One query and its answer over a connection of its own.
 enum Exchange {
-    /// Over UDP: the socket's port is new and random, and takes datagrams of this server alone. What does not match
-    /// the query is ignored; the wait for what does goes on.
-    static func overUDP(_ query: Query, to server: SocketAddress, timeout: Duration) async -> ExchangeResult {
-        guard let deadline = EventLoop.current?.deadline(after: timeout) else { return .failed("no event loop") }
-        do throws(SystemError) {
-            let socket = try DatagramSocket(to: server)
-            try socket.send(query.bytes)
-            while let datagram = try await socket.receive(deadline: deadline) {
-                switch query.match(datagram.span) {
-                case .foreign: continue
-                case .otherCase: return .otherCase
-                case .truncated: return .truncated
-                case .malformed: return .malformed
-                case .answer(let message): return .answer(message)
-                }
-            }
-            return Task.isCancelled ? .cancelled : .timedOut
-        } catch {
-            return .failed(error.reason)
-        }
-    }
-
     /// Over TCP (RFC 7766): a length before each message, which may come in pieces.
     static func overTCP(_ query: Query, to server: SocketAddress, timeout: Duration) async -> ExchangeResult {
         let end = ContinuousClock.now + timeout

@@ -18,7 +18,7 @@ package enum MailDomain: Hashable, Sendable {
         if domain.hasPrefix("<"), domain.hasSuffix(">"), domain.utf8.count > 1 {
             domain = String(domain.dropFirst().dropLast())
         }
-        if let at = domain.lastIndex(of: "@") { domain = String(domain[domain.index(after: at)...]) }
+        if let at = domain.utf8.lastIndex(of: ASCII.at) { domain = String(domain[domain.utf8.index(after: at)...]) }
         if domain.hasPrefix("[") {
             self = .literal(try MailDomain.literal(domain))
         } else {
@@ -61,17 +61,26 @@ package enum MailDomain: Hashable, Sendable {
 
     /// Letters, digits and dashes, as RFC 5321 4.1.2 wants them; the underscore that some domains use is let pass.
     private static func check(_ name: DomainName) throws(MailDomainError) {
-        let labels = name.labels
-        guard let last = labels.last else { throw MailDomainError("it is the root") }
-        for label in labels {
-            for byte in label where !byte.isASCIIAlphanumeric && byte != ASCII.dash && byte != ASCII.underscore {
-                throw MailDomainError("it holds a character that no domain has")
+        let wire = name.wire
+        if name.isRoot { throw MailDomainError("it is the root") }
+        var index = 0
+        var isNumber = false
+        while index < wire.count, wire[index] > 0 {
+            let label = (index + 1)..<min(index + 1 + Int(wire[index]), wire.count)
+            isNumber = true
+            for place in label {
+                let byte = wire[place]
+                guard byte.isASCIIAlphanumeric || byte == ASCII.dash || byte == ASCII.underscore else {
+                    throw MailDomainError("it holds a character that no domain has")
+                }
+                if !byte.isASCIIDigit { isNumber = false }
             }
-            if label.first == ASCII.dash || label.last == ASCII.dash {
+            if wire[label.lowerBound] == ASCII.dash || wire[label.upperBound - 1] == ASCII.dash {
                 throw MailDomainError("a label begins or ends with a dash")
             }
+            index = label.upperBound
         }
-        if last.allSatisfy(\.isASCIIDigit) { throw MailDomainError("the last label is a number") }
+        if isNumber { throw MailDomainError("the last label is a number") }
     }
 
     /// The name in ASCII, or the literal in brackets.

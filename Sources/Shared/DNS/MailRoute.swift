@@ -103,6 +103,8 @@ package struct MailHost: Equatable, Sendable {
     package var addresses: [IPAddress] = []
     /// The name that the host is an alias of; nil when it is none.
     package var canonicalName: String?
+    /// The addresses are those of /etc/hosts.
+    package var isFromHostsFile = false
     /// Why the addresses of one family are not known for now.
     package var missingFamily: TemporaryFailure?
     /// Why there are no addresses; also set when they were not looked up because the name cannot be used.

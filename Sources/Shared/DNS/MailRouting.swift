@@ -4,7 +4,7 @@ import Unix
 extension Resolver {
     /// Where mail for `domain` goes: the text of a domain, a mail address or a literal. Never fails: what is wrong is
     /// in the route. Without `withAddresses` the hosts of MX records are not looked up.
-    package func mailRoute(for domain: String, withAddresses: Bool = true) async -> MailRoute {
+    package nonisolated(nonsending) func mailRoute(for domain: String, withAddresses: Bool = true) async -> MailRoute {
         let target: MailDomain
         do throws(MailDomainError) {
             target = try MailDomain(domain)
@@ -25,7 +25,9 @@ extension Resolver {
         }
     }
 
-    private func mailRoute(to name: DomainName, as domain: String, withAddresses: Bool) async -> MailRoute {
+    private nonisolated(nonsending) func mailRoute(to name: DomainName, as domain: String, withAddresses: Bool) async
+        -> MailRoute
+    {
         let answer = await lookup(name, .mx)
         var route = MailRoute(domain: domain, ascii: name.description, status: .mx)
         route.server = answer.server
@@ -49,7 +51,7 @@ extension Resolver {
     }
 
     /// The implicit MX: the domain itself, with preference 0 (RFC 5321 5.1).
-    private func fillImplicit(_ route: inout MailRoute, _ name: DomainName) async {
+    private nonisolated(nonsending) func fillImplicit(_ route: inout MailRoute, _ name: DomainName) async {
         let found = await addresses(of: name)
         route.server = route.server ?? found.server
         switch found.outcome {
@@ -57,6 +59,7 @@ extension Resolver {
             var host = MailHost(preference: 0, name: name.description)
             host.addresses = addresses
             host.canonicalName = found.canonicalName?.description
+            host.isFromHostsFile = found.isFromHostsFile
             host.missingFamily = found.missingFamily
             route.status = .implicit
             route.hosts = [host]
@@ -71,7 +74,9 @@ extension Resolver {
         }
     }
 
-    private func fill(_ route: inout MailRoute, from records: [Record], withAddresses: Bool) async {
+    private nonisolated(nonsending) func fill(_ route: inout MailRoute, from records: [Record], withAddresses: Bool)
+        async
+    {
         let list = MailExchangeList(records)
         route.duplicates = list.duplicates
         route.hasMixedNull = list.hasMixedNull
@@ -80,17 +85,18 @@ extension Resolver {
             route.nullPreference = list.nullPreference
             return
         }
+        let problems = zip(list.exchanges, list.names).map { MailExchangeList.problem(of: $0.host, named: $1) }
         var found: [DomainName: HostAddresses] = [:]
         if withAddresses {
-            let names = Set(list.exchanges.map(\.host).filter { MailExchangeList.problem(of: $0) == nil })
+            let names = Set(zip(list.exchanges, problems).lazy.filter { $1 == nil }.map(\.0.host))
             found = await withTaskGroup(of: (DomainName, HostAddresses).self) { group in
                 for name in names { group.addTask { (name, await self.addresses(of: name)) } }
                 return await group.reduce(into: [:]) { $0[$1.0] = $1.1 }
             }
         }
-        for exchange in list.exchanges {
-            var host = MailHost(preference: exchange.preference, name: exchange.host.description)
-            host.problem = MailExchangeList.problem(of: exchange.host)
+        for (index, exchange) in list.exchanges.enumerated() {
+            var host = MailHost(preference: exchange.preference, name: list.names[index])
+            host.problem = problems[index]
             if let result = found[exchange.host] { host.take(result) }
             route.hosts.append(host)
         }
@@ -113,6 +119,7 @@ extension Resolver {
 extension MailHost {
     fileprivate mutating func take(_ result: HostAddresses) {
         canonicalName = result.canonicalName?.description
+        isFromHostsFile = result.isFromHostsFile
         missingFamily = result.missingFamily
         switch result.outcome {
         case .addresses(let found): addresses = found
@@ -127,36 +134,43 @@ extension MailHost {
 struct MailExchangeList: Equatable {
     /// By preference, equal ones by name; without null records.
     private(set) var exchanges: [MailExchange] = []
+    /// The hosts of `exchanges` as text.
+    private(set) var names: [String] = []
     private(set) var duplicates: [MailExchange] = []
     private(set) var hasMixedNull = false
     private(set) var nullPreference: UInt16?
 
     init(_ records: [Record]) {
-        var seen: Set<MailExchange> = []
-        var hosts: Set<DomainName> = []
+        var known: Set<MailExchange> = []
         var nulls: [MailExchange] = []
+        var named: [(exchange: MailExchange, name: String)] = []
+        named.reserveCapacity(records.count)
         for record in records {
             guard case .exchange(let preference, let host) = record.data else { continue }
             let exchange = MailExchange(preference: preference, host: host)
-            guard seen.insert(exchange).inserted else {
+            if records.count > 1, !known.insert(exchange).inserted {
                 duplicates.append(exchange)
-                continue
+            } else if host.isRoot {
+                nulls.append(exchange)
+            } else {
+                named.append((exchange, host.description))
             }
-            if host.isRoot { nulls.append(exchange) } else { exchanges.append(exchange) }
         }
-        let named = exchanges.map { (exchange: $0, name: $0.host.description) }
-        exchanges = named.sorted {
-            ($0.exchange.preference, $0.name) < ($1.exchange.preference, $1.name)
-        }.map(\.exchange)
-        duplicates += exchanges.filter { !hosts.insert($0.host).inserted }
+        named.sort { ($0.exchange.preference, $0.name) < ($1.exchange.preference, $1.name) }
+        exchanges = named.map(\.exchange)
+        names = named.map(\.name)
+        if named.count > 1 {
+            var hosts: Set<DomainName> = []
+            duplicates += exchanges.filter { !hosts.insert($0.host).inserted }
+        }
         hasMixedNull = !nulls.isEmpty && !exchanges.isEmpty
         if exchanges.isEmpty { nullPreference = nulls.first { $0.preference != 0 }?.preference }
     }
 
     /// Why a host cannot be used, whatever the DNS says of it.
-    static func problem(of host: DomainName) -> MailHost.Problem? {
+    static func problem(of host: DomainName, named name: String) -> MailHost.Problem? {
         if !host.isPlain { return .isNoHostName }
-        var text = host.description
+        var text = name
         if text.hasPrefix("["), text.hasSuffix("]") { text = String(text.dropFirst().dropLast()) }
         if text.utf8.prefix(5).equalsIgnoringCase("ipv6:") { text = String(text.dropFirst(5)) }
         return IPAddress(text) == nil ? nil : .isAddress

@@ -90,10 +90,15 @@ struct RecordReader {
     /// The upper bits of the response code, from the OPT record; nil when there is none.
     private(set) var extendedCode: UInt16?
 
+    /// The name of the first question, which nearly every record points to.
+    private var firstName: DomainName?
+
     init(offset: Int) { self.offset = offset }
 
     mutating func skipQuestion(_ message: Span<UInt8>) throws(MessageError) {
-        _ = try name(message)
+        let start = offset
+        let question = try name(message)
+        if start == MessageHeader.size { firstName = question }
         guard message.count - offset >= 4 else { throw .tooShort }
         offset += 4
     }
@@ -187,6 +192,10 @@ struct RecordReader {
 
     /// A name, its compression pointers followed. Pointers must lead strictly backwards, so that none can loop.
     private mutating func name(_ message: Span<UInt8>) throws(MessageError) -> DomainName {
+        if let firstName, message.count - offset >= 2, message[offset] == 0xC0, message[offset + 1] == 12 {
+            offset += 2
+            return firstName
+        }
         var wire: [UInt8] = []
         wire.reserveCapacity(32)
         var position = offset

@@ -2,10 +2,11 @@ import Bytes
 
 /// One question in a message of its own, ready to send, and the judge of what comes back.
 package struct Query: Sendable {
-    package let id: UInt16
+    /// Chosen anew for each socket that the query goes to.
+    package var id: UInt16
     package let type: RecordType
-    /// The message as it is sent over UDP; TCP puts its length before it.
-    package let bytes: [UInt8]
+    /// The message without its id.
+    private let rest: [UInt8]
     /// Whether an OPT record was sent.
     package let hasOptions: Bool
     /// Whether letters were sent in mixed case, which the answer must repeat.
@@ -28,9 +29,11 @@ package struct Query: Sendable {
         questionSize = name.wire.count + 4
         var message: [UInt8] = []
         message.reserveCapacity(MessageHeader.size + questionSize + 11)
-        message.append(high: id)
         message.append(high: asksAuthentication ? 0x0120 : 0x0100)
-        for count in [1, 0, 0, hasOptions ? 1 : 0] as [UInt16] { message.append(high: count) }
+        message.append(high: 1)
+        message.append(high: 0)
+        message.append(high: 0)
+        message.append(high: hasOptions ? 1 : 0)
         if let letterCase {
             message += Query.mixed(name.wire, letterCase)
         } else {
@@ -42,9 +45,23 @@ package struct Query: Sendable {
             message.append(0)
             message.append(high: RecordType.opt.number)
             message.append(high: Query.payloadSize)
-            message += [0, 0, 0, 0, 0, 0]
+            // DO: DANE needs to know that the answer was verified, which some resolvers tell only to who asks so.
+            message += [0, 0, type == .tlsa ? 0x80 : 0, 0, 0, 0]
         }
-        bytes = message
+        rest = message
+    }
+
+    /// The message as it is sent over UDP; TCP puts its length before it.
+    package var bytes: [UInt8] {
+        var bytes: [UInt8] = []
+        append(to: &bytes)
+        return bytes
+    }
+
+    /// Appends the message.
+    func append(to buffer: inout [UInt8]) {
+        buffer.append(high: id)
+        buffer += rest
     }
 
     private static func mixed(_ wire: [UInt8], _ letterCase: () -> UInt64) -> [UInt8] {
@@ -95,9 +112,9 @@ package struct Query: Sendable {
         let start = MessageHeader.size
         guard message.count >= start + questionSize else { return nil }
         var sameCase = true
-        for index in start..<(start + questionSize) where message[index] != bytes[index] {
+        for index in start..<(start + questionSize) where message[index] != rest[index - 2] {
             let isInName = index < start + questionSize - 4
-            guard isInName, message[index].asciiLowercased == bytes[index].asciiLowercased else { return nil }
+            guard isInName, message[index].asciiLowercased == rest[index - 2].asciiLowercased else { return nil }
             sameCase = false
         }
         return sameCase

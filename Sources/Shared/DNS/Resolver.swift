@@ -63,7 +63,7 @@ package final class Resolver: Sendable {
     }
 
     /// The answer to one question, its CNAME chain followed.
-    package func lookup(_ name: DomainName, _ type: RecordType) async -> Answer {
+    package nonisolated(nonsending) func lookup(_ name: DomainName, _ type: RecordType) async -> Answer {
         switch answerer {
         case .zone(let zone): return zone.answer(name, type)
         case .servers(let source):
@@ -84,7 +84,7 @@ package final class Resolver: Sendable {
         }
     }
 
-    private func ask(_ question: Question, _ source: ServerSource) async -> Answer {
+    private nonisolated(nonsending) func ask(_ question: Question, _ source: ServerSource) async -> Answer {
         let answer = await source.answer(question.name, question.type)
         let waiting = state.withLock { state in
             state.cache.store(answer, for: question, at: .now)
@@ -95,7 +95,7 @@ package final class Resolver: Sendable {
     }
 
     /// Waits for the answer that another task asks for; nil when that task has ended meanwhile.
-    private func answerUnderWay(_ question: Question) async -> Answer? {
+    private nonisolated(nonsending) func answerUnderWay(_ question: Question) async -> Answer? {
         await withUnsafeContinuation { (continuation: UnsafeContinuation<Answer?, Never>) in
             let isWaiting = state.withLock { $0.waiting[question]?.append(continuation) != nil }
             if !isWaiting { continuation.resume(returning: nil) }
@@ -123,7 +123,7 @@ package final class Resolver: Sendable {
     }
 
     /// The addresses of a host, IPv4 before IPv6.
-    package func addresses(of name: DomainName) async -> HostAddresses {
+    package nonisolated(nonsending) func addresses(of name: DomainName) async -> HostAddresses {
         if let known = hosts?.addresses(of: name).filter(wants), !known.isEmpty {
             return HostAddresses(outcome: .addresses(known), isFromHostsFile: true)
         }

@@ -7,6 +7,7 @@ final class ServerPool: Sendable {
         /// Asked last until then.
         var failingUntil: ContinuousClock.Instant?
         var lacksEDNS = false
+        var transports: [ObjectIdentifier: LoopConfined<DatagramTransport>] = [:]
     }
 
     private struct State {
@@ -18,11 +19,14 @@ final class ServerPool: Sendable {
     private static let penalty = Duration.seconds(60)
 
     let servers: [SocketAddress]
+    /// How people read a server: the port only when it is not 53.
+    let names: [String]
     private let rotates: Bool
     private let state: Mutex<State>
 
     init(_ configuration: ResolverConfiguration) {
         servers = configuration.servers
+        names = servers.map { if case .ip(let address, port: 53) = $0 { "\(address)" } else { "\($0)" } }
         rotates = configuration.rotates
         state = Mutex(State(health: Array(repeating: Health(), count: configuration.servers.count)))
     }
@@ -54,8 +58,16 @@ final class ServerPool: Sendable {
     func lacksEDNS(_ server: Int) -> Bool { state.withLock { $0.health[server].lacksEDNS } }
     func noteLackOfEDNS(_ server: Int) { state.withLock { $0.health[server].lacksEDNS = true } }
 
-    /// How people read a server: the port only when it is not 53.
-    static func name(_ server: SocketAddress) -> String {
-        if case .ip(let address, port: 53) = server { "\(address)" } else { "\(server)" }
+    /// What speaks with a server over UDP on the event loop of this task; nil outside of one.
+    func transport(_ server: Int) -> DatagramTransport? {
+        guard let loop = EventLoop.current else { return nil }
+        let confined = state.withLock { state in
+            let key = ObjectIdentifier(loop)
+            if let known = state.health[server].transports[key] { return known }
+            let transport = LoopConfined(DatagramTransport(to: servers[server], on: loop), on: loop)
+            state.health[server].transports[key] = transport
+            return transport
+        }
+        return confined.value
     }
 }

@@ -21,6 +21,7 @@ package struct QueryTrace: Sendable {
 final class ServerSource: Sendable {
     let configuration: ResolverConfiguration
     private let pool: ServerPool
+    /// Connections take descriptors, of which there are few.
     private let gate = QueryGate(limit: 400)
     private let trace: (@Sendable (QueryTrace) -> Void)?
     private let sent = Atomic<Int>(0)
@@ -40,17 +41,17 @@ final class ServerSource: Sendable {
     var queryCount: Int { sent.load(ordering: .relaxed) }
 
     /// The answer to a question, its aliases followed.
-    func answer(_ name: DomainName, _ type: RecordType) async -> Answer {
+    nonisolated(nonsending) func answer(_ name: DomainName, _ type: RecordType) async -> Answer {
         var chain = AliasChain(name)
         while true {
             switch await ask(chain, type) {
             case .success(let reply):
                 switch reply.verdict {
                 case .final(let outcome, let end, let ttl):
-                    let server = pool.servers[reply.server]
                     return Answer(
                         outcome, canonicalName: end.end, ttl: ttl,
-                        isAuthenticated: reply.isAuthenticated && trusts(server), server: ServerPool.name(server))
+                        isAuthenticated: reply.isAuthenticated && trusts(pool.servers[reply.server]),
+                        server: pool.names[reply.server])
                 case .askNext(let next): chain = next
                 case .useless: return failure(TemporaryFailure("no usable answer", tries: 1), chain)
                 }
@@ -74,10 +75,13 @@ final class ServerSource: Sendable {
     // MARK: Rounds
 
     /// Asks for the name at the chain's end until a server says something final.
-    private func ask(_ chain: AliasChain, _ type: RecordType) async -> Result<Reply, TemporaryFailure> {
+    private nonisolated(nonsending) func ask(_ chain: AliasChain, _ type: RecordType) async -> Result<
+        Reply, TemporaryFailure
+    > {
         var lastReason = "no server"
         var tries = 0
         var silent: Set<Int> = []
+        var truncating: Set<Int> = []
         var timeout = configuration.timeout
         for round in 0..<max(1, configuration.attempts) {
             for server in pool.order() {
@@ -90,8 +94,10 @@ final class ServerSource: Sendable {
                 let attempt = Attempt(
                     name: chain.end, type: type, server: server, timeout: wait,
                     usesEDNS: configuration.usesEDNS && !silent.contains(server) && !pool.lacksEDNS(server),
-                    repeatsSilence: mayRepeatSilence)
-                let outcome = await attempt.run(self)
+                    repeatsSilence: mayRepeatSilence,
+                    overTCP: configuration.usesTCP || truncating.contains(server))
+                let (outcome, overTCP) = await attempt.run(self)
+                if overTCP { truncating.insert(server) }
                 var reason = "no answer from"
                 switch outcome {
                 case .answer(let message):
@@ -116,7 +122,7 @@ final class ServerSource: Sendable {
                 case .malformed, .truncated, .otherCase: reason = "a malformed answer from"
                 case .cancelled: return .failure(TemporaryFailure("interrupted", tries: tries))
                 }
-                lastReason = "\(reason) \(ServerPool.name(pool.servers[server]))"
+                lastReason = "\(reason) \(pool.names[server])"
             }
             timeout = timeout * 2
         }
@@ -140,11 +146,13 @@ final class ServerSource: Sendable {
         let timeout: Duration
         var usesEDNS: Bool
         let repeatsSilence: Bool
+        let overTCP: Bool
 
-        func run(_ source: ServerSource) async -> ExchangeResult {
+        /// The result, and whether it came over TCP: a server that cut an answer short is not asked over UDP again.
+        nonisolated(nonsending) func run(_ source: ServerSource) async -> (ExchangeResult, overTCP: Bool) {
             var usesEDNS = self.usesEDNS
             var mixesCase = source.configuration.mixesCase
-            var overTCP = source.configuration.usesTCP
+            var overTCP = self.overTCP
             while true {
                 let result = await source.exchange(
                     self, usesEDNS: usesEDNS, mixesCase: mixesCase, overTCP: overTCP)
@@ -156,7 +164,7 @@ final class ServerSource: Sendable {
                     source.pool.noteLackOfEDNS(server)
                 case .malformed where usesEDNS && !overTCP: usesEDNS = false
                 case .timedOut where usesEDNS && repeatsSilence: usesEDNS = false
-                default: return result
+                default: return (result, overTCP)
                 }
             }
         }
@@ -166,32 +174,39 @@ final class ServerSource: Sendable {
         }
     }
 
-    private func exchange(
+    private nonisolated(nonsending) func exchange(
         _ attempt: Attempt, usesEDNS: Bool, mixesCase: Bool, overTCP: Bool
     ) async -> ExchangeResult {
-        let address = pool.servers[attempt.server]
-        // The system's generator is cryptographic, so ids cannot be foretold (RFC 5452 9.2).
         let query = Query(
             id: .random(in: 0 ... .max), name: attempt.name, type: attempt.type, hasOptions: usesEDNS,
-            asksAuthentication: trusts(address), letterCase: mixesCase ? { .random(in: 0 ... .max) } : nil)
-        await gate.enter()
-        defer { gate.leave() }
+            asksAuthentication: trusts(pool.servers[attempt.server]),
+            letterCase: mixesCase ? { .random(in: 0 ... .max) } : nil)
         sent.add(1, ordering: .relaxed)
         let start = ContinuousClock.now
         let result =
-            overTCP
-            ? await Exchange.overTCP(query, to: address, timeout: attempt.timeout)
-            : await Exchange.overUDP(query, to: address, timeout: attempt.timeout)
+            await overTCP
+            ? askOverTCP(query, attempt) : askOverUDP(query, attempt)
         if let trace {
             let (text, details) = ServerSource.words(for: result)
             trace(
                 QueryTrace(
-                    name: attempt.name, type: attempt.type, server: ServerPool.name(address),
+                    name: attempt.name, type: attempt.type, server: pool.names[attempt.server],
                     transport: overTCP ? "tcp" : "udp",
                     milliseconds: Double((ContinuousClock.now - start) / .microseconds(1)) / 1_000, result: text,
                     details: details))
         }
         return result
+    }
+
+    private nonisolated(nonsending) func askOverUDP(_ query: Query, _ attempt: Attempt) async -> ExchangeResult {
+        guard let transport = pool.transport(attempt.server) else { return .failed("no event loop") }
+        return await transport.exchange(query, timeout: attempt.timeout)
+    }
+
+    private nonisolated(nonsending) func askOverTCP(_ query: Query, _ attempt: Attempt) async -> ExchangeResult {
+        await gate.enter()
+        defer { gate.leave() }
+        return await Exchange.overTCP(query, to: pool.servers[attempt.server], timeout: attempt.timeout)
     }
 
     private static func words(for result: ExchangeResult) -> (result: String, details: String) {

@@ -22,7 +22,8 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     private var jobs: [UnownedJob] = []
     private var timers = TimerHeap()
     private var isStopped = false
-    private var watched: [Int32: PolledDescriptor] = [:]
+    private var watched: [Int32: any LoopWatched] = [:]
+    private var lastActions: [() -> Void] = []
     private var events = [epoll_event](repeating: epoll_event(), count: 256)
 
     /// Nanoseconds of the monotonic clock when the loop last looked.
@@ -107,8 +108,20 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
             for job in batch { job.runSynchronously(on: executor) }
             batch.removeAll(keepingCapacity: true)
             if isStopped { return }
+            if jobs.isEmpty { runLastActions() }
             waitForEvents()
         }
+    }
+
+    /// Runs `action` once, when every task of the loop waits and before the loop does: what tasks have gathered until
+    /// then can go out together. On the loop's thread.
+    package func beforeWaiting(_ action: @escaping () -> Void) { lastActions.append(action) }
+
+    private func runLastActions() {
+        if lastActions.isEmpty { return }
+        let actions = lastActions
+        lastActions.removeAll(keepingCapacity: true)
+        for action in actions { action() }
     }
 
     private func waitForEvents() {
@@ -147,14 +160,13 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
 
     // MARK: Descriptors and timers, on the loop's thread
 
-    func watch(_ descriptor: PolledDescriptor) throws(SystemError) {
-        let interest = EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
-        var event = epoll_event(events: interest, data: epoll_data_t(fd: descriptor.number))
+    func watch(_ descriptor: any LoopWatched) throws(SystemError) {
+        var event = epoll_event(events: descriptor.interest, data: epoll_data_t(fd: descriptor.number))
         guard epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor.number, &event) == 0 else { throw .last("watch", "a socket") }
         watched[descriptor.number] = descriptor
     }
 
-    func forget(_ descriptor: PolledDescriptor) {
+    func forget(_ descriptor: any LoopWatched) {
         var event = epoll_event()
         epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor.number, &event)
         watched[descriptor.number] = nil
@@ -215,4 +227,26 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
         }
         if !finished { throw CancellationError() }
     }
+}
+
+/// A descriptor that the loop watches, and what is told of it.
+protocol LoopWatched: AnyObject {
+    var number: Int32 { get }
+    /// The bits of epoll_ctl(2).
+    var interest: UInt32 { get }
+    func handle(_ events: UInt32)
+}
+
+/// A value that is touched on the thread of one event loop only, for code that hands it around without touching it.
+package struct LoopConfined<Value>: @unchecked Sendable {
+    package let loop: EventLoop
+    private let confined: Value
+
+    package init(_ value: Value, on loop: EventLoop) {
+        self.loop = loop
+        confined = value
+    }
+
+    /// The value, on its loop; nil elsewhere.
+    package var value: Value? { EventLoop.current === loop ? confined : nil }
 }

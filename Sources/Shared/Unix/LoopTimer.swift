@@ -78,3 +78,29 @@ struct TimerHeap {
         put(timer, at: place)
     }
 }
+
+/// An action at an instant of the loop's clock that can be set anew. On the loop's thread only.
+package final class Alarm {
+    private let loop: EventLoop
+    private let timer = LoopTimer()
+    private let action: () -> Void
+
+    package init(on loop: EventLoop, _ action: @escaping () -> Void) {
+        self.loop = loop
+        self.action = action
+    }
+
+    deinit { loop.cancel(timer) }
+
+    /// When it goes off; nil when it is not set.
+    package var instant: UInt64? { timer.isScheduled ? timer.deadline : nil }
+
+    /// Sets it to `instant`, in place of the one that was set.
+    package func set(at instant: UInt64) {
+        timer.action = { [unowned self] expired in if expired { action() } }
+        loop.schedule(timer, at: instant)
+    }
+
+    /// It does not go off.
+    package func cancel() { loop.cancel(timer) }
+}

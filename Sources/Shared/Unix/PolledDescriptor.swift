@@ -10,7 +10,7 @@ package enum Readiness: Sendable {
 
 /// A non-blocking descriptor on the event loop of the task that made it: a task reads or writes until the kernel says
 /// EAGAIN, then waits here. At most one task waits for each direction.
-package final class PolledDescriptor: @unchecked Sendable {
+package final class PolledDescriptor: LoopWatched, @unchecked Sendable {
     private struct Direction {
         var isReady = false
         var waiter: UnsafeContinuation<Readiness, Never>?
@@ -113,6 +113,8 @@ package final class PolledDescriptor: @unchecked Sendable {
             end(direction, .ready)
         }
     }
+
+    var interest: UInt32 { EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue }
 
     func handle(_ events: UInt32) {
         let broken = EPOLLERR.rawValue | EPOLLHUP.rawValue

@@ -17,7 +17,10 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads `192.0.2.1`, `2001:db8::1` or `fe80::1%eth0`; nil for anything else.
     package init?(_ text: String) {
-        guard !text.utf8.contains(0) else { return nil }
+        // Most texts are names, which neither end with a digit nor hold a colon.
+        guard text.utf8.last?.isASCIIDigit == true || text.utf8.contains(ASCII.colon), !text.utf8.contains(0) else {
+            return nil
+        }
         var v4 = in_addr()
         if inet_pton(AF_INET, text, &v4) == 1 {
             bytes = withUnsafeBytes(of: v4) { Array($0) }
@@ -52,10 +55,24 @@ package struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         return IPAddress(known: Array(bytes[12...]))
     }
 
-    package var description: String {
+    package var description: String { bytes.count == 4 ? dotted : colonSeparated }
+
+    private var dotted: String {
+        var text: [UInt8] = []
+        text.reserveCapacity(15)
+        for byte in bytes {
+            if !text.isEmpty { text.append(ASCII.dot) }
+            if byte > 99 { text.append(ASCII.zero + byte / 100) }
+            if byte > 9 { text.append(ASCII.zero + byte / 10 % 10) }
+            text.append(ASCII.zero + byte % 10)
+        }
+        return text.text
+    }
+
+    private var colonSeparated: String {
         var buffer = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-        // Safe: `bytes` has the size of its family's address, and the buffer that of its longest text.
-        let text = inet_ntop(isIPv6 ? AF_INET6 : AF_INET, bytes, &buffer, socklen_t(buffer.count))
+        // Safe: `bytes` has the size of an IPv6 address, and the buffer that of its longest text.
+        let text = inet_ntop(AF_INET6, bytes, &buffer, socklen_t(buffer.count))
         guard text != nil else { return "?" }
         let plain = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
         return scope == 0 ? plain : "\(plain)%\(scope)"

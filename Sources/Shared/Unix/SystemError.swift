@@ -33,6 +33,9 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
         subject.isEmpty ? "cannot \(operation): \(reason)" : "cannot \(operation) \(subject): \(reason)"
     }
 
+    /// True for errors that say that this machine has no way to an address: no such network or family here.
+    package var isNoRoute: Bool { code == ENETUNREACH || code == EADDRNOTAVAIL || code == EAFNOSUPPORT }
+
     /// True for errors that say that the disk or the file's quota is full.
     package var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
 }
