@@ -201,12 +201,19 @@ package final class Connection {
         try await start({ () throws(TLSError) in try TLSEngine(server: context) }, timeout)
     }
 
-    /// Begins TLS as the client and verifies that the server is `serverName`, as `context` asks.
+    /// Begins TLS as the client and verifies that the server is `serverName`, as `context` asks. Without `checkingName`
+    /// the certificate is judged by its chain and its time only.
     package func startTLS(
-        client context: TLSContext, serverName: String, timeout: Duration
+        client context: TLSContext, serverName: String, checkingName: Bool = true, timeout: Duration
     ) async throws(ConnectionError) {
-        try await start({ () throws(TLSError) in try TLSEngine(client: context, serverName: serverName) }, timeout)
+        try await start(
+            { () throws(TLSError) in
+                try TLSEngine(client: context, serverName: serverName, checkingName: checkingName)
+            }, timeout)
     }
+
+    /// Everything that the certificates of the other side say; nil on a plain connection or when it gave none.
+    package func inspectCertificates(host: String) -> TLSInspection? { engine?.inspection(host: host) }
 
     private func start(
         _ make: () throws(TLSError) -> TLSEngine, _ timeout: Duration

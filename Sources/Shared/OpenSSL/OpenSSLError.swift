@@ -4,5 +4,7 @@ package struct OpenSSLError: Error, Equatable, CustomStringConvertible {
 
     package init(_ description: String) { self.description = description }
 
-    static let missing = OpenSSLError("OpenSSL 3 was not found (libcrypto.so.3, libssl.so.3): install package libssl3")
+    /// The library is not on this machine.
+    package static let missing = OpenSSLError(
+        "OpenSSL 3 was not found (libcrypto.so.3, libssl.so.3): install package libssl3")
 }

@@ -50,16 +50,19 @@ package final class TLSEngine {
         library.setAcceptState(session)
     }
 
-    /// The client's side, which expects the server to be `serverName`, a host name or an IP address.
-    package convenience init(client context: TLSContext, serverName: String) throws(TLSError) {
+    /// The client's side, which expects the server to be `serverName`, a host name or an IP address. Without
+    /// `checkingName` the name is told to the server only, and the certificate is judged by its chain and its time.
+    package convenience init(
+        client context: TLSContext, serverName: String, checkingName: Bool = true
+    ) throws(TLSError) {
         let serverName = serverName.hasSuffix(".") ? String(serverName.dropLast()) : serverName
         try self.init(context, serverName: serverName)
         library.setConnectState(session)
         let parameters = library.parameters(session)
         if IPAddress(serverName) != nil {
-            _ = library.crypto.setAddress(parameters, serverName)
+            if checkingName { _ = library.crypto.setAddress(parameters, serverName) }
         } else {
-            _ = library.crypto.setHost(parameters, serverName, 0)
+            if checkingName { _ = library.crypto.setHost(parameters, serverName, 0) }
             // SSL_set_tlsext_host_name is a macro: control 55 with name type 0.
             var name = Array(serverName.utf8CString)
             _ = name.withUnsafeMutableBytes { library.sessionControl(session, 55, 0, $0.baseAddress) }
