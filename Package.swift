@@ -52,7 +52,7 @@ let package = Package(
     products: tools.map { .executable(name: $0, targets: [$0]) },
     targets: [
         // tools
-        tool("mx", "Network", "DNS", "SMTP", "SenderAuthentication"),
+        tool("mx", "OpenSSL", "Network", "DNS", "SMTP", "SenderAuthentication"),
         tool(
             "smtp-send", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts",
             "Delivery", "SenderAuthentication"),

@@ -14,29 +14,68 @@ struct Finding: Equatable, Sendable {
         case nullMixed = "mx-null-mixed"
         case nullPreference = "mx-null-preference"
         case tempfail = "dns-tempfail"
+        case ptrMissing = "ptr-missing"
+        case ptrMismatch = "ptr-mismatch"
+        case spfMissing = "spf-missing"
+        case spfMultiple = "spf-multiple"
+        case spfPassAll = "spf-pass-all"
+        case spfLookups = "spf-lookups"
+        case spfVoidLookups = "spf-void-lookups"
+        case spfSyntax = "spf-syntax"
+        case spfPTR = "spf-ptr"
+        case dmarcMissing = "dmarc-missing"
+        case dmarcMultiple = "dmarc-multiple"
+        case dmarcSyntax = "dmarc-syntax"
+        case dmarcNone = "dmarc-none"
+        case dmarcRemovedTag = "dmarc-removed-tag"
+        case dkimMissing = "dkim-missing"
+        case dkimRevoked = "dkim-revoked"
+        case dkimWeak = "dkim-weak"
+        case dkimSyntax = "dkim-syntax"
+        case daneUnsigned = "dane-unsigned"
+        case daneUsage = "dane-usage"
+        case daneMismatch = "dane-mismatch"
+        case dnsblListed = "dnsbl-listed"
+        case mtaSTSSyntax = "mta-sts-syntax"
+        case tlsRPTSyntax = "tlsrpt-syntax"
+        case bimiMissing = "bimi-missing"
+        case bimiSyntax = "bimi-syntax"
+        case smtpConnect = "smtp-connect"
+        case smtpBanner = "smtp-banner"
+        case smtpName = "smtp-name"
+        case smtpStartTLSMissing = "smtp-starttls-missing"
+        case tlsHandshake = "tls-handshake"
+        case tlsName = "tls-name"
+        case tlsExpired = "tls-expired"
+        case tlsUntrusted = "tls-untrusted"
     }
 
-    enum Verdict: String, Sendable {
+    enum Severity: String, Sendable {
         case error, warning
         /// Nothing can be said now.
         case unknown
     }
 
     let id: ID
-    let verdict: Verdict
+    let severity: Severity
     /// The name that it is about.
     let subject: String
     let text: String
 
-    private init(_ id: ID, _ verdict: Verdict, _ subject: String, _ text: String) {
+    init(_ id: ID, _ severity: Severity, _ subject: String, _ text: String) {
         self.id = id
-        self.verdict = verdict
+        self.severity = severity
         self.subject = subject
         self.text = text
     }
 
     /// What a route shows, each kind in the order of the hosts.
     static func all(in route: MailRoute) -> [Finding] {
+        ofDomain(in: route) + route.hosts.flatMap { all(of: $0, route) }
+    }
+
+    /// What a route shows that is of no host alone.
+    static func ofDomain(in route: MailRoute) -> [Finding] {
         let domain = route.ascii ?? route.domain
         var findings: [Finding] = []
         if route.status == .implicit {
@@ -55,14 +94,13 @@ struct Finding: Equatable, Sendable {
                 Finding(
                     .duplicate, .warning, "\(twice.host)", "\(twice.preference) \(twice.host) is there more than once"))
         }
-        for host in route.hosts { findings += all(of: host, route) }
         if route.hosts.isEmpty, let failure = route.failure {
             findings.append(Finding(.tempfail, .unknown, domain, "\(failure)"))
         }
         return findings
     }
 
-    private static func all(of host: MailHost, _ route: MailRoute) -> [Finding] {
+    static func all(of host: MailHost, _ route: MailRoute) -> [Finding] {
         var findings: [Finding] = []
         if let target = host.canonicalName, route.status != .implicit {
             findings.append(Finding(.cname, .warning, host.name, "\(host.name) is an alias of \(target)"))
@@ -83,7 +121,7 @@ struct Finding: Equatable, Sendable {
         if route.status != .literal {
             for address in host.addresses where address.isPrivate {
                 findings.append(
-                    Finding(.privateAddress, .error, host.name, "\(address) cannot be reached from the Internet"))
+                    Finding(.privateAddress, .warning, host.name, "\(address) cannot be reached from the Internet"))
             }
         }
         return findings

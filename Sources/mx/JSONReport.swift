@@ -4,7 +4,10 @@ import Unix
 
 /// An answer as one line of JSON.
 enum JSONReport {
-    static func line(_ lookup: Lookup, _ findings: [Finding]) -> [UInt8] {
+    /// `more` writes further members of the object.
+    static func line(
+        _ lookup: Lookup, _ findings: [Finding], more: (inout JSONWriter) -> Void = { _ in }
+    ) -> [UInt8] {
         let route = lookup.route
         var json = JSONWriter()
         json.object { json in
@@ -21,6 +24,7 @@ enum JSONReport {
             json.array("findings") { json in
                 for finding in findings { write(finding, &json) }
             }
+            more(&json)
         }
         return json.takeLine()
     }
@@ -38,7 +42,7 @@ enum JSONReport {
     private static func write(_ finding: Finding, _ json: inout JSONWriter) {
         json.object { json in
             json.field("id", finding.id.rawValue)
-            json.field("verdict", finding.verdict.rawValue)
+            json.field("severity", finding.severity.rawValue)
             json.field("subject", finding.subject)
             json.field("text", finding.text)
         }

@@ -13,8 +13,9 @@ struct LookupSettings: Sendable {
     private let families: Resolver.Families
     private let withAddresses: Bool
     private let completes: Bool
-    private let window: Int
-    private let deadline: Duration?
+    /// How many names are looked up at a time.
+    let window: Int
+    let deadline: Duration?
     private let traces: Bool
 
     init(_ arguments: Arguments) throws(ToolFailure) {
@@ -58,7 +59,8 @@ struct LookupSettings: Sendable {
         } catch {
             throw ToolFailure(.noInput, "\(error.subject): \(error.reason)")
         }
-        let port = arguments[MXOptions.port].flatMap { UInt16(exactly: $0) } ?? 53
+        // With --check the port is that of the mail hosts.
+        let port = arguments[MXOptions.check] ? 53 : arguments[MXOptions.port].flatMap { UInt16(exactly: $0) } ?? 53
         let given = arguments[MXOptions.server]
         if given.isEmpty {
             configuration.servers = configuration.servers.map { $0.ip.map { .ip($0, port: port) } ?? $0 }
@@ -93,7 +95,7 @@ struct LookupSettings: Sendable {
     func makeLookups(since start: ContinuousClock.Instant) -> Lookups {
         Lookups(
             resolver: makeResolver(since: start), withAddresses: withAddresses,
-            searchList: completes ? configuration : nil, window: window)
+            searchList: completes ? configuration : nil)
     }
 
     /// The resolver of a run that began at `start`.

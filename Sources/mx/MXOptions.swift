@@ -23,7 +23,8 @@ enum MXOptions {
         "resolv-conf", "FILE", "read servers and options from FILE (/etc/resolv.conf)", group: servers,
         completion: .file)
     static let port: Option<Int?> = .integer(
-        "port", "N", in: 1...65_535, "the port of servers that come without one (53)", group: servers)
+        "port", "N", in: 1...65_535,
+        "the port of servers that come without one (53); with --check that of the mail hosts (25)", group: servers)
     static let dns = Option.text(
         "dns", "FILE", "answer from the lines of this zone file in place of a server", group: servers,
         completion: .file)
@@ -46,12 +47,31 @@ enum MXOptions {
     static let deadline: Option<Duration?> = .duration(
         "deadline", "S", "the longest time for the whole run; names left over fail for now", group: lookup)
 
+    private static let diagnosis = "Diagnosis"
+    static let check = Option.flag(
+        "check", short: "c", "look at everything that matters for mail to the domain", group: diagnosis)
+    static let only = Option.list(
+        "only", "PART,...", "these parts only: mx dns ptr spf dmarc dkim dane mta-sts tls-rpt bimi dnsbl smtp",
+        group: diagnosis, separator: ",")
+    static let noSMTP = Option.flag("no-smtp", "do not speak with the mail hosts", group: diagnosis)
+    static let strict = Option.flag("strict", "warnings count as errors (exit code 1)", group: diagnosis)
+    static let dkim = Option.list(
+        "dkim", "SEL,...", "look at the DKIM keys of these selectors", group: diagnosis, separator: ",")
+    static let dnsbl = Option.list(
+        "dnsbl", "ZONE,...", "ask these blocklists for the addresses of the hosts", group: diagnosis, separator: ",")
+    static let bimi = Option.text("bimi", "SEL", "look at the BIMI record of this selector", group: diagnosis)
+    static let from = Option.text(
+        "from", "ADDRESS", "ask the hosts with MAIL and RCPT whether they take mail from here", group: diagnosis)
+    static let startTLSOnly = Option.flag(
+        "starttls-only", "end the conversation with a host after the TLS handshake", group: diagnosis)
+
     private static let sender = "Sender"
     static let spfTest = Option.text(
         "spf-test", "IP|-", "may IP send mail for the sender? - reads lines 'IP MAILFROM HELO'", group: sender)
     static let mailFrom = Option.text(
         "mail-from", "A", "the sender of the envelope; empty is the null one", group: sender)
-    static let helo = Option.text("helo", "NAME", "the name given with HELO", group: sender)
+    static let helo = Option.text(
+        "helo", "NAME", "the name given with HELO; with --check the one to give to mail hosts", group: sender)
 
     static let all: [AnyOption] = [
         AnyOption(short), AnyOption(addresses), AnyOption(json), AnyOption(format), AnyOption(first),
@@ -61,6 +81,8 @@ enum MXOptions {
         AnyOption(mixedCase), AnyOption(timeout), AnyOption(tries), AnyOption(trace),
         AnyOption(ipv4), AnyOption(ipv6), AnyOption(search), AnyOption(noHosts), AnyOption(window),
         AnyOption(deadline),
+        AnyOption(check), AnyOption(only), AnyOption(noSMTP), AnyOption(strict), AnyOption(dkim), AnyOption(dnsbl),
+        AnyOption(bimi), AnyOption(from), AnyOption(startTLSOnly),
         AnyOption(spfTest), AnyOption(mailFrom), AnyOption(helo),
     ]
 }

@@ -52,35 +52,46 @@ struct Report: Sendable {
         isQuiet = arguments[MXOptions.quiet]
     }
 
-    /// Reports one answer.
-    func add(_ lookup: Lookup) {
-        if isQuiet { return }
-        var route = lookup.route
-        let findings = Finding.all(in: route)
+    /// Reports one answer, and says how the tool ends for it.
+    func add(_ lookup: Lookup) -> ExitCode {
+        if !isQuiet { tell(lookup) }
+        return lookup.route.status.exitCode
+    }
+
+    private func tell(_ lookup: Lookup) {
+        var shown = lookup
+        if shuffles || onlyFirst { shown = Lookup(route: narrowed(lookup.route), milliseconds: lookup.milliseconds) }
+        let route = shown.route
+        switch form {
+        case .json: Output.standard.write(JSONReport.line(shown, Finding.all(in: lookup.route)))
+        case .template(let template): Output.standard.writeLine(template.line(shown))
+        case .row: Output.standard.write(TextReport.row(route))
+        case .short: TextReport.short(route)
+        case .addresses: TextReport.addresses(route)
+        case .table: TextReport.table(route, palette, title: isSeveral ? route.domain : nil)
+        }
+        if !isBatch || tellsFindings { diagnose(lookup.route) }
+    }
+
+    /// The route as --shuffle and --first want it.
+    private func narrowed(_ route: MailRoute) -> MailRoute {
+        var route = route
         if shuffles {
             var generator = SystemRandomNumberGenerator()
             route = route.shuffled(using: &generator)
         }
         if onlyFirst { route.hosts = route.best.map { [$0] } ?? [] }
-        switch form {
-        case .json:
-            Output.standard.write(JSONReport.line(Lookup(route: route, milliseconds: lookup.milliseconds), findings))
-        case .template(let template):
-            Output.standard.writeLine(template.line(Lookup(route: route, milliseconds: lookup.milliseconds)))
-        case .row: Output.standard.writeLine(TextReport.row(route))
-        case .short: TextReport.short(route)
-        case .addresses: TextReport.addresses(route)
-        case .table: TextReport.table(route, palette, title: isSeveral ? route.domain : nil)
-        }
-        diagnose(route, findings)
+        return route
     }
 
     /// Says on standard error what is wrong; in a batch the rows say it, and there are findings on demand only.
-    private func diagnose(_ route: MailRoute, _ findings: [Finding]) {
+    private func diagnose(_ route: MailRoute) {
         var messages: [String] = []
         if !isBatch, let problem = route.explanation { messages.append(problem) }
         if tellsFindings {
-            messages += findings.map { "\(route.domain): \($0.verdict.rawValue): \($0.text) (\($0.id.rawValue))" }
+            messages += Finding.all(in: route).map {
+                "\(route.domain): \($0.severity.rawValue): \($0.text) (\($0.id.rawValue))"
+            }
         }
         if messages.isEmpty { return }
         // So that both streams on one terminal keep their order.

@@ -1,25 +1,34 @@
 import CommandLineTool
 import DNS
 
-/// Answers that came in any order, reported in the order of their questions.
-struct ReportQueue {
-    private let report: Report
-    private var early: [Int: Lookup] = [:]
+/// Results that came in any order, reported in the order of their questions.
+struct ReportQueue<Result: Sendable> {
+    private let report: @Sendable (Result) -> ExitCode
+    private var early: [Int: Result] = [:]
+    /// How many results there are, the reported ones among them.
+    private(set) var answered = 0
     /// How many were reported.
     private(set) var reported = 0
-    /// Of several names 75 beats 68 beats 65 beats 0.
+    /// Of several names 75 beats 68 beats 65 beats 1 beats 0.
     private(set) var exitCode = ExitCode.ok
 
-    init(_ report: Report) { self.report = report }
+    init(_ report: @escaping @Sendable (Result) -> ExitCode) { self.report = report }
 
-    mutating func add(_ lookup: Lookup, at number: Int) {
-        early[number] = lookup
-        while let next = early.removeValue(forKey: reported) {
-            report.add(next)
-            reported += 1
-            let code = next.route.status.exitCode
-            if code.number > exitCode.number { exitCode = code }
+    mutating func add(_ result: Result, at number: Int) {
+        answered += 1
+        if number == reported {
+            tell(result)
+        } else {
+            early[number] = result
+            return
         }
+        while let next = early.removeValue(forKey: reported) { tell(next) }
+    }
+
+    private mutating func tell(_ result: Result) {
+        let code = report(result)
+        reported += 1
+        if code.number > exitCode.number { exitCode = code }
     }
 }
 

@@ -1,3 +1,4 @@
+import Bytes
 import CommandLineTool
 import DNS
 import Unix
@@ -18,17 +19,27 @@ enum TextReport {
         }
     }
 
-    /// Domain, status, and each host with its addresses or the reason of a failure, divided by tabs.
-    static func row(_ route: MailRoute) -> String {
-        var columns = [TerminalText.escape(route.domain), route.status.rawValue]
+    /// Domain, status, and each host with its addresses or the reason of a failure, divided by tabs; with a line end.
+    static func row(_ route: MailRoute) -> [UInt8] {
+        var row: [UInt8] = []
+        row.reserveCapacity(128)
+        func column(_ text: String, after divider: UInt8) {
+            row.append(divider)
+            row += text.utf8
+        }
+        row += TerminalText.escape(route.domain).utf8
+        column(route.status.rawValue, after: ASCII.tab)
         for host in route.hosts {
-            let rest = host.problem.map { [$0.phrase] } ?? host.addresses.map(\.description)
-            columns.append((["\(host.preference)", host.name] + rest).joined(separator: " "))
+            column(String(host.preference), after: ASCII.tab)
+            column(host.name, after: ASCII.space)
+            if let problem = host.problem { column(problem.phrase, after: ASCII.space) }
+            for address in host.addresses { column(address.description, after: ASCII.space) }
         }
         if route.hosts.isEmpty, let reason = route.failure?.description ?? route.problem {
-            columns.append(TerminalText.escape(reason))
+            column(TerminalText.escape(reason), after: ASCII.tab)
         }
-        return columns.joined(separator: "\t")
+        row.append(ASCII.lf)
+        return row
     }
 
     /// Columns for people: preference, host, an address a line.
