@@ -18,6 +18,12 @@ func shared(_ name: String, _ dependencies: String...) -> Target {
         swiftSettings: settings)
 }
 
+/// Tests would wait long for what goes over 16 MiB in an unoptimized build.
+func optimized(_ target: Target) -> Target {
+    target.swiftSettings = settings + [.unsafeFlags(["-O"], .when(configuration: .debug))]
+    return target
+}
+
 func tool(_ name: String, _ dependencies: String...) -> Target {
     .executableTarget(
         name: name,
@@ -63,13 +69,15 @@ let package = Package(
         tool("mboxconv", "OpenSSL", "MessageFormat", "Mailboxes"),
         tool("mailparse", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SenderAuthentication"),
         tool(
-            "spamscore", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SpamRules", "SenderAuthentication"),
+            "spamscore", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SpamRules", "SpamClassifier",
+            "SenderAuthentication"),
 
         // mail services
         shared("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP"),
         shared("Accounts", "Bytes", "Unix", "OpenSSL", "SASL"),
         shared(
             "SenderAuthentication", "Bytes", "Unix", "Network", "OpenSSL", "CommandLineTool", "MessageFormat", "DNS"),
+        optimized(shared("SpamClassifier", "Bytes", "Unix", "OpenSSL", "MessageFormat")),
         shared("SpamRules", "Bytes", "Unix", "OpenSSL", "MessageFormat"),
 
         // protocols
@@ -124,6 +132,7 @@ let package = Package(
         tests("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP", "Delivery"),
         tests(
             "SenderAuthentication", "Bytes", "Unix", "OpenSSL", "MessageFormat", "DNS", "SenderAuthentication"),
+        tests("SpamClassifier", "Bytes", "Unix", "MessageFormat", "SpamClassifier"),
         tests("SpamRules", "Bytes", "MessageFormat", "SpamRules"),
         .testTarget(
             name: "ToolTests", dependencies: (["TestSupport"] + tools).map { .byName(name: $0) },

@@ -6,24 +6,22 @@ import Unix
 
 /// Standard input to standard output with X-Spam fields at the top, everything else byte for byte.
 enum Filter {
-    static func run(_ arguments: Arguments) throws -> ExitCode {
+    static func run(_ arguments: Arguments, _ folder: UserFolder) throws -> ExitCode {
         let message = try FileDescriptor(owning: dup(0), subject: "standard input").readAll()
         do {
-            let set = try RuleFiles.load(arguments)
-            let verdict = try RuleScorer(set).score(message.span)
-            let required = arguments[Spamscore.threshold] ?? set.requiredScore ?? 5
-            Output.standard.write(marked(message, verdict, required))
+            let verdict = try MessageScorer(ScoringBasis(arguments, folder)).score(message.span)
+            Output.standard.write(marked(message, verdict))
             return .ok
         } catch {
             // The message must not be lost because it could not be scored.
             Output.standard.write(message)
             Diagnostics.say("\((error as? ToolFailure)?.message ?? "\(error)"): the message passes unmarked")
-            return arguments[Spamscore.failClosed] ? .temporaryFailure : .ok
+            return arguments[SpamscoreOptions.failClosed] ? .temporaryFailure : .ok
         }
     }
 
-    private static func marked(_ message: [UInt8], _ verdict: RuleVerdict, _ required: Double) -> [UInt8] {
-        let isSpam = verdict.score >= required
+    private static func marked(_ message: [UInt8], _ verdict: Verdict) -> [UInt8] {
+        let isSpam = verdict.isSpam
         let bytes = message.span
         let firstLine = bytes.line(at: 0)
         let end: [UInt8] =
@@ -34,8 +32,8 @@ enum Filter {
         fields.append("X-Spam-Level: \(level)")
         fields.append(
             "X-Spam-Status: \(isSpam ? "Yes" : "No"), score=\(Reports.number(verdict.score)) "
-                + "required=\(Reports.number(required))")
-        let names = verdict.hits.map(\.name)
+                + "required=\(Reports.number(verdict.required))")
+        let names = verdict.tests.map(\.name)
         var status = "\ttests=" + (names.isEmpty ? "none" : "")
         for (index, name) in names.enumerated() {
             if status.utf8.count + name.utf8.count > 75 {

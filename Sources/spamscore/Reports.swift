@@ -1,28 +1,48 @@
 import CommandLineTool
+import Mailboxes
 import SpamRules
 
 /// What is printed of scores and rules.
 enum Reports {
+    /// `7.2/5.0`; for the log-odds alone `2.7183/0`. A score just under the threshold is not rounded up to it.
+    static func check(_ verdict: Verdict) -> String {
+        if verdict.isLearnedOnly { return "\(DecimalText.format(verdict.score, decimals: 4))/0" }
+        return "\(score(verdict))/\(number(verdict.required))"
+    }
+
+    /// The score with one decimal, on the side of the threshold where it is.
+    static func score(_ verdict: Verdict) -> String {
+        let text = number(verdict.score)
+        guard !verdict.isSpam, let shown = Double(text), shown >= verdict.required else { return text }
+        return number(shown - 0.1)
+    }
+
     static func number(_ score: Double) -> String { DecimalText.format(score, decimals: 1) }
 
-    static func json(
-        _ verdict: RuleVerdict, _ name: String, _ required: Double, _ elapsed: Double, _ set: RuleSet
-    ) -> [UInt8] {
+    /// With as many decimals as it needs, one at least and three at most.
+    static func points(_ points: Double) -> String {
+        var text = DecimalText.format(points, decimals: 3)
+        while text.hasSuffix("0"), !text.hasSuffix(".0") { text.removeLast() }
+        return text
+    }
+
+    static func json(_ verdict: Verdict, _ input: InputMessage, _ elapsed: Double, _ set: RuleSet) -> [UInt8] {
         var json = JSONWriter()
         json.object { json in
-            json.field("file", name)
-            json.field("score", verdict.score, decimals: 1)
-            json.field("required", required, decimals: 1)
-            json.field("spam", verdict.score >= required)
-            json.fieldNull("learned")
+            json.field("file", input.file)
+            json.field("index", input.index)
+            json.field("score", verdict.score, decimals: verdict.isLearnedOnly ? 4 : decimals(verdict.score))
+            json.field("required", verdict.required, decimals: verdict.isLearnedOnly ? 0 : decimals(verdict.required))
+            json.field("spam", verdict.isSpam)
+            json.field("learned", verdict.learned, decimals: 3)
             json.array("tests") { json in
-                for hit in verdict.hits {
+                for test in verdict.tests {
                     json.object { json in
-                        json.field("name", hit.name)
-                        json.field("score", hit.points, decimals: 3)
-                        json.field("description", hit.description)
-                        json.field("area", hit.area)
-                        json.field("text", hit.text)
+                        json.field("name", test.name)
+                        json.field("score", test.points, decimals: verdict.isLearnedOnly ? 4 : decimals(test.points))
+                        json.field("description", test.description)
+                        json.field("area", test.area)
+                        json.field("text", test.text)
                     }
                 }
             }
@@ -33,21 +53,37 @@ enum Reports {
         return json.takeLine()
     }
 
-    static func explanation(_ verdict: RuleVerdict, _ name: String, _ required: Double) -> String {
+    private static func decimals(_ number: Double) -> Int {
+        max(1, points(number).split(separator: ".").last?.count ?? 1)
+    }
+
+    static func explanation(_ verdict: Verdict, _ name: String) -> String {
         func padded(_ text: String, _ width: Int) -> String {
             String(repeating: " ", count: max(0, width - text.count)) + text
         }
-        var text = "\(padded(number(verdict.score), 5))  \(verdict.score >= required ? "spam" : "ham") "
-        text += "(\(number(required)) needed)   \(TerminalText.escape(name))\n"
-        let width = verdict.hits.map(\.name.count).max() ?? 0
-        for hit in verdict.hits.sorted(by: { $0.points > $1.points }) {
+        let isPure = verdict.isLearnedOnly
+        let total = isPure ? DecimalText.format(verdict.score, decimals: 4) : score(verdict)
+        let head =
+            "\(padded(total, 5))  \(verdict.isSpam ? "spam" : "ham") (\(isPure ? "0" : number(verdict.required)) needed)"
+        var text = head + String(repeating: " ", count: max(3, 56 - head.count)) + TerminalText.escape(name) + "\n"
+        let width = max(16, verdict.tests.map(\.name.count).max() ?? 0)
+        for test in verdict.tests.sorted(by: { $0.points > $1.points }) {
+            text += padded(isPure ? total : points(test.points), 5) + "  \(test.name)"
+            text += String(repeating: " ", count: width - test.name.count)
             text +=
-                "\(padded(number(hit.points), 5))  \(hit.name)" + String(repeating: " ", count: width - hit.name.count)
-            text += "  \(TerminalText.escape(hit.description ?? hit.area))"
-            if let matched = hit.text, !matched.isEmpty { text += ": \"\(TerminalText.escape(matched))\"" }
+                " "
+                + TerminalText.escape(test.area == "learned" ? learned(test, verdict) : test.description ?? test.area)
+            if let matched = test.text, !matched.isEmpty {
+                text += ": " + TerminalText.escape(test.area == "learned" ? matched : "\"\(matched)\"")
+            }
             text += "\n"
         }
         return text
+    }
+
+    private static func learned(_ test: Verdict.Test, _ verdict: Verdict) -> String {
+        guard test.text != nil, let learned = verdict.learned else { return test.description ?? "" }
+        return "learned probability \(DecimalText.format(learned, decimals: 3))"
     }
 
     static func lint(_ set: RuleSet) -> ExitCode {

@@ -6,19 +6,22 @@ import Unix
 
 /// Finds and reads the rules.
 enum RuleFiles {
-    static func load(_ arguments: Arguments) throws(ToolFailure) -> RuleSet {
+    static func load(_ arguments: Arguments, _ folder: UserFolder) throws(ToolFailure) -> RuleSet {
         var set = RuleSet()
-        let named = arguments[Spamscore.rules]
+        let named = arguments[SpamscoreOptions.rules]
         for path in try named.isEmpty ? [standard()] : named {
-            for file in try files(path) {
-                do throws(SystemError) {
-                    set.read(try Files.read(file, limit: 64 << 20), file: file)
-                } catch {
-                    throw ToolFailure(.noInput, "\(TerminalText.escape(file)): cannot be read: \(error.reason)")
-                }
-            }
+            for file in try files(path) { try read(file, &set) }
         }
+        for file in folder.rules() { try read(file, &set) }
         return set
+    }
+
+    private static func read(_ file: String, _ set: inout RuleSet) throws(ToolFailure) {
+        do throws(SystemError) {
+            set.read(try Files.read(file, limit: 64 << 20), file: file)
+        } catch {
+            throw ToolFailure(.noInput, "\(TerminalText.escape(file)): cannot be read: \(error.reason)")
+        }
     }
 
     /// The .cf files of a folder in the order of their names, or the file itself.

@@ -1,82 +1,81 @@
 import Bytes
 import CommandLineTool
-import Glibc
 import Mailboxes
 import SpamRules
+import Synchronization
 import Unix
 
-/// Scores the messages of all inputs and prints what was asked for.
-final class ScoreRun {
-    private let arguments: Arguments
-    private let set: RuleSet
-    private let scorer: RuleScorer
-    private let required: Double
-    private let output = Output.standard
-    private var hasSpam = false
-    private var worst = ExitCode.ok
+/// Scores one worker's share of the messages and prints what was asked for.
+final class ScoreRun: MessageVisitor, Sendable {
+    /// How a message is reported.
+    enum Form: Sendable { case line, json, explanation, check }
 
-    init(_ arguments: Arguments, _ set: RuleSet) {
-        self.arguments = arguments
-        self.set = set
-        scorer = RuleScorer(set)
-        required = arguments[Spamscore.threshold] ?? set.requiredScore ?? 5
-    }
+    /// What came of it.
+    struct Outcome: Sendable {
+        var hadUnreadable = false
+        var hadNoMessage = false
+        var hasSpam = false
 
-    /// Scores a file, a Maildir or standard input (`-`).
-    func score(_ name: String) throws {
-        do throws(SystemError) {
-            if name == "-" {
-                let bytes = try FileDescriptor(owning: dup(0), subject: "standard input").readAll()
-                try scoreMessage(bytes.span, name)
-            } else if Maildir.isMaildir(name) {
-                let maildir = try Maildir(name)
-                for entry in try maildir.entries() {
-                    let bytes = try maildir.open(entry).readAll()
-                    try scoreMessage(bytes.span, "\(name)/\(entry.folder.rawValue)/\(entry.name.bytes.text)")
-                }
-            } else {
-                let bytes = try Files.read(name)
-                try scoreMessage(bytes.span, name)
-            }
-        } catch {
-            Diagnostics.say("\(TerminalText.escape(name)): cannot be read: \(error.reason)")
-            worst = .noInput
+        init() {}
+
+        init(_ shares: [Outcome]) {
+            hadUnreadable = shares.contains { $0.hadUnreadable }
+            hadNoMessage = shares.contains { $0.hadNoMessage }
+            hasSpam = shares.contains { $0.hasSpam }
+        }
+
+        func exitCode(spamIsNegative: Bool) -> ExitCode {
+            if hadUnreadable { return .noInput }
+            if hadNoMessage { return .dataError }
+            return hasSpam && spamIsNegative ? .negative : .ok
         }
     }
 
-    private func scoreMessage(_ bytes: Span<UInt8>, _ name: String) throws(SystemError) {
-        guard !bytes.isEmpty else {
-            Diagnostics.say("\(TerminalText.escape(name)): not a message: it is empty")
-            if worst == .ok { worst = .dataError }
-            return
-        }
+    private let form: Form
+    private let output: Output
+    private let scorer: Mutex<MessageScorer>
+    private let state = Mutex(Outcome())
+
+    var outcome: Outcome { state.withLock { $0 } }
+
+    init(_ basis: ScoringBasis, _ form: Form, _ output: Output) {
+        self.form = form
+        self.output = output
+        scorer = Mutex(MessageScorer(basis))
+    }
+
+    func visit(_ input: InputMessage, _ bytes: Span<UInt8>) throws -> Bool {
         let begin = ContinuousClock.now
-        let verdict: RuleVerdict
-        do throws(PerlRegexError) {
-            verdict = try scorer.score(bytes)
-        } catch {
-            Diagnostics.say("\(error)")
-            worst = .unavailable
-            return
+        let verdict = try scorer.withLock { scorer throws in
+            do throws(PerlRegexError) {
+                return try scorer.score(bytes)
+            } catch {
+                throw ToolFailure(.unavailable, "\(error)")
+            }
         }
-        let isSpam = verdict.score >= required
-        hasSpam = hasSpam || isSpam
         let elapsed = Double((ContinuousClock.now - begin) / .microseconds(1)) / 1_000
-        if arguments[Spamscore.json] {
-            output.write(Reports.json(verdict, name, required, elapsed, set))
-        } else if arguments[Spamscore.explain] {
-            output.write(Reports.explanation(verdict, name, required))
-        } else if arguments[Spamscore.check] {
-            output.writeLine("\(Reports.number(verdict.score))/\(Reports.number(required))")
-        } else {
+        if verdict.isSpam { state.withLock { $0.hasSpam = true } }
+        switch form {
+        case .json: output.write(Reports.json(verdict, input, elapsed, scorer.withLock { $0.basis.rules }))
+        case .explanation: output.write(Reports.explanation(verdict, input.file))
+        case .check: output.writeLine(Reports.check(verdict))
+        case .line:
             output.writeLine(
-                "\(Reports.number(verdict.score))/\(Reports.number(required)) \(isSpam ? "spam" : "ham") "
-                    + TerminalText.escape(name))
+                "\(Reports.check(verdict)) \(verdict.isSpam ? "spam" : "ham") \(TerminalText.escape(input.file))")
         }
+        return true
     }
 
-    func finish() -> ExitCode {
-        if worst != .ok { return worst }
-        return hasSpam && (arguments[Spamscore.check] || arguments[Spamscore.exitCode]) ? .negative : .ok
+    func report(_ problem: InputProblem) {
+        state.withLock { state in
+            switch problem.kind {
+            case .unreadable: state.hadUnreadable = true
+            case .notMessage: state.hadNoMessage = true
+            }
+        }
+        output.flush()
+        Diagnostics.say("\(TerminalText.escape(problem.file)): \(problem.reason)")
     }
+
+    func endStretch() { output.flush() }
 }

@@ -48,6 +48,14 @@ extension Array where Element == UInt8 {
     }
 }
 
+extension Array where Element: BitwiseCopyable {
+    /// The elements of a span as an array of their own.
+    package init(copying span: Span<Element>) {
+        // Safe: the pointer does not leave the closure.
+        self = span.withUnsafeBufferPointer { Array($0) }
+    }
+}
+
 /// One line of a byte stream: its content without the line end, and where the next line begins.
 package struct LineRange: Equatable, Sendable {
     /// The content, without CRLF or LF. A CR before the LF is not content; any other CR is.

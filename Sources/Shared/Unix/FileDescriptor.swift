@@ -68,7 +68,9 @@ package struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// Writes all of `bytes`, however many calls it takes.
-    package func writeAll(_ bytes: Span<UInt8>) throws(SystemError) {
+    package func writeAll(_ bytes: Span<UInt8>) throws(SystemError) { try writeEverything(bytes) }
+
+    private func writeEverything<Element: BitwiseCopyable>(_ bytes: Span<Element>) throws(SystemError) {
         let code = bytes.withUnsafeBytes { raw -> Int32 in
             var rest = raw[...]
             while !rest.isEmpty {
@@ -82,6 +84,14 @@ package struct FileDescriptor: ~Copyable, Sendable {
         }
         guard code == 0 else { throw SystemError(code: code, operation: "write to", subject: subject) }
     }
+
+    /// Writes numbers as they lie in memory.
+    package func writeAll<Number: FixedWidthInteger & BitwiseCopyable>(numbers: [Number]) throws(SystemError) {
+        try writeEverything(numbers.span)
+    }
+
+    /// Writes numbers as they lie in memory.
+    package func writeAll(numbers: [Float]) throws(SystemError) { try writeEverything(numbers.span) }
 
     /// Writes all of `bytes`.
     package func writeAll(_ bytes: [UInt8]) throws(SystemError) { try writeAll(bytes.span) }

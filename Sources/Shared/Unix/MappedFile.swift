@@ -54,6 +54,32 @@ package struct MappedFile: ~Copyable, @unchecked Sendable {
         }
     }
 
+    /// `count` floating-point numbers, as they lie at `offset`; empty when they do not lie within the file or not on a
+    /// multiple of their size.
+    @_lifetime(borrow self)
+    package func floats(at offset: Int, count: Int) -> Span<Float> {
+        numbers(at: offset, count: count)
+    }
+
+    /// `count` words of 64 bits, as they lie at `offset`; empty when they do not lie within the file or not on a
+    /// multiple of their size.
+    @_lifetime(borrow self)
+    package func words(at offset: Int, count: Int) -> Span<UInt64> {
+        numbers(at: offset, count: count)
+    }
+
+    @_lifetime(borrow self)
+    private func numbers<Number: BitwiseCopyable>(at offset: Int, count: Int) -> Span<Number> {
+        let stride = MemoryLayout<Number>.stride
+        let isWithin =
+            offset >= 0 && offset % stride == 0 && offset <= size && count >= 0 && count <= (size - offset) / stride
+        // Safe: the range lies within the mapping, which begins on a page; every pattern of bits is a number of the two
+        // types above; the span borrows self, which keeps the mapping.
+        let start = isWithin ? base.map { ($0 + offset).assumingMemoryBound(to: Number.self) } : nil
+        let buffer = UnsafeBufferPointer(start: start, count: start == nil ? 0 : count)
+        return _overrideLifetime(Span(_unsafeElements: buffer), borrowing: self)
+    }
+
     /// Tells the kernel that the content will be read once, front to back.
     package func adviseSequential() {
         if let base { madvise(UnsafeMutableRawPointer(mutating: base), size, MADV_SEQUENTIAL) }

@@ -1,0 +1,251 @@
+import Bytes
+import Glibc
+import Unix
+
+/// Changes a file of weights: logistic regression, one step a message, and only when the message was not clear enough.
+///
+/// A learner holds the file's lock from `init` to its end, so that learners of several processes follow one another. It
+/// works on a copy in memory, and `commit` writes a new file beside the old one, synced, and renames it: a learner that
+/// is killed at any instant leaves the old file or the new one, and readers never wait.
+package final class Learner {
+    package enum Outcome: Equatable, Sendable {
+        /// The message is learned now.
+        case learned
+        /// It was learned before, as what it is.
+        case known
+        /// It was not learned before, so there is nothing to forget.
+        case unknown
+        /// It is no longer learned.
+        case forgotten
+    }
+
+    private let path: String
+    private let lock: FileDescriptor
+    private var weights: [Float]
+    private var journal: LessonJournal
+    package private(set) var counts: LessonCounts
+    private var isChanged = false
+
+    /// How far one lesson moves the weights; fitted with `margin` by cross-validation.
+    private static let rate = 18.0
+    /// A message whose log-odds are right by so much teaches nothing.
+    private static let margin = 3.0
+    /// Steps are multiples of this, so that sums of them are exact, and a lesson can be taken back exactly.
+    private static let quantum = 1.0 / 65_536
+
+    /// Locks and reads `path`; a file that is not there begins empty. A file that is no file of weights is refused and
+    /// left as it is.
+    package init(_ path: String, timeout: Duration = .seconds(60)) throws(WeightFileError) {
+        self.path = path
+        lock = try Learner.lock(path, timeout)
+        let old = Files.exists(path) ? try LearnedWeights(path) : nil
+        weights = old?.weights() ?? Array(repeating: 0, count: WeightFileHeader.weightCount)
+        journal = old?.journal() ?? LessonJournal()
+        counts = old?.counts ?? LessonCounts()
+    }
+
+    private static func lock(_ path: String, _ timeout: Duration) throws(WeightFileError) -> FileDescriptor {
+        do throws(SystemError) {
+            let lock = try FileDescriptor.open("\(path).lock", O_RDWR | O_CREAT)
+            if try FileLock.exclusive(lock, timeout: timeout) { return lock }
+        } catch {
+            throw .system(reason: error.reason, code: error.code)
+        }
+        throw .busy
+    }
+
+    /// Learns one message as `kind`. One that was learned as the other kind is forgotten as that first.
+    package func learn(
+        _ message: Span<UInt8>, as kind: MessageClass, _ extractor: FeatureExtractor
+    ) throws(WeightFileError) -> Outcome {
+        let digest = try MessageDigest(message)
+        let isSpam = kind == .spam
+        let features = extractor.features(of: message)
+        if let lesson = journal[digest] {
+            if lesson.isSpam == isSpam { return .known }
+            take(back: lesson, digest, features)
+        }
+        let steps = step(features, isSpam)
+        begin(digest, isSpam, steps)
+        return .learned
+    }
+
+    /// Undoes what a message has taught.
+    package func forget(
+        _ message: Span<UInt8>, _ extractor: FeatureExtractor
+    ) throws(WeightFileError) -> Outcome {
+        let digest = try MessageDigest(message)
+        guard let lesson = journal[digest] else { return .unknown }
+        take(back: lesson, digest, extractor.features(of: message))
+        return .forgotten
+    }
+
+    /// How a message is known; nil when it is not.
+    package func known(_ message: Span<UInt8>) throws(WeightFileError) -> MessageClass? {
+        journal[try MessageDigest(message)].map { $0.isSpam ? .spam : .ham }
+    }
+
+    private func begin(_ digest: MessageDigest, _ isSpam: Bool, _ steps: (Float, Float, Float)) {
+        journal.set(digest, Lesson(isSpam: isSpam, steps: steps))
+        if isSpam { counts.spam += 1 } else { counts.ham += 1 }
+        isChanged = true
+    }
+
+    private func take(back lesson: Lesson, _ digest: MessageDigest, _ features: MessageFeatures) {
+        let steps = lesson.steps
+        add((-steps.0, -steps.1, -steps.2), features)
+        journal.remove(digest)
+        if lesson.isSpam { counts.spam = max(0, counts.spam - 1) } else { counts.ham = max(0, counts.ham - 1) }
+        isChanged = true
+    }
+
+    /// One step of the gradient; what was added to the weights of each group.
+    private func step(_ features: MessageFeatures, _ isSpam: Bool) -> (Float, Float, Float) {
+        let sign = isSpam ? 1.0 : -1.0
+        let margin = sign * logOdds(features)
+        guard margin < Learner.margin else { return (0, 0, 0) }
+        let size = sign * Learner.rate / (1 + exp(margin))
+        func quantized(_ group: Int) -> Float {
+            Float((size * features.values[group] / Learner.quantum).rounded() * Learner.quantum)
+        }
+        let steps = (quantized(0), quantized(1), quantized(2))
+        add(steps, features)
+        return steps
+    }
+
+    private func logOdds(_ features: MessageFeatures) -> Double {
+        var sum = 0.0
+        var start = 0
+        for (end, value) in zip(features.ends, features.values) {
+            sum += value * FeatureExtractor.sum(features.indices.span.extracting(start..<end), weights.span)
+            start = end
+        }
+        return sum
+    }
+
+    private func add(_ steps: (Float, Float, Float), _ features: MessageFeatures) {
+        Learner.add(steps, features, to: &weights)
+    }
+
+    private static func add(
+        _ steps: (Float, Float, Float), _ features: MessageFeatures, to weights: inout [Float]
+    ) {
+        let indices = features.indices.span
+        var table = weights.mutableSpan
+        let (first, second) = (features.ends[0], features.ends[1])
+        for place in 0..<first { table[Int(indices[place])] += steps.0 }
+        for place in first..<second { table[Int(indices[place])] += steps.1 }
+        for place in second..<indices.count { table[Int(indices[place])] += steps.2 }
+    }
+
+    // MARK: Batches
+
+    /// A message of a batch, taken apart.
+    package struct Exercise: Sendable {
+        let digest: MessageDigest
+        let isSpam: Bool
+        let features: MessageFeatures
+
+        package init(
+            _ message: Span<UInt8>, as kind: MessageClass, _ extractor: FeatureExtractor
+        ) throws(WeightFileError) {
+            digest = try MessageDigest(message)
+            isSpam = kind == .spam
+            features = extractor.features(of: message)
+        }
+    }
+
+    /// Learns a batch in several passes, each in another order that depends on nothing but the count. Returns how many
+    /// messages were new.
+    package func train(_ batch: [Exercise], passes: Int = 3) -> Int {
+        var fresh: [Int] = []
+        for (index, exercise) in batch.enumerated() {
+            if let lesson = journal[exercise.digest] {
+                if lesson.isSpam == exercise.isSpam { continue }
+                take(back: lesson, exercise.digest, exercise.features)
+            }
+            begin(exercise.digest, exercise.isSpam, (0, 0, 0))
+            fresh.append(index)
+        }
+        // A message that the batch holds as both kinds counts as what it is last.
+        fresh.removeAll { journal[batch[$0].digest]?.isSpam != batch[$0].isSpam }
+        var order = fresh
+        var totals = [(Float, Float, Float)](repeating: (0, 0, 0), count: batch.count)
+        var generator = LessonOrder(count: order.count)
+        for _ in 0..<passes {
+            generator.shuffle(&order)
+            var hasLearned = false
+            for index in order {
+                let steps = step(batch[index].features, batch[index].isSpam)
+                if steps.0 == 0, steps.1 == 0, steps.2 == 0 { continue }
+                hasLearned = true
+                totals[index] = (
+                    totals[index].0 + steps.0, totals[index].1 + steps.1, totals[index].2 + steps.2
+                )
+            }
+            if !hasLearned { break }
+        }
+        for index in fresh {
+            journal.set(batch[index].digest, Lesson(isSpam: batch[index].isSpam, steps: totals[index]))
+        }
+        return fresh.count
+    }
+
+    // MARK: Writing
+
+    /// Writes what was learned to the file; nothing when nothing was.
+    package func commit() throws(WeightFileError) {
+        guard isChanged else { return }
+        var header = WeightFileHeader()
+        header.counts = counts
+        header.slots = journal.slots
+        header.lessons = journal.count
+        var checksum = PayloadChecksum()
+        checksum.add(weights: weights.span)
+        checksum.add(journal.words.span)
+        header.checksum = checksum.value
+        let temporary = "\(path).new"
+        do throws(SystemError) {
+            // Nobody else writes it: the lock is ours. One that a killed learner has left is overwritten.
+            let mode = (try? Files.status(path)).map { $0.st_mode & 0o777 } ?? 0o666
+            let file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+            try file.writeAll(header.bytes)
+            try file.writeAll(numbers: weights)
+            try file.writeAll(numbers: journal.words)
+            try file.synchronize()
+            try file.close()
+            try Files.rename(temporary, to: path)
+            try Files.synchronizeDirectory(Files.parent(of: path) ?? "/")
+        } catch {
+            try? Files.remove(temporary)
+            throw .system(reason: error.reason, code: error.code)
+        }
+        isChanged = false
+    }
+}
+
+/// The orders in which lessons are taken: the same for the same count, on every machine (xorshift64*).
+package struct LessonOrder {
+    private var state: UInt64
+
+    init(count: Int) { state = 0x9E37_79B9_7F4A_7C15 ^ UInt64(truncatingIfNeeded: count) }
+
+    mutating func shuffle<Element>(_ order: inout [Element]) {
+        guard order.count > 1 else { return }
+        for last in stride(from: order.count - 1, to: 0, by: -1) {
+            state ^= state >> 12
+            state ^= state << 25
+            state ^= state >> 27
+            let random = (state &* 0x2545_F491_4F6C_DD1D) >> 32
+            order.swapAt(last, Int(random % UInt64(last + 1)))
+        }
+    }
+
+    /// The elements in an order that depends on nothing but their count.
+    package static func shuffled<Element>(_ elements: [Element]) -> [Element] {
+        var order = LessonOrder(count: elements.count)
+        var result = elements
+        order.shuffle(&result)
+        return result
+    }
+}

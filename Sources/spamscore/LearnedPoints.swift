@@ -1,0 +1,63 @@
+import CommandLineTool
+import Glibc
+import SpamClassifier
+
+/// How the learned part and the rules enter the total.
+///
+/// Rules rank messages far worse than what was learned, so their plain sum would spoil it: the log-odds give points, and
+/// the sum of the rules is drawn together and bounded beside them. Both happen by degrees: with few lessons the learned
+/// part gives few points and the rules keep theirs.
+struct LearnedPoints {
+    /// How much the learned part is trusted, from 0 to 1: by the lessons of the kind that it has seen less of.
+    let trust: Double
+
+    /// Lessons of each kind at which the learned part has half its weight.
+    private static let halfTrust = 20.0
+    /// Points for one unit of the log-odds, and their bounds.
+    private static let slope = 2.0
+    private static let bounds = -6.0...8.0
+    /// The share of the rules' points that counts beside a trusted learned part, and its bound.
+    private static let ruleShare = 0.25
+    private static let ruleBound = 1.5
+    /// Points from here on are a decision, as of a list, and are not weighed.
+    private static let decision = 50.0
+
+    init(_ counts: LessonCounts) {
+        let lessons = Double(min(counts.spam, counts.ham))
+        trust = lessons / (lessons + Self.halfTrust)
+    }
+
+    /// The test that stands for the learned part.
+    func test(_ logOdds: Double, text: String?) -> Verdict.Test {
+        let points = min(max(logOdds * Self.slope, Self.bounds.lowerBound), Self.bounds.upperBound) * trust
+        let probability = LearnedPoints.probability(logOdds)
+        let band = Self.bands.last { probability >= $0.from } ?? Self.bands[0]
+        return Verdict.Test(
+            name: "LEARNED_\(band.name)", points: LearnedPoints.rounded(points),
+            description: "learned probability \(band.words)", area: "learned", text: text)
+    }
+
+    /// The test that draws the rules' sum together; nil when there is nothing to change.
+    func balance(_ tests: [Verdict.Test]) -> Verdict.Test? {
+        let sum = tests.reduce(0) { $0 + ($1.points.magnitude < Self.decision ? $1.points : 0) }
+        let weighed = min(max(sum * Self.ruleShare, -Self.ruleBound), Self.ruleBound)
+        let change = LearnedPoints.rounded((weighed - sum) * trust)
+        guard change != 0 else { return nil }
+        return Verdict.Test(
+            name: "LEARNED_BALANCE", points: change,
+            description: "the learned part counts more than the rules", area: "learned", text: nil)
+    }
+
+    static func probability(_ logOdds: Double) -> Double { 1 / (1 + exp(-logOdds)) }
+
+    private static func rounded(_ points: Double) -> Double {
+        let result = (points * 10).rounded() / 10
+        return result == 0 ? 0 : result
+    }
+
+    private static let bands: [(from: Double, name: String, words: String)] = [
+        (0, "00", "0 to 0.01"), (0.01, "05", "0.01 to 0.05"), (0.05, "20", "0.05 to 0.2"),
+        (0.2, "40", "0.2 to 0.4"), (0.4, "50", "0.4 to 0.6"), (0.6, "60", "0.6 to 0.8"),
+        (0.8, "80", "0.8 to 0.95"), (0.95, "95", "0.95 to 0.99"), (0.99, "99", "0.99 to 1"),
+    ]
+}

@@ -1,0 +1,153 @@
+import Bytes
+import CommandLineTool
+import Mailboxes
+import SpamClassifier
+import Unix
+
+/// --learn, --forget and --train.
+enum Learning {
+    static func run(_ arguments: Arguments, _ folder: UserFolder) throws -> ExitCode {
+        let options = SpamscoreOptions.self
+        let modes = [arguments.isGiven(options.learn), arguments[options.forget], arguments.isGiven(options.train)]
+        guard modes.count(where: { $0 }) == 1 else {
+            throw ToolFailure(.usage, "--learn, --forget and --train exclude each other")
+        }
+        let file = try folder.weights()
+        if arguments[options.weights] == nil, let path = folder.path {
+            try Files.makeDirectory(path, mode: 0o700, parents: true)
+        }
+        var lessons: [String: MessageClass] = [:]
+        var input: MessageInput
+        if let list = arguments[options.train] {
+            guard arguments.operands.isEmpty else {
+                throw ToolFailure(.usage, "--train: the list names the messages: no operands beside it")
+            }
+            let names = try LessonList.read(list, &lessons)
+            input = MessageInput(names)
+            input.isMbox = arguments[options.mbox]
+        } else {
+            input = try Inputs.of(arguments)
+        }
+        let kind: MessageClass = arguments[options.learn] == "spam" ? .spam : .ham
+        do {
+            let visitor = LessonVisitor(
+                try Learner(file), isForgetting: arguments[options.forget], kind: kind, lessons: lessons)
+            try input.read(visitor)
+            try visitor.finish()
+            report(visitor, isForgetting: arguments[options.forget], isJSON: arguments[options.json])
+            return visitor.exitCode
+        } catch let error as WeightFileError {
+            throw UserFolder.failure(file, error)
+        }
+    }
+
+    private static func report(_ visitor: LessonVisitor, isForgetting: Bool, isJSON: Bool) {
+        let counts = visitor.learner.counts
+        if isJSON {
+            var json = JSONWriter()
+            json.object {
+                $0.field(isForgetting ? "forgotten" : "learned", visitor.changed)
+                $0.field("messages", visitor.messages)
+                $0.field("spam", counts.spam)
+                $0.field("ham", counts.ham)
+            }
+            Output.standard.write(json.takeLine())
+        } else {
+            Output.standard.writeLine(
+                "\(isForgetting ? "forgot" : "learned") \(visitor.changed) of \(visitor.messages) messages: "
+                    + "\(counts.spam) spam and \(counts.ham) ham in all")
+        }
+    }
+}
+
+/// The list of --train.
+enum LessonList {
+    /// The paths of a list in an order that has nothing to do with theirs, so that what is learned last is not all of one
+    /// kind; `lessons` tells what each is.
+    static func read(_ list: String, _ lessons: inout [String: MessageClass]) throws(ToolFailure) -> [String] {
+        let lines: [String]
+        do throws(SystemError) {
+            lines = try InputNames.list(list, separator: ASCII.lf)
+        } catch {
+            throw ToolFailure(.noInput, "\(TerminalText.escape(list)): cannot be read: \(error.reason)")
+        }
+        var names: [String] = []
+        for (index, line) in lines.enumerated() {
+            let place = "\(TerminalText.escape(list)):\(index + 1)"
+            let kind: MessageClass
+            let name: String
+            if line.hasPrefix("spam ") {
+                (kind, name) = (.spam, String(line.dropFirst(5)))
+            } else if line.hasPrefix("ham ") {
+                (kind, name) = (.ham, String(line.dropFirst(4)))
+            } else {
+                throw ToolFailure(.dataError, "\(place): neither 'spam PATH' nor 'ham PATH'")
+            }
+            if let known = lessons[name] {
+                guard known == kind else {
+                    throw ToolFailure(.dataError, "\(place): \(TerminalText.escape(name)): both spam and ham")
+                }
+                continue
+            }
+            lessons[name] = kind
+            names.append(name)
+        }
+        return LessonOrder.shuffled(names)
+    }
+}
+
+/// Learns or forgets each message that comes.
+final class LessonVisitor: MessageVisitor {
+    let learner: Learner
+    private let extractor = FeatureExtractor()
+    private let isForgetting: Bool
+    private let kind: MessageClass
+    private let lessons: [String: MessageClass]
+    private var batch: [Learner.Exercise] = []
+    private(set) var messages = 0
+    private(set) var changed = 0
+    private var hadUnreadable = false
+    private var hadNoMessage = false
+
+    /// More messages than this are learned in several batches, which bounds the memory they take.
+    private static let batchSize = 16_384
+
+    init(_ learner: Learner, isForgetting: Bool, kind: MessageClass, lessons: [String: MessageClass]) {
+        self.learner = learner
+        self.isForgetting = isForgetting
+        self.kind = kind
+        self.lessons = lessons
+    }
+
+    var exitCode: ExitCode { hadUnreadable ? .noInput : hadNoMessage ? .dataError : .ok }
+
+    func visit(_ message: InputMessage, _ bytes: Span<UInt8>) throws -> Bool {
+        messages += 1
+        if isForgetting {
+            if try learner.forget(bytes, extractor) == .forgotten { changed += 1 }
+            return true
+        }
+        batch.append(try Learner.Exercise(bytes, as: lessons[message.file] ?? kind, extractor))
+        if batch.count == LessonVisitor.batchSize { learnBatch() }
+        return true
+    }
+
+    private func learnBatch() {
+        changed += learner.train(batch)
+        batch.removeAll(keepingCapacity: true)
+    }
+
+    /// Writes what was learned.
+    func finish() throws(WeightFileError) {
+        learnBatch()
+        try learner.commit()
+    }
+
+    func report(_ problem: InputProblem) {
+        switch problem.kind {
+        case .unreadable: hadUnreadable = true
+        case .notMessage: hadNoMessage = true
+        }
+        Diagnostics.say("\(TerminalText.escape(problem.file)): \(problem.reason)")
+    }
+}

@@ -1,0 +1,60 @@
+import CommandLineTool
+import Mailboxes
+import Unix
+
+/// The options of spamscore.
+enum SpamscoreOptions {
+    static let json = Option.flag("json", "one JSON object a message", group: modes)
+    static let filter = Option.flag("filter", short: "f", "standard input to output, with X-Spam fields", group: modes)
+    static let check = Option.flag("check", short: "c", "print score/required; exit 1 if spam", group: modes)
+    static let explain = Option.flag("explain", "every point with its reason and text", group: modes)
+    static let lint = Option.flag("lint", "tell of each line of the rules that is not understood", group: modes)
+    static let listRules = Option.flag("list-rules", "the rules with their points", group: modes)
+
+    static let learn = Option.choice(
+        "learn", ["spam", "ham"], default: "", "learn the messages as what they are", group: learning)
+    static let forget = Option.flag("forget", "take back what the messages have taught", group: learning)
+    static let train = Option.text(
+        "train", "LIST", "learn one batch: lines 'spam PATH' or 'ham PATH'", group: learning, completion: .file)
+    static let learnedOnly = Option.flag(
+        "learned-only", "the score is the log-odds of the learned part alone", group: learning)
+    static let noLearned = Option.flag("no-learned", "rules alone", group: learning)
+    static let weights = Option.text(
+        "weights", "FILE", "the learned weights (DIR/learned.weights)", group: learning, completion: .file)
+
+    static let rules = Option.list(
+        "rules", "FILE|DIR", "rules in .cf syntax, repeatable (../share/facteur/spam.cf)", group: settings,
+        completion: .file)
+    static let userFolder = Option.text(
+        "user-dir", "DIR", "one's own rules (*.cf, user_prefs) and weights (~/.config/facteur)", group: settings,
+        completion: .directory)
+    static let threshold = Option.number("threshold", "N", "from so many points on it is spam (5)", group: settings)
+    static let maximumSize = Option.size(
+        "max-size", "BYTES", "of a larger message so much is scored", group: settings)
+    static let exitCode = Option.flag("exit-code", "exit 1 when any message is spam", group: settings)
+    static let failClosed = Option.flag(
+        "fail", short: "x", "with --filter: exit 75 when scoring fails", group: settings)
+
+    static let mbox = Option.flag("mbox", "inputs are mboxes, whatever they look like", group: inputs)
+    static let files = Option.text(
+        "files", "LIST", "also the messages that a list names, one a line (- stdin)", group: inputs, completion: .file)
+    static let files0 = Option.text(
+        "files0", "LIST", "the same with names that end with NUL", group: inputs, completion: .file)
+    static let jobs = Option.integer(
+        "jobs", short: "j", "N", in: 1...256, default: WorkerThreads.processors,
+        "how many messages are worked at at a time (as many as there are processors)", group: inputs)
+
+    static let modes = "Modes"
+    static let learning = "Learning"
+    static let settings = "Settings"
+    static let inputs = "Inputs"
+
+    static let all: [AnyOption] = [
+        AnyOption(json), AnyOption(filter), AnyOption(check), AnyOption(explain), AnyOption(lint),
+        AnyOption(listRules), AnyOption(learn), AnyOption(forget), AnyOption(train), AnyOption(learnedOnly),
+        AnyOption(noLearned), AnyOption(weights), AnyOption(rules), AnyOption(userFolder), AnyOption(threshold),
+        AnyOption(maximumSize),
+        AnyOption(exitCode), AnyOption(failClosed), AnyOption(mbox), AnyOption(files), AnyOption(files0),
+        AnyOption(jobs),
+    ]
+}

@@ -1,0 +1,73 @@
+import Bytes
+import CommandLineTool
+import Glibc
+import SpamClassifier
+import Unix
+
+/// What one person has of their own: rules and learned weights.
+struct UserFolder: Sendable {
+    /// Nil when nobody knows where home is.
+    let path: String?
+    /// Named on the command line.
+    private let weightFile: String?
+
+    init(_ arguments: Arguments) {
+        weightFile = arguments[SpamscoreOptions.weights]
+        if let named = arguments[SpamscoreOptions.userFolder] {
+            path = named
+        } else if let base = UserFolder.environment("XDG_CONFIG_HOME") {
+            path = "\(base)/facteur"
+        } else {
+            path = UserFolder.environment("HOME").map { "\($0)/.config/facteur" }
+        }
+    }
+
+    /// Another one's.
+    init(path: String, weights: String? = nil) {
+        self.path = path
+        weightFile = weights
+    }
+
+    private static func environment(_ name: String) -> String? {
+        guard let value = getenv(name) else { return nil }
+        let text = String(cString: value)
+        return text.isEmpty ? nil : text
+    }
+
+    /// The file of learned weights.
+    func weights() throws(ToolFailure) -> String {
+        if let weightFile { return weightFile }
+        guard let path else { throw ToolFailure(.usage, "--weights: name the file, because HOME is not set") }
+        return "\(path)/learned.weights"
+    }
+
+    /// Opens the weights; nil when nothing was learned yet, unless the file was named.
+    func openWeights(mustExist: Bool) throws(ToolFailure) -> LearnedWeights? {
+        if weightFile == nil, path == nil, !mustExist { return nil }
+        let file = try weights()
+        if weightFile == nil, !mustExist, !Files.exists(file) { return nil }
+        do throws(WeightFileError) {
+            return try LearnedWeights(file)
+        } catch {
+            throw UserFolder.failure(file, error)
+        }
+    }
+
+    static func failure(_ file: String, _ error: WeightFileError) -> ToolFailure {
+        let code: ExitCode
+        switch error {
+        case .system(_, let number): code = SystemError(code: number, operation: "read").exitCode
+        case .unusable: code = .dataError
+        case .busy: code = .temporaryFailure
+        case .digest: code = .osError
+        }
+        return ToolFailure(code, "\(TerminalText.escape(file)): \(error)")
+    }
+
+    /// One's own rules: the .cf files in the order of their names, and user_prefs.
+    func rules() -> [String] {
+        guard let path, let names = try? Files.names(inDirectory: path) else { return [] }
+        let own = names.map(\.text).filter { $0.hasSuffix(".cf") }.sorted()
+        return (own + (names.contains(Array("user_prefs".utf8)) ? ["user_prefs"] : [])).map { "\(path)/\($0)" }
+    }
+}

@@ -1,0 +1,50 @@
+import SpamRules
+
+/// What was concluded about a message.
+struct Verdict: Sendable {
+    /// One reason, with its points.
+    struct Test: Sendable {
+        let name: String
+        let points: Double
+        let description: String?
+        let area: String
+        let text: String?
+    }
+
+    let tests: [Test]
+    /// The sum of the points of the tests.
+    let score: Double
+    let required: Double
+    /// The learned probability of spam; nil when nothing was learned.
+    let learned: Double?
+    /// Rules that met their limit, and what else was not looked at.
+    let cut: [String]
+
+    /// The score is the log-odds of the learned part, and nothing else was asked.
+    let isLearnedOnly: Bool
+
+    /// At the threshold it is spam; of log-odds, which are 0 when nothing speaks for either, above it.
+    var isSpam: Bool { isLearnedOnly ? score > required : score >= required }
+
+    init(logOdds: Double, text: String?) {
+        let score = (logOdds * 10_000).rounded() / 10_000
+        tests = [
+            Test(name: "LEARNED", points: score, description: "learned log-odds of spam", area: "learned", text: text)
+        ]
+        self.score = score
+        required = 0
+        learned = LearnedPoints.probability(logOdds)
+        cut = []
+        isLearnedOnly = true
+    }
+
+    init(_ tests: [Test], required: Double, learned: Double?, cut: [String]) {
+        self.tests = tests
+        isLearnedOnly = false
+        // Sums of decimals in binary leave crumbs.
+        score = (tests.reduce(0) { $0 + $1.points } * 1_000).rounded() / 1_000
+        self.required = required
+        self.learned = learned
+        self.cut = cut
+    }
+}
