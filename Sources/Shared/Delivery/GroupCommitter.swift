@@ -8,7 +8,7 @@ package final class GroupCommitter: Sendable {
     package typealias Outcome = Result<Void, SystemError>
 
     private struct Member {
-        let delivery: MessageDelivery
+        let deliveries: [MessageDelivery]
         let continuation: UnsafeContinuation<Outcome, Never>
     }
 
@@ -27,15 +27,13 @@ package final class GroupCommitter: Sendable {
     package init() {}
 
     /// A message for these destinations, to be filled and committed.
-    package func begin(_ destinations: [MessageDelivery.Destination]) -> MessageDelivery {
-        MessageDelivery(destinations, cache)
-    }
+    package func begin(_ plan: MessageDelivery.Plan) -> MessageDelivery { MessageDelivery(plan, cache) }
 
-    /// Returns when the message is in all its Maildirs and would survive a power loss, or could not be put there;
-    /// then nothing of it is left that was not already visible.
-    package func commit(_ delivery: MessageDelivery) async -> Outcome {
+    /// Returns when the deliveries of a message are where they belong and would survive a power loss, or could not be
+    /// put there; then nothing of them is left that was not already visible.
+    package func commit(_ deliveries: [MessageDelivery]) async -> Outcome {
         await withUnsafeContinuation { continuation in
-            state.withLock { $0.waiting.append(Member(delivery: delivery, continuation: continuation)) }
+            state.withLock { $0.waiting.append(Member(deliveries: deliveries, continuation: continuation)) }
             startGroup()
         }
     }
@@ -59,35 +57,28 @@ package final class GroupCommitter: Sendable {
     /// Writes, syncs and publishes a group; each member fails or succeeds alone.
     private static func flush(_ group: [Member]) {
         var failures: [Int: SystemError] = [:]
-        func each(_ step: (MessageDelivery) throws(SystemError) -> Void) {
+        func each(_ step: (Int, MessageDelivery) throws(SystemError) -> Void) {
             for (index, member) in group.enumerated() where failures[index] == nil {
                 do throws(SystemError) {
-                    try step(member.delivery)
+                    for delivery in member.deliveries { try step(index, delivery) }
                 } catch {
                     failures[index] = error
-                    member.delivery.abort()
+                    for delivery in member.deliveries { delivery.abort() }
                 }
             }
         }
-        each { delivery throws(SystemError) in try delivery.writePending() }
-        each { delivery throws(SystemError) in try delivery.synchronize() }
+        each { _, delivery throws(SystemError) in try delivery.writePending() }
+        each { _, delivery throws(SystemError) in try delivery.synchronize() }
+        var published: [[MessageDelivery.Published]] = Array(repeating: [], count: group.count)
+        each { index, delivery throws(SystemError) in published[index] += try delivery.publish() }
         var synced: [ObjectIdentifier: Outcome] = [:]
-        var published: [[Maildir]] = Array(repeating: [], count: group.count)
-        for (index, member) in group.enumerated() where failures[index] == nil {
-            do throws(SystemError) {
-                published[index] = try member.delivery.publish()
-            } catch {
-                failures[index] = error
-                member.delivery.abort()
-            }
-        }
-        for maildir in published.joined() where synced[ObjectIdentifier(maildir)] == nil {
-            synced[ObjectIdentifier(maildir)] = Outcome { () throws(SystemError) in try maildir.synchronize(.new) }
+        for place in published.joined() where synced[place.identity] == nil {
+            synced[place.identity] = Outcome { () throws(SystemError) in try place.synchronize() }
         }
         for (index, member) in group.enumerated() {
             var outcome: Outcome = failures[index].map { .failure($0) } ?? .success(())
-            for maildir in published[index] {
-                if case .failure(let error) = synced[ObjectIdentifier(maildir)] { outcome = .failure(error) }
+            for place in published[index] {
+                if case .failure(let error) = synced[place.identity] { outcome = .failure(error) }
             }
             member.continuation.resume(returning: outcome)
         }

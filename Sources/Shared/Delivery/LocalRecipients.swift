@@ -1,9 +1,7 @@
 import Bytes
-import Glibc
 import SMTP
-import Unix
 
-/// Who is local, and which Maildir is whose.
+/// Who is local, and where whose mail goes.
 package struct LocalRecipients: Sendable {
     /// Why a recipient is not taken.
     package enum Refusal: Error, Equatable, Sendable {
@@ -12,39 +10,186 @@ package struct LocalRecipients: Sendable {
         case noSuchUser
         /// A local-part that cannot be the name of a folder.
         case unusable
+        /// Aliases that lead in a circle, or to too many deliveries.
+        case aliasLoop
+        /// An alias leads to another domain, and there is no queue.
+        case cannotForward
     }
 
-    /// The folder that holds a Maildir for each local-part.
-    private let root: String
+    /// How users without a delivery of their own get their mail.
+    package enum Store: Sendable, Equatable {
+        /// A Maildir each, `DIR/<local-part>/`.
+        case maildirs(String)
+        /// An mbox each, `DIR/<local-part>`.
+        case mboxes(String)
+        /// One program for all.
+        case program(String)
+    }
+
+    private static let expansionLimit = 10_000
+
+    private let store: Store
     /// Local domains in lower case; empty: every domain is local.
     private let domains: Set<String>
-    /// Known users in lower case, by `local-part` or `local-part@domain`, with a Maildir of their own or nil for the one
-    /// below the root; nil: every local-part is known.
-    private let users: [String: String?]?
+    /// Nil: every local-part is known.
+    private let users: UsersFile?
+    private let aliases: AliasesFile?
+    private let canForward: Bool
 
-    package init(root: String, domains: [String] = [], users: [String: String?]? = nil) {
-        self.root = root
+    package init(
+        store: Store, domains: [String] = [], users: UsersFile? = nil, aliases: AliasesFile? = nil,
+        canForward: Bool = false
+    ) {
+        self.store = store
         self.domains = Set(domains.map(\.asciiLowercased))
         self.users = users
+        self.aliases = aliases
+        self.canForward = canForward
     }
 
-    /// The path of a recipient's Maildir.
+    package func isLocal(_ path: Path) -> Bool {
+        path.domain.isEmpty || domains.isEmpty || domains.contains(path.domain.asciiLowercased)
+    }
+
+    /// Where the mail for a local recipient goes.
     ///
     /// Local-parts are compared without case here, as every system of mailboxes does; the sender's spelling is kept in
-    /// the envelope (RFC 5321 2.4). A `+tag` is dropped when the whole is no known user.
-    package func maildir(for path: Path) throws(Refusal) -> String {
-        let domain = path.domain.asciiLowercased
-        guard path.domain.isEmpty || domains.isEmpty || domains.contains(domain) else { throw .notLocal }
-        let localPart = path.unquotedLocalPart.asciiLowercased
-        let untagged = localPart.split(separator: "+", maxSplits: 1).first.map(String.init) ?? localPart
-        guard LocalRecipients.isFolderName(localPart) else { throw .unusable }
-        guard let users else { return "\(root)/\(untagged)" }
-        for name in [localPart, untagged] {
-            for key in ["\(name)@\(domain)", name] {
-                if let known = users[key] { return known ?? "\(root)/\(name)" }
+    /// the envelope (RFC 5321 2.4). A `+tag` is dropped when the whole is no known name.
+    package func deliveries(for path: Path) throws(Refusal) -> [LocalDelivery] {
+        guard isLocal(path) else { throw .notLocal }
+        var expansion = Expansion()
+        try expand(path, isFinal: false, into: &expansion)
+        if expansion.deliveries.isEmpty { throw .aliasLoop }
+        return expansion.deliveries
+    }
+
+    /// The addresses that an alias stands for, for EXPN; nil when the name is none.
+    package func members(of path: Path) -> [String]? {
+        guard let (_, targets) = alias(of: path) else { return nil }
+        return targets.map { target in
+            switch target {
+            case .address(let text), .finalName(let text): text
+            case .place(.mbox(let file)), .place(.maildir(let file)): file
+            case .place(.program): "a program"
+            case .place(.forward(let path)): "\(path)"
             }
         }
-        throw .noSuchUser
+    }
+
+    // MARK: Expanding
+
+    private struct Expansion {
+        var deliveries: [LocalDelivery] = []
+        var seen: Set<LocalDelivery> = []
+        /// Names on the way to here, and those done before.
+        var visited: Set<String> = []
+
+        mutating func add(_ delivery: LocalDelivery) throws(Refusal) {
+            guard seen.insert(delivery).inserted else { return }
+            guard deliveries.count < LocalRecipients.expansionLimit else { throw .aliasLoop }
+            deliveries.append(delivery)
+        }
+    }
+
+    private func expand(
+        _ path: Path, isFinal: Bool, sender: Path? = nil, into expansion: inout Expansion
+    ) throws(Refusal) {
+        if !isFinal, let (name, targets) = alias(of: path) {
+            let owner = aliases?.targets(of: "owner-\(name)") != nil ? Path(localPart: "owner-\(name)", domain: path.domain) : sender
+            // A name that was expanded before is not again: `anna: anna, bob` keeps a copy for herself.
+            if expansion.visited.insert("\(name)@\(path.domain.asciiLowercased)").inserted {
+                for target in targets {
+                    try expand(target, of: path, sender: owner, into: &expansion)
+                }
+                return
+            }
+            guard targets.contains(where: { AliasesFile.names($0, name) }) else { return }
+        }
+        var delivery = try user(path)
+        delivery.sender = nil
+        try expansion.add(delivery)
+    }
+
+    private func expand(
+        _ target: AliasesFile.Target, of path: Path, sender: Path?, into expansion: inout Expansion
+    ) throws(Refusal) {
+        switch target {
+        case .place(let place):
+            var delivery = LocalDelivery(place, recipient: path)
+            delivery.sender = sender
+            try expansion.add(delivery)
+        case .address(let text), .finalName(let text):
+            guard let next = Path(mailbox: text) ?? LocalRecipients.local(text, path.domain) else { throw .unusable }
+            var isFinal = false
+            if case .finalName = target { isFinal = true }
+            if isLocal(next) {
+                return try expand(next, isFinal: isFinal, sender: sender, into: &expansion)
+            }
+            guard canForward else { throw .cannotForward }
+            var delivery = LocalDelivery(.forward(next), recipient: path)
+            delivery.sender = sender
+            try expansion.add(delivery)
+        }
+    }
+
+    private static func local(_ name: String, _ domain: String) -> Path? {
+        isUserName(name) && !name.contains("@") ? Path(localPart: name, domain: domain) : nil
+    }
+
+    // MARK: Looking up
+
+    /// The keys under which a name may stand, the most special first; the last ones are catch-alls.
+    private func keys(_ path: Path) -> (names: [String], catchAlls: [String]) {
+        let domain = path.domain.asciiLowercased
+        let localPart = path.unquotedLocalPart.asciiLowercased
+        let untagged = localPart.split(separator: "+", maxSplits: 1).first.map(String.init) ?? localPart
+        var names: [String] = []
+        for name in untagged == localPart ? [localPart] : [localPart, untagged] {
+            if !domain.isEmpty { names.append("\(name)@\(domain)") }
+            names.append(name)
+        }
+        return (names, ["@\(domain)", "*@\(domain)", "*"])
+    }
+
+    /// The alias of a name; a catch-all only when there is no user of that name.
+    private func alias(of path: Path) -> (name: String, targets: [AliasesFile.Target])? {
+        guard let aliases else { return nil }
+        let (names, catchAlls) = keys(path)
+        for name in names { if let targets = aliases.targets(of: name) { return (name, targets) } }
+        if let users, names.contains(where: { users.users[$0] != nil }) { return nil }
+        for name in catchAlls { if let targets = aliases.targets(of: name) { return (name, targets) } }
+        return nil
+    }
+
+    private func user(_ path: Path) throws(Refusal) -> LocalDelivery {
+        let localPart = path.unquotedLocalPart.asciiLowercased
+        let untagged = localPart.split(separator: "+", maxSplits: 1).first.map(String.init) ?? localPart
+        guard let users else {
+            guard LocalRecipients.isFolderName(untagged) else { throw .unusable }
+            return LocalDelivery(defaultTarget(untagged), recipient: path)
+        }
+        let (names, catchAlls) = keys(path)
+        for key in names + catchAlls {
+            guard let user = users.users[key] else { continue }
+            let name = key.prefix { $0 != "@" }
+            let folder = name.isEmpty || name == "*" ? untagged : String(name)
+            guard LocalRecipients.isFolderName(folder) else { throw .unusable }
+            var delivery = LocalDelivery(user.target ?? defaultTarget(folder), recipient: path)
+            delivery.filters = user.filters
+            return delivery
+        }
+        guard LocalRecipients.isFolderName(untagged) else { throw .unusable }
+        // RFC 5321 4.5.1: there is always a postmaster.
+        guard untagged == "postmaster" else { throw .noSuchUser }
+        return LocalDelivery(defaultTarget(untagged), recipient: path)
+    }
+
+    private func defaultTarget(_ name: String) -> DeliveryTarget {
+        switch store {
+        case .maildirs(let root): .maildir("\(root)/\(name)")
+        case .mboxes(let root): .mbox("\(root)/\(name)")
+        case .program(let command): .program(command)
+        }
     }
 
     /// Whether a name can stand as one component of a path: not empty, no `/` or NUL, no leading dot, at most 255 bytes.
@@ -54,38 +199,19 @@ package struct LocalRecipients: Sendable {
             && !bytes.contains { $0 == ASCII.slash || $0.isASCIIControl }
     }
 
-    /// Reads a users file: one address or local-part a line, optionally followed by the Maildir (`path/`) that its mail
-    /// goes to; `#` begins a comment.
-    ///
-    /// - Throws: `UsersFileError` with the line that cannot be read.
-    package static func parseUsers(_ bytes: [UInt8]) throws(UsersFileError) -> [String: String?] {
-        var users: [String: String?] = [:]
-        for (index, line) in bytes.split(separator: ASCII.lf, omittingEmptySubsequences: false).enumerated() {
-            let text = line.prefix { $0 != UInt8(ascii: "#") && $0 != ASCII.cr }.text
-            let words = text.split(maxSplits: 1, whereSeparator: { $0 == " " || $0 == "\t" }).map {
-                String($0).split(separator: " ").joined(separator: " ")
-            }
-            guard let name = words.first, !name.isEmpty else { continue }
-            let localPart = name.split(separator: "@", maxSplits: 1).first.map(String.init) ?? ""
-            guard isFolderName(localPart) else {
-                throw UsersFileError(line: index + 1, problem: "\(name) cannot be a user")
-            }
-            guard words.count == 2 else {
-                users[name.asciiLowercased] = .some(nil)
-                continue
-            }
-            guard words[1].hasSuffix("/") else {
-                throw UsersFileError(
-                    line: index + 1, problem: "\(words[1]) is not a Maildir: end its path with a slash")
-            }
-            users[name.asciiLowercased] = String(words[1].dropLast())
-        }
-        return users
+    /// Whether a name may stand in a users file: an address, a local-part, or `@domain` and `*`, which catch all.
+    static func isUserName(_ name: String) -> Bool {
+        let localPart = name.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).first ?? ""
+        return localPart.isEmpty ? name.hasPrefix("@") && name.utf8.count > 1 : isFolderName(String(localPart))
     }
 }
 
-/// A line of a users file that cannot be read.
-package struct UsersFileError: Error, Equatable {
-    package let line: Int
-    package let problem: String
+extension AliasesFile {
+    /// Whether a target is the name itself.
+    static func names(_ target: Target, _ name: String) -> Bool {
+        switch target {
+        case .address(let text), .finalName(let text): text.equalsIgnoringCase(name)
+        case .place: false
+        }
+    }
 }

@@ -1,35 +1,85 @@
 import Bytes
 import Mailboxes
+import SMTP
 import Synchronization
 import Unix
 
-/// One message on its way into the Maildirs of its recipients. Nothing of it is visible before it is committed, and
+/// One message on its way to Maildirs, mboxes and the queue. Nothing of it is visible before it is committed, and
 /// nothing is left of it when it is dropped.
 package final class MessageDelivery: Sendable {
-    /// A destination: the Maildir's path and what stands above the message in it.
-    package struct Destination: Sendable {
-        package let maildir: String
-        package let head: [UInt8]
+    /// What goes where.
+    package struct Plan: Sendable {
+        /// The reverse-path and the time of arrival, in seconds since 1970.
+        package var sender: Path
+        package var time: Int
+        /// Maildirs and mboxes, each with what stands above the message in it.
+        package var places: [(target: DeliveryTarget, head: [UInt8])] = []
+        /// Messages for the queue: one for each reverse-path.
+        package var queued: [QueuedEnvelope] = []
+        package var queue: Queue?
 
-        package init(maildir: String, head: [UInt8]) {
-            self.maildir = maildir
-            self.head = head
+        package init(sender: Path, time: Int) {
+            self.sender = sender
+            self.time = time
+        }
+    }
+
+    private enum Copy {
+        case maildir(Maildir, MaildirDelivery)
+        case mbox(MboxDelivery)
+        case queue(QueueDelivery)
+
+        func write(_ bytes: Span<UInt8>) throws(SystemError) {
+            switch self {
+            case .maildir(_, let delivery): try delivery.write(bytes)
+            case .mbox(let delivery): try delivery.write(bytes)
+            case .queue(let delivery): try delivery.write(bytes)
+            }
+        }
+
+        func abort() {
+            switch self {
+            case .maildir(_, let delivery): delivery.abort()
+            case .mbox: break
+            case .queue(let delivery): delivery.abort()
+            }
         }
     }
 
     private struct State {
-        var copies: [(maildir: Maildir, delivery: MaildirDelivery)] = []
+        var copies: [Copy] = []
+        var hasBegun = false
         var pending: [UInt8] = []
         /// Received fields of the header, as far as it was in the first piece written.
         var receivedCount: Int?
     }
 
-    private let destinations: [Destination]
+    /// A directory whose entries are to be synced after publishing.
+    enum Published {
+        case maildir(Maildir)
+        case queue(Queue)
+
+        var identity: ObjectIdentifier {
+            switch self {
+            case .maildir(let maildir): ObjectIdentifier(maildir)
+            case .queue(let queue): ObjectIdentifier(queue)
+            }
+        }
+
+        func synchronize() throws(SystemError) {
+            switch self {
+            case .maildir(let maildir): try maildir.synchronize(.new)
+            case .queue(let queue): try queue.synchronize()
+            }
+        }
+    }
+
+    private let plan: Plan
     private let cache: MaildirCache
     private let state = Mutex(State())
 
-    init(_ destinations: [Destination], _ cache: MaildirCache) {
-        self.destinations = destinations
+    init(_ plan: Plan, _ cache: MaildirCache) {
+        self.plan = plan
         self.cache = cache
     }
 
@@ -47,38 +97,78 @@ package final class MessageDelivery: Sendable {
     /// Writes what waits in memory to the temporary files. Blocks: call it through `offload`.
     package func writePending() throws(SystemError) {
         try state.withLock { state throws(SystemError) in
-            if state.copies.isEmpty {
+            if !state.hasBegun {
                 state.receivedCount = LoopGuard.receivedCount(state.pending.span)
-                for destination in destinations {
-                    let maildir = try cache.maildir(at: destination.maildir)
-                    let delivery = try maildir.begin()
-                    state.copies.append((maildir, delivery))
-                    try delivery.write((destination.head + state.pending).span)
-                }
-            } else {
-                for copy in state.copies { try copy.delivery.write(state.pending.span) }
+                try begin(&state)
             }
+            for copy in state.copies { try copy.write(state.pending.span) }
             state.pending = []
         }
     }
 
-    /// Waits until the content is on the disk. Blocks.
-    func synchronize() throws(SystemError) {
-        let copies = state.withLock { $0.copies }
-        for copy in copies { try copy.delivery.synchronize() }
+    private func begin(_ state: inout State) throws(SystemError) {
+        state.hasBegun = true
+        for place in plan.places {
+            switch place.target {
+            case .maildir(let path):
+                let maildir = try cache.maildir(at: path)
+                let delivery = try maildir.begin()
+                state.copies.append(.maildir(maildir, delivery))
+                // The head goes out in one write with the first content.
+                if plan.places.count + plan.queued.count == 1 {
+                    state.pending = place.head + state.pending
+                } else {
+                    try delivery.write(place.head.span)
+                }
+            case .mbox(let path):
+                let delivery = try MboxDelivery(path, sender: "\(plan.sender)", time: plan.time)
+                state.copies.append(.mbox(delivery))
+                try delivery.write(place.head.span)
+            case .program, .forward: break
+            }
+        }
+        guard let queue = plan.queue else { return }
+        for envelope in plan.queued { state.copies.append(.queue(try queue.begin(envelope))) }
     }
 
-    /// Makes every copy visible. Returns the Maildirs whose `new/` is to be synced. Blocks.
-    func publish() throws(SystemError) -> [Maildir] {
-        let copies = state.withLock { $0.copies }
-        for copy in copies { try copy.delivery.publish() }
-        return copies.map(\.maildir)
+    /// Waits until the content is on the disk. Blocks.
+    func synchronize() throws(SystemError) {
+        try state.withLock { state throws(SystemError) in
+            for copy in state.copies {
+                switch copy {
+                case .maildir(_, let delivery): try delivery.synchronize()
+                case .mbox(let delivery): try delivery.end()
+                case .queue(let delivery): try delivery.synchronize()
+                }
+            }
+        }
+    }
+
+    /// Makes every copy visible. Returns the directories that are to be synced. Blocks.
+    func publish() throws(SystemError) -> [Published] {
+        try state.withLock { state throws(SystemError) in
+            // An mbox may be locked: when it fails, nothing else is visible yet.
+            for copy in state.copies { if case .mbox(let delivery) = copy { try delivery.publish() } }
+            var published: [Published] = []
+            for copy in state.copies {
+                switch copy {
+                case .maildir(let maildir, let delivery):
+                    try delivery.publish()
+                    published.append(.maildir(maildir))
+                case .queue(let delivery):
+                    try delivery.publish()
+                    if let queue = plan.queue { published.append(.queue(queue)) }
+                case .mbox: break
+                }
+            }
+            return published
+        }
     }
 
     /// Gives the message up; nothing of it remains that was not published.
     package func abort() {
         state.withLock { state in
-            for copy in state.copies { copy.delivery.abort() }
+            for copy in state.copies { copy.abort() }
             state.copies = []
             state.pending = []
         }

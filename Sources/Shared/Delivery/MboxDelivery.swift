@@ -1,0 +1,80 @@
+import Bytes
+import Glibc
+import Mailboxes
+import Unix
+
+/// One message on its way into an mbox: gathered in a file of its own, then appended under the mailbox's locks and synced.
+final class MboxDelivery {
+    private let path: String
+    private let file: FileDescriptor
+    private var quoting = LineQuoting(.fromAndQuoted)
+    private var lastByte = ASCII.lf
+    private var buffer: [UInt8] = []
+
+    private static let bufferLimit = 65_536
+    private static let lockTimeout = Duration.seconds(30)
+
+    /// `sender` is who the From_ line names, `time` when the message came, in seconds since 1970.
+    init(_ path: String, sender: String, time: Int) throws(SystemError) {
+        self.path = path
+        let folder = Files.parent(of: path) ?? "/"
+        try Files.makeDirectory(folder, mode: 0o700, parents: true)
+        file = try FileDescriptor.openUnnamed(in: folder)
+        buffer = FromLine.compose(sender: Array((sender.isEmpty ? "MAILER-DAEMON" : sender).utf8), date: time)
+        if buffer.last != ASCII.lf { buffer.append(ASCII.lf) }
+    }
+
+    func write(_ bytes: Span<UInt8>) throws(SystemError) {
+        guard !bytes.isEmpty else { return }
+        quoting.write(bytes, into: &buffer)
+        lastByte = bytes[bytes.count - 1]
+        if buffer.count >= MboxDelivery.bufferLimit { try writeOut() }
+    }
+
+    /// The message is whole.
+    func end() throws(SystemError) {
+        quoting.finish(into: &buffer)
+        if lastByte != ASCII.lf { buffer.append(ASCII.lf) }
+        buffer.append(ASCII.lf)
+        try writeOut()
+    }
+
+    private func writeOut() throws(SystemError) {
+        try file.writeAll(buffer)
+        buffer.removeAll(keepingCapacity: true)
+    }
+
+    /// Appends it to the mailbox; returns when it is on the disk. What fails leaves the mailbox as it was.
+    func publish() throws(SystemError) {
+        let isNew = !Files.exists(path)
+        do throws(MboxAppender.Failure) {
+            var appender = try MboxAppender.open(path, timeout: MboxDelivery.lockTimeout)
+            try append(to: appender)
+            do throws(SystemError) {
+                try appender.commit(synchronizing: true)
+            } catch {
+                throw .system(error)
+            }
+        } catch {
+            switch error {
+            case .system(let error): throw error
+            case .locked: throw SystemError(code: EAGAIN, operation: "lock", subject: path)
+            case .notMailbox: throw SystemError(code: EINVAL, operation: "append, since it is no mbox, to", subject: path)
+            }
+        }
+        if isNew { try Files.synchronizeDirectory(Files.parent(of: path) ?? "/") }
+    }
+
+    private func append(to appender: borrowing MboxAppender) throws(MboxAppender.Failure) {
+        do throws(SystemError) {
+            try file.seek(to: 0)
+            var piece = [UInt8](repeating: ASCII.lf, count: appender.missingLineEnds)
+            repeat {
+                try appender.write(piece.span)
+                piece.removeAll(keepingCapacity: true)
+            } while try file.read(into: &piece) > 0
+        } catch {
+            throw .system(error)
+        }
+    }
+}
