@@ -64,7 +64,7 @@ let package = Package(
             "Delivery", "SenderAuthentication"),
         tool(
             "smtp-serve", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "DNS", "SASL", "SMTP",
-            "Accounts", "Delivery", "SenderAuthentication"),
+            "Accounts", "Delivery", "SenderAuthentication", "FilterProtocols"),
         tool("pop3d", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "SASL", "POP3", "Accounts"),
         tool("mboxconv", "OpenSSL", "MessageFormat", "Mailboxes"),
         tool("mailparse", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SenderAuthentication"),
@@ -82,6 +82,7 @@ let package = Package(
 
         // protocols
         shared("SMTP", "Bytes", "MessageFormat"),
+        shared("FilterProtocols", "Bytes"),
         shared("POP3", "Bytes", "SASL"),
         shared("SASL", "Bytes", "OpenSSL"),
         shared("DNS", "Bytes", "Unix", "Network"),
@@ -126,6 +127,7 @@ let package = Package(
         tests("Mailboxes", "Bytes", "Unix", "MessageFormat", "Mailboxes"),
         tests("DNS", "Bytes", "Unix", "Network", "DNS"),
         tests("SMTP", "Bytes", "MessageFormat", "SMTP"),
+        tests("FilterProtocols", "Bytes", "FilterProtocols"),
         tests("SASL", "Bytes", "OpenSSL", "SASL"),
         tests("POP3", "Bytes", "SASL", "POP3"),
         tests("Accounts", "Bytes", "Unix", "OpenSSL", "SASL", "Accounts"),

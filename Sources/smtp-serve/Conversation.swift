@@ -1,3 +1,4 @@
+import Bytes
 import Delivery
 import Network
 import OpenSSL
@@ -7,36 +8,99 @@ import Unix
 
 /// One connection: carries bytes between it and the session, and does what the session asks for.
 struct Conversation {
-    private let service: MailService
-    private let connection: Connection
+    let service: MailService
+    let connection: Connection
     private let origin: ConnectionOrigin
-    private var session: ServerSession
+    /// The other end; behind a proxy, the client that it speaks for.
+    private(set) var client: SocketAddress
+    var session: ServerSession
     private var message: IncomingMessage?
+    private var reputation: ClientReputation?
+    /// What is to be left of the next replies, by a rule.
+    private var truncation: Int?
 
     init(_ service: MailService, _ connection: Connection, _ origin: ConnectionOrigin) {
         self.service = service
         self.connection = connection
         self.origin = origin
-        let settings = service.settings
+        client = connection.peer
+        session = ServerSession(Conversation.configuration(service.settings), isTLS: origin.listener.isTLS)
+    }
+
+    private static func configuration(_ settings: ServerSettings) -> ServerSession.Configuration {
         var configuration = ServerSession.Configuration(hostName: settings.hostName)
+        configuration.isLMTP = settings.isLMTP
         configuration.maximumSize = settings.maximumSize
         configuration.maximumRecipients = settings.maximumRecipients
         configuration.offersTLS = settings.tls != nil
         configuration.requiresTLS = settings.requiresTLS
-        session = ServerSession(configuration, isTLS: origin.listener.isTLS)
+        configuration.offersETRN = settings.queue != nil
+        configuration.showsUsers = settings.showsUsers
+        configuration.inspectsCommands = !settings.rules.isEmpty
+        return configuration
     }
 
-    private var timeout: Duration { service.settings.timeout }
-    private var hostName: String { service.settings.hostName }
+    private var settings: ServerSettings { service.settings }
+    private var events: EventLog { service.events }
+    private var timeout: Duration { settings.timeout }
+    private var hostName: String { settings.hostName }
+
+    // MARK: From the first octet to the last
 
     mutating func run() async throws(ConnectionError) {
+        if origin.listener.isProxied { try await readProxyHeader() }
+        if events.isOn { events.connect(client) }
         if origin.listener.isTLS { try await startTLS() }
         if origin.isOverLimit {
             session.end(with: .tooManyConnections(hostName))
-        } else {
+        } else if try await opens() {
             session.greet()
         }
         while try await advance() {}
+    }
+
+    /// The connection is over.
+    mutating func end(_ reason: String?) {
+        message?.abandon()
+        message = nil
+        if events.isOn { events.disconnect(client, reason) }
+    }
+
+    private mutating func readProxyHeader() async throws(ConnectionError) {
+        while true {
+            let input = connection.input
+            switch ProxyHeader.read(input.bytes) {
+            case .header(let header, let length):
+                connection.input.consume(length)
+                if case .proxied(let source, _) = header { client = source }
+                return
+            case .malformed: throw .tls("no PROXY header came")
+            case .needsMore:
+                guard try await connection.receive(timeout: .seconds(10)) else { throw .closed }
+            }
+        }
+    }
+
+    /// What stands before the greeting: rules, and the delay in which an honest client says nothing (RFC 5321 4.3.1).
+    private mutating func opens() async throws(ConnectionError) -> Bool {
+        if !settings.rules.isEmpty {
+            let address = Array((client.ip.map { "\($0)" } ?? "\(client)").utf8)
+            if let rule = settings.rules.match(.connect, address.span) {
+                guard try await play(rule, verb: "connect") else { return false }
+            }
+        }
+        guard settings.greetingDelay > .zero, !settings.relay.isTrusted(client) else { return true }
+        do throws(ConnectionError) {
+            guard try await connection.receive(timeout: settings.greetingDelay, interruptible: true) else {
+                throw .closed
+            }
+        } catch {
+            if case .timedOut = error { return true }
+            throw error
+        }
+        if events.isOn { events.earlyTalker(client) }
+        session.end(with: Reply(554, "5.5.1", "\(hostName): you have spoken before the greeting"))
+        return false
     }
 
     /// Does one step; false at the end.
@@ -49,31 +113,25 @@ struct Conversation {
         case .close:
             try await flush()
             return false
-        case .inspect: session.proceed()
-        case .checkSender: session.answerSender(nil)
+        case .inspect(let verb, let argument): try await inspect(verb, argument)
+        case .checkSender(let envelope):
+            let refusal = await judge(envelope)
+            if events.isOn { events.mail(client, envelope, refusal) }
+            session.answerSender(refusal)
         case .checkRecipient(let recipient):
-            let refusal = judge(recipient.path)
-            if service.events.isOn { service.events.recipient(connection.peer, recipient.path, refusal) }
+            let refusal = await judge(recipient.path)
+            if events.isOn { events.recipient(client, recipient.path, refusal) }
             session.answerRecipient(refusal)
-        case .beginData(let envelope):
-            if service.events.isOn { service.events.mail(connection.peer, envelope) }
-            message = IncomingMessage(
-                service, envelope, client: connection.peer, clientName: session.clientName ?? "unknown",
-                transport: transport, security: connection.tls.map { "\($0.version) \($0.cipher)" })
-        case .data(let piece):
-            await message?.append(piece)
-        case .endData:
-            let last = session.takeLastPiece()
-            if let message {
-                await message.append(last)
-                session.answerData([await message.finish()])
-            }
-            message = nil
+        case .verify(let text): session.answerCommand(verify(text))
+        case .expand(let text): session.answerCommand(expand(text))
+        case .flushQueue(let text): session.answerCommand(flushQueue(text))
+        case .authenticate, .authenticationResponse: session.answerAuthentication(user: nil)
+        case .beginData(let envelope): message = IncomingMessage(service, envelope, sender(envelope))
+        case .data(let piece): await message?.append(piece)
+        case .endData: try await endData()
         case .abandonData:
             message?.abandon()
             message = nil
-        case .verify, .expand, .flushQueue: session.answerCommand(Reply(252, "2.5.0", "cannot verify"))
-        case .authenticate, .authenticationResponse: session.answerAuthentication(user: nil)
         case .startTLS:
             try await flush()
             try await startTLS()
@@ -99,39 +157,203 @@ struct Conversation {
     }
 
     private mutating func flush() async throws(ConnectionError) {
-        let output = session.takeOutput()
+        var output = session.takeOutput()
         guard !output.isEmpty else { return }
+        if let truncation { output.removeLast(max(0, output.count - truncation)) }
         connection.write(output)
         try await connection.flush(timeout: timeout)
+        if truncation != nil { throw .closed }
     }
 
     private func startTLS() async throws(ConnectionError) {
-        guard let context = service.settings.tls else { throw .tls("no certificate") }
+        guard let context = settings.tls else { throw .tls("no certificate") }
         try await connection.startTLS(server: context, timeout: .seconds(30))
-        if service.events.isOn, let tls = connection.tls {
-            service.events.tls(connection.peer, tls.version, tls.cipher)
-        }
+        if events.isOn, let tls = connection.tls { events.tls(client, tls.version, tls.cipher) }
     }
 
-    private var transport: String {
-        switch (session.isExtended, session.isTLS) {
-        case (false, _): "SMTP"
-        case (true, false): "ESMTP"
-        case (true, true): "ESMTPS"
-        }
+    // MARK: Messages
+
+    private func sender(_ envelope: Envelope) -> MessageOrigin {
+        MessageOrigin(
+            client: client, clientName: reputation?.name, helloName: session.clientName ?? "unknown",
+            transport: transport(envelope), user: session.user, tls: connection.tls)
     }
 
-    private func judge(_ path: Path) -> Reply? {
-        if service.settings.isSink { return nil }
-        do throws(LocalRecipients.Refusal) {
-            _ = try service.settings.recipients.maildir(for: path)
-            return nil
-        } catch {
-            switch error {
-            case .notLocal: return Reply(550, "5.7.1", "mail for \(path.domain) is not relayed")
-            case .noSuchUser: return Reply(550, "5.1.1", "there is no mailbox \(path)")
-            case .unusable: return Reply(550, "5.1.3", "there can be no mailbox of this name")
+    /// The protocol as Received names it (RFC 3848, RFC 6531 4.3).
+    private func transport(_ envelope: Envelope) -> String {
+        let isUTF8 = envelope.parameters.smtpUTF8
+        guard session.isExtended else { return "SMTP" }
+        let base =
+            switch (settings.isLMTP, isUTF8) {
+            case (true, true): "UTF8LMTP"
+            case (true, false): "LMTP"
+            case (false, true): "UTF8SMTP"
+            case (false, false): "ESMTP"
+            }
+        return base + (session.isTLS ? "S" : "") + (session.user == nil ? "" : "A")
+    }
+
+    private mutating func endData() async throws(ConnectionError) {
+        let last = session.takeLastPiece()
+        guard let message else { return session.answerData([]) }
+        await message.append(last)
+        if !settings.rules.isEmpty {
+            let content = settings.rules.readsMessages ? await message.content() : []
+            if let rule = settings.rules.match(.message, content.span) {
+                let isStored = try await play(rule, verb: "message")
+                guard isStored else {
+                    message.abandon()
+                    self.message = nil
+                    return
+                }
             }
         }
+        session.answerData(await message.finish())
+        self.message = nil
+    }
+
+    // MARK: Rules
+
+    private mutating func inspect(_ verb: String, _ argument: String) async throws(ConnectionError) {
+        let subject: Rule.Subject =
+            switch verb {
+            case "EHLO", "HELO", "LHLO": .ehlo
+            case "MAIL": .mail
+            case "RCPT": .rcpt
+            case "DATA", "BDAT": .data
+            case "QUIT": .quit
+            case "AUTH": .auth
+            case "STARTTLS": .starttls
+            default: .any
+            }
+        let shown = subject == .mail || subject == .rcpt ? Conversation.address(argument) : argument
+        guard let rule = settings.rules.match(subject, Array(shown.utf8).span) else { return session.proceed() }
+        if try await play(rule, verb: verb) { session.proceed() }
+    }
+
+    /// What stands between the angle brackets.
+    private static func address(_ argument: String) -> String {
+        guard let open = argument.firstIndex(of: "<"), let close = argument.lastIndex(of: ">"), open < close else {
+            return argument
+        }
+        return String(argument[argument.index(after: open)..<close])
+    }
+
+    /// Does what a rule says; true when what it fits goes on as ever.
+    private mutating func play(_ rule: Rule, verb: String) async throws(ConnectionError) -> Bool {
+        if events.isOn { events.rule(client, verb, rule) }
+        if let delay = rule.delay {
+            try await flush()
+            do { try await EventLoop.sleep(for: delay) } catch { throw .cancelled }
+        }
+        switch rule.action {
+        case .proceed: return true
+        case .reply(let reply):
+            switch verb {
+            case "connect":
+                if reply.isPositive { session.greet(with: reply) } else { session.end(with: reply) }
+            case "message": session.answerData([reply])
+            default: session.refuse(reply)
+            }
+            return false
+        case .drop: throw .closed
+        case .truncate(let count):
+            try await flush()
+            truncation = count
+            return true
+        case .stall:
+            try await flush()
+            while try await connection.receive(timeout: timeout, interruptible: true) { connection.input.removeAll() }
+            throw .closed
+        }
+    }
+
+    // MARK: Judging
+
+    private func judge(_ envelope: Envelope) async -> Reply? {
+        if let limiter = settings.rateLimiter, session.user == nil, let address = client.ip, !limiter.allows(address) {
+            return Reply(450, "4.7.1", "too many messages from \(address), try again later")
+        }
+        return nil
+    }
+
+    private mutating func judge(_ path: Path) async -> Reply? {
+        if settings.isSink || settings.capture != nil { return nil }
+        do throws(LocalRecipients.Refusal) {
+            if !settings.recipients.isLocal(path), mayRelay { return nil }
+            _ = try settings.recipients.deliveries(for: path)
+        } catch {
+            return Conversation.refusal(error, path)
+        }
+        guard session.user == nil, !settings.relay.isTrusted(client), let address = client.ip else { return nil }
+        // RFC 5321 4.5.1: the postmaster can always be told.
+        if path.unquotedLocalPart.equalsIgnoringCase("postmaster") { return nil }
+        if let refusal = await judgeReputation(address) { return refusal }
+        return await judgeGreylist(address, path)
+    }
+
+    private var mayRelay: Bool {
+        settings.relay.allows(client, user: session.user, hasCertificate: connection.hasVerifiedPeer)
+    }
+
+    private static func refusal(_ refusal: LocalRecipients.Refusal, _ path: Path) -> Reply {
+        switch refusal {
+        case .notLocal: Reply(550, "5.7.1", "mail for \(path.domain) is not relayed")
+        case .noSuchUser: Reply(550, "5.1.1", "there is no mailbox \(path)")
+        case .unusable: Reply(550, "5.1.3", "there can be no mailbox of this name")
+        case .aliasLoop: Reply(550, "5.4.6", "the aliases of \(path) lead in a circle")
+        case .cannotForward: Reply(451, "4.3.5", "mail for \(path) cannot be forwarded now")
+        }
+    }
+
+    private mutating func judgeReputation(_ address: IPAddress) async -> Reply? {
+        guard !settings.blockLists.isEmpty, let resolver = settings.resolver else { return nil }
+        if reputation == nil {
+            let found = await ClientReputation.look(
+                address, helloName: session.clientName ?? "", settings.blockLists, resolver)
+            reputation = found
+            if events.isOn { events.reputation(client, found) }
+        }
+        guard let reputation, reputation.score >= settings.refusedScore else { return nil }
+        return Reply(554, "5.7.1", "mail from \(address) is not taken: \(reputation.reasons.joined(separator: ", "))")
+    }
+
+    private func judgeGreylist(_ address: IPAddress, _ path: Path) async -> Reply? {
+        guard let greylist = settings.greylist, let sender = session.sender else { return nil }
+        do throws(SystemError) {
+            let seconds = try await offload { () throws(SystemError) in try greylist.wait(address, sender, path) }
+            return seconds.map { Reply(451, "4.7.1", "greylisted, try again in \($0) seconds") }
+        } catch {
+            // Mail is not lost for want of a place to remember it.
+            service.tell(error)
+            return nil
+        }
+    }
+
+    private func verify(_ text: String) -> Reply {
+        guard let path = Conversation.path(text) else { return Reply(501, "5.1.3", "not an address") }
+        do throws(LocalRecipients.Refusal) {
+            _ = try settings.recipients.deliveries(for: path)
+            return Reply(250, "2.1.5", "<\(path)>")
+        } catch {
+            return error == .notLocal ? Reply(252, "2.5.0", "not a local address") : Conversation.refusal(error, path)
+        }
+    }
+
+    private func expand(_ text: String) -> Reply {
+        guard let path = Conversation.path(text), let members = settings.recipients.members(of: path) else {
+            return Reply(550, "5.1.1", "there is no list of this name")
+        }
+        return Reply(250, "2.1.5", lines: members.map { "<\($0)>" })
+    }
+
+    private static func path(_ text: String) -> Path? {
+        let bare = text.hasPrefix("<") && text.hasSuffix(">") ? String(text.dropFirst().dropLast()) : text
+        return Path(mailbox: bare)
+            ?? (Path(mailbox: "\(bare)@localhost").map { Path(localPart: $0.localPart, domain: "") })
+    }
+
+    private func flushQueue(_ text: String) -> Reply {
+        Reply(458, nil, "the queue runs on its own")
     }
 }

@@ -4,67 +4,148 @@ import ServerTool
 extension SmtpServe {
     static let description = ToolDescription(
         name: "smtp-serve",
-        summary: "receive mail over SMTP and deliver it to Maildirs",
+        summary: "receive mail over SMTP or LMTP and deliver it",
         synopsis: ["[options]"],
         details: """
             Listens for SMTP and delivers each message to the Maildir of each recipient. Without options it listens on \
             127.0.0.1:2525 and delivers to ./mail/<local-part>/.
 
-            A message is answered with 250 when it is on the disk, synced, in every Maildir: it survives kill -9 and a \
+            A message is answered with 250 when it is on the disk, synced, wherever it goes: it survives kill -9 and a \
             power loss. Many sessions share the flushes. Before that nothing of it is visible, and when it cannot be \
             stored the answer is 451 or 452 and nothing of it remains.
 
             Only CRLF . CRLF ends a message; a lone LF in it is a line end, a message with a lone CR is refused. \
-            Messages are stored with LF line ends.
+            Messages are stored with LF line ends; binary ones (BODY=BINARYMIME) as they came.
 
             SIGTERM and SIGINT stop it: transactions that have begun to send data are finished, the others get 421. \
-            SIGHUP reads the users file and the certificate again.
+            SIGHUP reads users, aliases, accounts and the certificate again.
             """,
         options: [
-            AnyOption(server.listen), AnyOption(hostname), AnyOption(server.maximumConnections),
-            AnyOption(server.timeout), AnyOption(server.user), AnyOption(mail), AnyOption(domain), AnyOption(users),
-            AnyOption(sink), AnyOption(maximumSize), AnyOption(maximumRecipients), AnyOption(filter),
-            AnyOption(filterTimeout), AnyOption(filterOpen), AnyOption(server.certificate), AnyOption(server.key),
-            AnyOption(server.requireTLS), AnyOption(server.json), AnyOption(server.verbose), AnyOption(server.quiet),
+            AnyOption(server.listen), AnyOption(lmtp), AnyOption(standardInput), AnyOption(hostname),
+            AnyOption(server.maximumConnections), AnyOption(server.timeout), AnyOption(greetingDelay),
+            AnyOption(server.user), AnyOption(mail), AnyOption(mbox), AnyOption(pipe), AnyOption(domain),
+            AnyOption(users), AnyOption(aliases), AnyOption(relayFor), AnyOption(queue), AnyOption(sink),
+            AnyOption(standardOutput), AnyOption(showUsers), AnyOption(maximumSize), AnyOption(maximumRecipients),
+            AnyOption(maximumRate), AnyOption(greylist), AnyOption(blockList), AnyOption(refuseScore), AnyOption(dns),
+            AnyOption(dnsServers), AnyOption(filter), AnyOption(filterTimeout), AnyOption(filterOpen),
+            AnyOption(quarantine), AnyOption(server.certificate), AnyOption(server.key),
+            AnyOption(server.clientAuthorities), AnyOption(server.requireTLS),
+            AnyOption(rule), AnyOption(seed), AnyOption(server.json), AnyOption(server.verbose),
+            AnyOption(server.quiet),
         ],
         operands: .nothing,
-        sections: [
-            .init(
-                "Users file",
-                """
-                One local address or local-part a line, optionally followed by the Maildir that its mail goes to, with a \
-                slash at the end; # begins a comment. With --users any other recipient is refused with 550 5.1.1.
-
-                    anna
-                    bob@example.net   /srv/mail/bob/
-                """),
-            .init(
-                "Filters",
-                """
-                A filter is a shell command that gets the message on its standard input, with SENDER, RECIPIENTS and \
-                CLIENT in its environment. When it ends with 0, what it printed takes the message's place (nothing: \
-                the message stays as it is). When it ends with 1, the message is refused with 550. Any other end, or \
-                none in time, is 451, so that the sender tries again; with --filter-open the message is delivered \
-                as it came.
-                """),
-            .init(
-                "Events",
-                """
-                With --json, one object a line, each with event and time: listening (address, tls), connect and \
-                disconnect (client), mail and rcpt (address, code), message (id, from, to, size, code, text, ms), tls \
-                (version, cipher), filter (command, outcome), reload.
-                """),
-        ],
+        sections: manual,
         examples: [
             .init("A server for tests, with its events", "smtp-serve --json"),
+            .init(
+                "One that tests how a client copes",
+                "smtp-serve --rule 'rcpt~^slow@ delay=5s' --rule 'mail#3 451 4.3.0 later'"),
             .init(
                 "Mail for one domain, filtered, with TLS",
                 "smtp-serve --listen 192.0.2.1:25 --domain example.org --users users --mail /srv/mail \\\n"
                     + "    --filter 'spamscore --filter' --cert chain.pem --key key.pem --user mail"),
+            .init(
+                "Submission for the local network, and the queue",
+                "smtp-serve --listen 192.0.2.1:587 --domain example.org --relay-for auth --auth-file accounts \\\n"
+                    + "    --queue queue --cert chain.pem --key key.pem & smtp-send --queue queue --watch"),
         ],
         exitCodes: [
             (.ok, "stopped as asked"), (.usage, "wrong usage"), (.osError, "the address cannot be had"),
-            (.noPermission, "no permission"), (.configuration, "a file that it was given cannot be used"),
+            (.cannotCreate, "a directory cannot be made"), (.noPermission, "no permission"),
+            (.configuration, "a file that it was given cannot be used"),
         ],
         seeAlso: ["smtp-send(1)", "pop3d(1)", "spamscore(1)"])
+
+    private static let manual: [ToolDescription.Section] = [
+        .init(
+            "Listening",
+            """
+            An address of --listen may be followed by ,tls (TLS begins at once) and ,proxy (each connection begins with a \
+            PROXY header, version 1 or 2, which says who the client is). Sockets that a service manager hands over \
+            (LISTEN_FDS) take the places of the addresses, in their order.
+            """),
+        .init(
+            "Users file",
+            """
+            One local address or local-part a line, optionally followed by how its mail is delivered: a Maildir with a \
+            slash at its end, an mbox, or a program after a bar. filter=FILTER before it, repeatable, names filters for \
+            this user alone. # begins a comment. @domain and * stand for everybody else. With --users any other \
+            recipient is refused with 550 5.1.1, but postmaster is always there. What follows a + in a local-part is \
+            ignored when the whole is not known.
+
+                anna
+                bob@example.net   /srv/mail/bob/
+                carol             /var/mail/carol
+                dave              |procmail -d dave
+                erin              filter='spamscore --filter' mail/erin/
+            """),
+        .init(
+            "Aliases file",
+            """
+            name: target, target - continued on lines that begin with white space, as sendmail has it. A target is an \
+            address or a user, /a/file (an mbox), /a/directory/ (a Maildir), "|a program", or :include:/a/file with more \
+            targets; \\name is the user and no further alias. @domain and * catch what nothing else does. Mail to \
+            another domain goes through the queue; when there is owner-name, its bounces go there.
+
+                staff:       anna, bob, carol@example.org
+                owner-staff: anna
+                archive:     /srv/mail/archive
+                list:        :include:/etc/mail/list
+                @example.net: anna
+            """),
+        .init(
+            "Programs",
+            """
+            A program of --pipe, of a user or of an alias is a shell command that gets the message on its standard input, \
+            with SENDER, RECIPIENT, USER, EXTENSION, DOMAIN, CLIENT and MESSAGE_ID in its environment. It ends with 0 when \
+            it has the message; the codes 64 to 78 of sysexits(3) but 71, 74 and 75 refuse it for good, any other is 451.
+            """),
+        .init(
+            "Filters",
+            """
+            A filter program is a shell command that gets the message on its standard input, with SENDER, RECIPIENTS, \
+            CLIENT, HELO and MESSAGE_ID in its environment. When it ends with 0, what it printed takes the message's \
+            place (nothing: the message stays as it is). When it ends with 1, the message is refused with 550. \
+            spamd:HOST:PORT asks spamd(1) or spamscore to process the message; clamd:HOST:PORT asks clamd(8), and \
+            what it finds is refused with 554, or goes to the Maildir of --quarantine; milter:HOST:PORT asks a milter \
+            when the message is whole. An address may also be unix:/path. Any other end, or none in time, is 451, so that \
+            the sender tries again; with --filter-open the message is delivered as it came.
+            """),
+        .init(
+            "Relaying",
+            """
+            Mail for other domains is refused with 550 5.7.1, unless --relay-for names the client's network, or auth and \
+            the client has logged in, or cert and its certificate is verified. It is written to the queue, synced, before \
+            it is answered.
+            """),
+        .init(
+            "Checks",
+            """
+            --greylist, --dnsbl, --max-rate and --greeting-delay are not for clients that have logged in or may relay. A \
+            client's score is the sum of the weights of the lists that name it (1 without one), 0.4 for an address \
+            without a name that leads back to it, and 0.2 for a greeting with a name that is not its own; from \
+            --refuse-score on its recipients are refused with 554 5.7.1, except postmaster.
+            """),
+        .init(
+            "Rules",
+            """
+            COMMAND[~REGEX][#COUNT] ACTION. COMMAND is connect, ehlo, mail, rcpt, data, message (the end of the data), \
+            quit, auth, starttls or any. REGEX, a Perl regular expression, must be found in the client's address, in the \
+            address of mail or rcpt, in the message, or in what follows the command. #3 means the third time that this \
+            fits, #3+ from the third on, %10 one in ten by chance, the same with the same --seed; the counts run over all \
+            connections. ACTION is a reply such as 451 4.3.0 later, drop (the connection), truncate=N (the reply, and \
+            end), or stall; delay=5s alone or before one of these waits first. Rules are tried in their order; the first \
+            that fits answers. A message that a rule answers is not stored.
+            """),
+        .init(
+            "Events",
+            """
+            With --json, one object a line on standard output (with --stdout and --stdio on standard error), each with \
+            event, time and, but for the first and last, client: listening (address, tls), connect, disconnect (reason), \
+            early-talker, tls (version, cipher), auth (mechanism, user, success, reason), mail (address, size, \
+            parameters, code), rcpt (address, code, text), reputation (name, score, reasons), filter (id, filter, \
+            outcome), delivery (id, recipient, outcome), message (id, from, to, size, code, enhanced, text, ms), rule \
+            (command, action), reload.
+            """),
+    ]
 }

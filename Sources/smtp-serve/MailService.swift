@@ -1,7 +1,6 @@
 import CommandLineTool
 import Delivery
 import Network
-import SMTP
 import ServerTool
 import Synchronization
 import Unix
@@ -27,8 +26,6 @@ final class MailService: Sendable {
 
     /// Serves one connection to its end.
     func serve(_ connection: Connection, _ origin: ConnectionOrigin) async {
-        let client = connection.peer
-        if events.isOn { events.connect(client) }
         var conversation = Conversation(self, connection, origin)
         var reason: String?
         do throws(ConnectionError) {
@@ -36,7 +33,7 @@ final class MailService: Sendable {
         } catch {
             reason = error.description
         }
-        if events.isOn { events.disconnect(client, reason) }
+        conversation.end(reason)
     }
 
     /// Tells the operator of an error that senders are not told about.

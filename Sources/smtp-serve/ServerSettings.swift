@@ -1,7 +1,9 @@
 import Bytes
 import CommandLineTool
+import DNS
 import Delivery
 import Glibc
+import Network
 import OpenSSL
 import ServerTool
 import Synchronization
@@ -15,47 +17,79 @@ final class ServerSettings: Sendable {
     }
 
     let hostName: String
+    let isLMTP: Bool
     let maximumSize: Int
     let maximumRecipients: Int
     let requiresTLS: Bool
     let timeout: Duration
+    let greetingDelay: Duration
     let isSink: Bool
-    let filters: [String]
+    let capture: Capture?
+    let showsUsers: Bool
+    let filters: [FilterSpecification]
     let filterTimeout: Duration
     let passesUnfiltered: Bool
-    private let root: String
+    let quarantine: String?
+    let rules: RuleBook
+    let relay: RelayPolicy
+    let queue: Queue?
+    let rateLimiter: RateLimiter?
+    let greylist: Greylist?
+    let blockLists: [ClientReputation.List]
+    let refusedScore: Double
+    let resolver: Resolver?
+    private let store: LocalRecipients.Store
     private let domains: [String]
     private let usersFile: String?
+    private let aliasesFile: String?
     private let certificate: CertificateFiles
     private let files: Mutex<Files>
 
-    init(_ arguments: Arguments) throws(ToolFailure) {
+    init(_ arguments: Arguments) throws {
         hostName = arguments[SmtpServe.hostname] ?? Host.name
+        isLMTP = arguments[SmtpServe.lmtp]
         maximumSize = arguments[SmtpServe.maximumSize]
         maximumRecipients = arguments[SmtpServe.maximumRecipients]
         requiresTLS = arguments[SmtpServe.server.requireTLS]
         timeout = arguments[SmtpServe.server.timeout]
+        greetingDelay = arguments[SmtpServe.greetingDelay]
+        capture = Capture.Format(rawValue: arguments[SmtpServe.standardOutput]).map {
+            Capture($0, hostName: arguments[SmtpServe.hostname] ?? Host.name)
+        }
         isSink = arguments[SmtpServe.sink]
-        filters = arguments[SmtpServe.filter]
+        showsUsers = arguments[SmtpServe.showUsers]
+        filters = try ServerSettings.filters(arguments[SmtpServe.filter], "--filter")
         filterTimeout = arguments[SmtpServe.filterTimeout]
         passesUnfiltered = arguments[SmtpServe.filterOpen]
-        root = arguments[SmtpServe.mail] ?? "./mail"
+        quarantine = arguments[SmtpServe.quarantine]
+        rules = try RuleBook(arguments[SmtpServe.rule], seed: arguments[SmtpServe.seed])
+        relay = try RelayPolicy(arguments[SmtpServe.relayFor])
+        queue = try ServerSettings.openQueue(arguments[SmtpServe.queue])
+        if !relay.isEmpty, queue == nil { throw ToolFailure(.usage, "--relay-for: needs --queue DIR") }
+        rateLimiter = try ServerSettings.rateLimiter(arguments[SmtpServe.maximumRate])
+        greylist = try ServerSettings.greylist(arguments[SmtpServe.greylist])
+        blockLists = try ServerSettings.lists(arguments[SmtpServe.blockList])
+        refusedScore = arguments[SmtpServe.refuseScore] ?? 1
+        resolver = try ServerSettings.resolver(arguments)
+        store = try ServerSettings.store(arguments)
         domains = arguments[SmtpServe.domain]
         usersFile = arguments[SmtpServe.users]
+        aliasesFile = arguments[SmtpServe.aliases]
         certificate = try CertificateFiles(arguments, SmtpServe.server)
         files = Mutex(
             Files(
-                recipients: try ServerSettings.readUsers(root, domains, usersFile),
+                recipients: try ServerSettings.readRecipients(store, domains, usersFile, aliasesFile, queue != nil),
                 tls: try certificate.load()))
     }
 
     var recipients: LocalRecipients { files.withLock { $0.recipients } }
     var tls: TLSContext? { files.withLock { $0.tls } }
+    var hasFilters: Bool { !filters.isEmpty }
 
     /// Reads the files again; one that cannot be used leaves things as they were.
     func reload() {
         do throws(ToolFailure) {
-            let recipients = try ServerSettings.readUsers(root, domains, usersFile)
+            let recipients = try ServerSettings.readRecipients(store, domains, usersFile, aliasesFile, queue != nil)
             let tls = try certificate.load()
             files.withLock { $0 = Files(recipients: recipients, tls: tls) }
         } catch {
@@ -63,20 +97,155 @@ final class ServerSettings: Sendable {
         }
     }
 
-    private static func readUsers(
-        _ root: String, _ domains: [String], _ file: String?
-    ) throws(ToolFailure) -> LocalRecipients {
-        guard let file else { return LocalRecipients(root: root, domains: domains) }
-        let bytes: [UInt8]
+    // MARK: Options
+
+    static func filters(_ texts: [String], _ option: String) throws(ToolFailure) -> [FilterSpecification] {
+        var filters: [FilterSpecification] = []
+        for text in texts {
+            guard let filter = FilterSpecification(text) else {
+                throw ToolFailure(
+                    .usage, "\(option) \(text): must be a command, spamd:, clamd: or milter: with an address")
+            }
+            filters.append(filter)
+        }
+        return filters
+    }
+
+    private static func openQueue(_ path: String?) throws(ToolFailure) -> Queue? {
+        guard let path else { return nil }
         do throws(SystemError) {
-            bytes = try Unix.Files.read(file, limit: 64 << 20)
+            return try Queue(path)
+        } catch {
+            throw ToolFailure(error.code == EACCES ? .noPermission : .cannotCreate, "\(path): \(error.reason)")
+        }
+    }
+
+    private static func rateLimiter(_ text: String?) throws(ToolFailure) -> RateLimiter? {
+        guard let text else { return nil }
+        guard let rate = RateLimiter.Rate(text) else {
+            throw ToolFailure(.usage, "--max-rate \(text): must be N/s, N/min or N/h")
+        }
+        return RateLimiter(rate)
+    }
+
+    private static func greylist(_ text: String?) throws(ToolFailure) -> Greylist? {
+        guard let text else { return nil }
+        let greylist = Greylist(text)
+        do throws(SystemError) {
+            try Unix.Files.makeDirectory(greylist.directory, mode: 0o700, parents: true)
+            try greylist.removeOld()
+        } catch {
+            throw ToolFailure(
+                error.code == EACCES ? .noPermission : .cannotCreate, "\(greylist.directory): \(error.reason)")
+        }
+        return greylist
+    }
+
+    private static func lists(_ texts: [String]) throws(ToolFailure) -> [ClientReputation.List] {
+        var lists: [ClientReputation.List] = []
+        for text in texts {
+            guard let list = ClientReputation.List(text) else {
+                throw ToolFailure(.usage, "--dnsbl \(text): must be ZONE or ZONE=WEIGHT")
+            }
+            lists.append(list)
+        }
+        return lists
+    }
+
+    /// Made only when a name may have to be looked up.
+    private static func resolver(_ arguments: Arguments) throws(ToolFailure) -> Resolver? {
+        let services = arguments[SmtpServe.filter].contains { $0.contains(":") }
+        guard !arguments[SmtpServe.blockList].isEmpty || services || arguments[SmtpServe.dns] != nil else { return nil }
+        do throws(ResolverError) {
+            return try Resolver.make(zoneFile: arguments[SmtpServe.dns], servers: arguments[SmtpServe.dnsServers])
+        } catch {
+            switch error {
+            case .unreadable: throw ToolFailure(.noInput, "\(error)")
+            case .badZone: throw ToolFailure(.dataError, "\(error)")
+            case .badServer: throw ToolFailure(.usage, "--dns-server \(error)")
+            }
+        }
+    }
+
+    private static func store(_ arguments: Arguments) throws(ToolFailure) -> LocalRecipients.Store {
+        let given = [
+            arguments[SmtpServe.mail].map { LocalRecipients.Store.maildirs($0) },
+            arguments[SmtpServe.mbox].map { .mboxes($0) }, arguments[SmtpServe.pipe].map { .program($0) },
+        ].compactMap { $0 }
+        guard given.count <= 1 else { throw ToolFailure(.usage, "--mail, --mbox and --pipe exclude each other") }
+        return given.first ?? .maildirs("./mail")
+    }
+
+    // MARK: Files
+
+    private static func readRecipients(
+        _ store: LocalRecipients.Store, _ domains: [String], _ users: String?, _ aliases: String?, _ canForward: Bool
+    ) throws(ToolFailure) -> LocalRecipients {
+        var known: UsersFile?
+        var names: AliasesFile?
+        if let users {
+            let bytes = try read(users)
+            known = try parse(users) { () throws(DeliveryFileError) in try UsersFile(bytes) }
+            for user in known?.users.values.map({ $0 }) ?? [] {
+                _ = try filters(user.filters, "\(users): filter")
+            }
+        }
+        if let aliases {
+            let bytes = try read(aliases)
+            names = try parse(aliases) { () throws(DeliveryFileError) in try AliasesFile(bytes) }
+        }
+        return LocalRecipients(store: store, domains: domains, users: known, aliases: names, canForward: canForward)
+    }
+
+    static func read(_ file: String) throws(ToolFailure) -> [UInt8] {
+        do throws(SystemError) {
+            return try Unix.Files.read(file, limit: 64 << 20)
         } catch {
             throw ToolFailure(error.code == EACCES ? .noPermission : .configuration, "\(file): \(error.reason)")
         }
-        do throws(UsersFileError) {
-            return LocalRecipients(root: root, domains: domains, users: try LocalRecipients.parseUsers(bytes))
+    }
+
+    private static func parse<File>(
+        _ path: String, _ body: () throws(DeliveryFileError) -> File
+    ) throws(ToolFailure) -> File {
+        do throws(DeliveryFileError) {
+            return try body()
         } catch {
-            throw ToolFailure(.configuration, "\(file):\(error.line): \(error.problem)")
+            throw ToolFailure(.configuration, "\(path):\(error.line): \(error.problem)")
         }
+    }
+}
+
+/// For whom mail goes on to other servers.
+struct RelayPolicy: Sendable {
+    private var networks: [AddressRange] = []
+    private var forAuthenticated = false
+    private var forCertificates = false
+
+    /// Reads networks, `auth` and `cert`.
+    init(_ texts: [String]) throws(ToolFailure) {
+        for text in texts {
+            switch text {
+            case "auth": forAuthenticated = true
+            case "cert": forCertificates = true
+            default:
+                guard let range = AddressRange(text) else {
+                    throw ToolFailure(.usage, "--relay-for \(text): must be an address, ADDRESS/BITS, auth or cert")
+                }
+                networks.append(range)
+            }
+        }
+    }
+
+    var isEmpty: Bool { networks.isEmpty && !forAuthenticated && !forCertificates }
+
+    func allows(_ address: SocketAddress, user: String?, hasCertificate: Bool) -> Bool {
+        (forAuthenticated && user != nil) || (forCertificates && hasCertificate) || isTrusted(address)
+    }
+
+    /// A client from one of the networks. A Unix socket's counts as 127.0.0.1.
+    func isTrusted(_ address: SocketAddress) -> Bool {
+        let ip = address.ip ?? .loopback4
+        return networks.contains { $0.contains(ip) }
     }
 }

@@ -23,16 +23,20 @@ package final class Output: Sendable {
     private let onFailure: OnFailure
     /// Takes what would go to standard output.
     private let sink: (@Sendable ([UInt8]) -> Void)?
+    private let descriptor: Int32
 
-    package init(onFailure: OnFailure = .endProcess) {
+    /// With `toStandardError`, what is written goes there: for servers whose standard output has another use.
+    package init(onFailure: OnFailure = .endProcess, toStandardError: Bool = false) {
         self.onFailure = onFailure
         sink = nil
+        descriptor = toStandardError ? 2 : 1
     }
 
     /// Output that goes on to `sink`, in pieces: for a worker whose output has its place among that of others.
     package init(to sink: @escaping @Sendable ([UInt8]) -> Void) {
         onFailure = .discard
         self.sink = sink
+        descriptor = 1
     }
 
     /// The output that `Tool.main` flushes at the end.
@@ -80,11 +84,11 @@ package final class Output: Sendable {
         var rest = bytes[...]
         while !rest.isEmpty, !state.isDiscarding {
             let part = UnsafeRawBufferPointer(rebasing: rest)
-            let count = Glibc.write(1, part.baseAddress, part.count)
+            let count = Glibc.write(descriptor, part.baseAddress, part.count)
             if count >= 0 {
                 rest = rest.dropFirst(count)
             } else if errno == EAGAIN {
-                var poll = pollfd(fd: 1, events: Int16(POLLOUT), revents: 0)
+                var poll = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
                 Glibc.poll(&poll, 1, -1)
             } else if errno != EINTR {
                 fail(errno, &state)

@@ -19,7 +19,8 @@ package struct AliasesFile: Sendable, Equatable {
     /// - Parameter include: reads the file of an `:include:`.
     /// - Throws: `DeliveryFileError` with the line that cannot be read.
     package init(
-        _ bytes: [UInt8], include: (String) throws(SystemError) -> [UInt8] = { path throws(SystemError) in
+        _ bytes: [UInt8],
+        include: (String) throws(SystemError) -> [UInt8] = { path throws(SystemError) in
             try Files.read(path, limit: 64 << 20)
         }
     ) throws(DeliveryFileError) {

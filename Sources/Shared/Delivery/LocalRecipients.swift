@@ -95,7 +95,9 @@ package struct LocalRecipients: Sendable {
         _ path: Path, isFinal: Bool, sender: Path? = nil, into expansion: inout Expansion
     ) throws(Refusal) {
         if !isFinal, let (name, targets) = alias(of: path) {
-            let owner = aliases?.targets(of: "owner-\(name)") != nil ? Path(localPart: "owner-\(name)", domain: path.domain) : sender
+            let owner =
+                aliases?.targets(of: "owner-\(name)") != nil
+                ? Path(localPart: "owner-\(name)", domain: path.domain) : sender
             // A name that was expanded before is not again: `anna: anna, bob` keeps a copy for herself.
             if expansion.visited.insert("\(name)@\(path.domain.asciiLowercased)").inserted {
                 for target in targets {

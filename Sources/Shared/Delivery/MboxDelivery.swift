@@ -59,7 +59,8 @@ final class MboxDelivery {
             switch error {
             case .system(let error): throw error
             case .locked: throw SystemError(code: EAGAIN, operation: "lock", subject: path)
-            case .notMailbox: throw SystemError(code: EINVAL, operation: "append, since it is no mbox, to", subject: path)
+            case .notMailbox:
+                throw SystemError(code: EINVAL, operation: "append, since it is no mbox, to", subject: path)
             }
         }
         if isNew { try Files.synchronizeDirectory(Files.parent(of: path) ?? "/") }

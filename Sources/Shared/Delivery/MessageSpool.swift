@@ -28,23 +28,11 @@ package final class MessageSpool {
         let pending = memory
         memory = []
         let existing = file
-        file = try await offload { () throws(SystemError) in
-            let file = try existing ?? SpoolFile()
+        file = try await offload { () throws(SystemError) -> SpoolFile in
+            let file = if let existing { existing } else { try SpoolFile() }
             try file.write(pending)
             return file
         }
-    }
-
-    /// Calls `body` with the whole message, mapped when it is large.
-    package func withBytes<Value>(
-        _ body: (Span<UInt8>) throws -> Value
-    ) async throws -> Value {
-        guard let file else { return try body(memory.span) }
-        let pending = memory
-        memory = []
-        try await offload { () throws(SystemError) in try file.write(pending) }
-        let mapped = try file.map()
-        return try body(mapped.bytes)
     }
 
     /// The whole message in memory.
@@ -52,7 +40,7 @@ package final class MessageSpool {
         guard let file else { return memory }
         let pending = memory
         memory = []
-        return try await offload { () throws(SystemError) in
+        return try await offload { () throws(SystemError) -> [UInt8] in
             try file.write(pending)
             return try file.read()
         }
@@ -66,10 +54,9 @@ private final class SpoolFile: Sendable {
     init() throws(SystemError) { file = try FileDescriptor.openUnnamed(in: Files.temporaryDirectory) }
 
     func write(_ bytes: [UInt8]) throws(SystemError) { try file.writeAll(bytes) }
-    func map() throws(SystemError) -> MappedFile { try MappedFile(file) }
 
     func read() throws(SystemError) -> [UInt8] {
-        let mapped = try map()
-        return mapped.bytes.array
+        try file.seek(to: 0)
+        return try file.readAll()
     }
 }

@@ -58,6 +58,9 @@ package final class Connection {
     /// What identifies the TLS connection (RFC 5056), by type; empty on a plain connection.
     package var channelBindings: [TLSChannelBinding: [UInt8]] { engine?.channelBindings ?? [:] }
 
+    /// The other side has proved by TLS who it is.
+    package var hasVerifiedPeer: Bool { engine?.isPeerVerified ?? false }
+
     /// The descriptor, for a server that interrupts its sessions.
     var polled: PolledDescriptor { socket }
 

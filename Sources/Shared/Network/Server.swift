@@ -2,21 +2,30 @@ import Glibc
 import OpenSSL
 import Unix
 
-/// Where a server listens: an address, and whether TLS begins at once.
+/// Where a server listens: an address, and how a connection begins there.
 package struct ListenAddress: Hashable, Sendable {
     package let address: SocketAddress
+    /// TLS begins at once.
     package let isTLS: Bool
+    /// A PROXY header says who the client is.
+    package let isProxied: Bool
 
-    package init(_ address: SocketAddress, isTLS: Bool = false) {
+    package init(_ address: SocketAddress, isTLS: Bool = false, isProxied: Bool = false) {
         self.address = address
         self.isTLS = isTLS
+        self.isProxied = isProxied
     }
 
-    /// Reads `127.0.0.1:25`, `[::1]:465,tls`, `unix:/path`; nil for anything else.
+    /// Reads `127.0.0.1:25`, `[::1]:465,tls`, `unix:/path,proxy`; nil for anything else.
     package init?(_ text: String) {
-        isTLS = text.hasSuffix(",tls")
-        guard let address = SocketAddress(isTLS ? String(text.dropLast(4)) : text) else { return nil }
-        self.address = address
+        var text = text
+        var words: Set<String> = []
+        while let word = ["tls", "proxy"].first(where: { text.hasSuffix(",\($0)") }) {
+            words.insert(word)
+            text.removeLast(word.utf8.count + 1)
+        }
+        guard let address = SocketAddress(text) else { return nil }
+        self.init(address, isTLS: words.contains("tls"), isProxied: words.contains("proxy"))
     }
 }
 
@@ -26,6 +35,11 @@ package struct ConnectionOrigin: Sendable {
     package let listener: ListenAddress
     /// True when more connections are open than the server allows: say so and end.
     package let isOverLimit: Bool
+
+    package init(listener: ListenAddress, isOverLimit: Bool = false) {
+        self.listener = listener
+        self.isOverLimit = isOverLimit
+    }
 }
 
 /// The driver that all servers share: listens, takes connections in, gives each a task, and comes to an orderly end.
@@ -71,14 +85,19 @@ package final class Server: Sendable {
         let inherited = Sockets.inheritedListeners()
         for number in inherited {
             let socket = try PolledDescriptor(FileDescriptor(owning: number, subject: "an inherited socket"))
-            let tls = configuration.listen.first?.isTLS ?? false
-            listeners.append(
-                Listener(socket: socket, address: ListenAddress(Sockets.localAddress(number), isTLS: tls)))
+            // What the options say of the address at the same place of the list holds for it.
+            let index = listeners.count
+            let wanted =
+                configuration.listen.indices.contains(index) ? configuration.listen[index] : configuration.listen.first
+            let address = ListenAddress(
+                Sockets.localAddress(number), isTLS: wanted?.isTLS ?? false, isProxied: wanted?.isProxied ?? false)
+            listeners.append(Listener(socket: socket, address: address))
         }
         if inherited.isEmpty {
             for wanted in configuration.listen {
                 let socket = try PolledDescriptor(Sockets.listen(on: wanted.address))
-                let address = ListenAddress(Sockets.localAddress(socket.number), isTLS: wanted.isTLS)
+                let address = ListenAddress(
+                    Sockets.localAddress(socket.number), isTLS: wanted.isTLS, isProxied: wanted.isProxied)
                 listeners.append(Listener(socket: socket, address: address))
             }
         }

@@ -9,11 +9,20 @@ package final class TLSContext: Sendable {
     /// Whether a client refuses a server that cannot be verified.
     let mustVerify: Bool
 
-    /// A server's context: its certificate with the chain, and its key, in PEM files.
-    package convenience init(certificateChain: String, key: String) throws(OpenSSLError) {
+    /// A server's context: its certificate with the chain, and its key, in PEM files. With `clientAuthorities`, a PEM
+    /// file, clients are asked for a certificate; `TLSEngine.isPeerVerified` tells whether one of these has signed it.
+    package convenience init(
+        certificateChain: String, key: String, clientAuthorities: String? = nil
+    ) throws(OpenSSLError) {
         let library = try TLSLibrary.load()
         try self.init(library, library.serverMethod(), mustVerify: false)
         try use(certificateChain: certificateChain, key: key)
+        guard let clientAuthorities else { return }
+        guard library.loadAuthorities(context, clientAuthorities, nil) == 1 else {
+            throw OpenSSLError("\(clientAuthorities): \(library.crypto.takeErrorReason())")
+        }
+        // SSL_VERIFY_PEER, with a callback that lets clients of other authorities in, unverified.
+        library.setVerify(context, 1) { _, _ in 1 }
     }
 
     /// A client's context.

@@ -44,6 +44,9 @@ package final class TLSEngine {
     /// The certificate of the other side; nil when it gave none.
     package private(set) var peerCertificate: TLSPeerCertificate?
 
+    /// The other side gave a certificate, and an authority that is trusted has signed it.
+    package private(set) var isPeerVerified = false
+
     /// The server's side.
     package convenience init(server context: TLSContext) throws(TLSError) {
         try self.init(context, serverName: nil)
@@ -140,6 +143,7 @@ package final class TLSEngine {
         description = TLSDescription(version: version, cipher: cipher ?? "")
         guard let certificate = library.peerCertificate(session) else { return }
         defer { library.crypto.certificateFree(certificate) }
+        isPeerVerified = library.verifyResult(session) == 0
         peerCertificate = TLSPeerCertificate(
             subject: text(library.crypto.certificateSubject(certificate)),
             issuer: text(library.crypto.certificateIssuer(certificate)),

@@ -16,6 +16,7 @@ struct TLSLibrary: Sendable {
     let checkKey: @convention(c) (Pointer?) -> Int32
     let defaultAuthorities: @convention(c) (Pointer?) -> Int32
     let loadAuthorities: @convention(c) (Pointer?, UnsafePointer<CChar>?, UnsafePointer<CChar>?) -> Int32
+    let setVerify: @convention(c) (Pointer?, Int32, (@convention(c) (Int32, Pointer?) -> Int32)?) -> Void
     let sessionNew: @convention(c) (Pointer?) -> Pointer?
     let sessionFree: @convention(c) (Pointer?) -> Void
     let setBIOs: @convention(c) (Pointer?, Pointer?, Pointer?) -> Void
@@ -69,6 +70,7 @@ struct TLSLibrary: Sendable {
             checkKey = try find("SSL_CTX_check_private_key")
             defaultAuthorities = try find("SSL_CTX_set_default_verify_paths")
             loadAuthorities = try find("SSL_CTX_load_verify_locations")
+            setVerify = try find("SSL_CTX_set_verify")
             sessionNew = try find("SSL_new")
             sessionFree = try find("SSL_free")
             setBIOs = try find("SSL_set_bio")

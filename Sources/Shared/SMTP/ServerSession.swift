@@ -117,10 +117,13 @@ package struct ServerSession: Sendable {
 
     // MARK: What the driver calls
 
-    /// The opening message (RFC 5321 3.1).
-    package mutating func greet() {
-        say(Reply(220, nil, "\(hostName) \(configuration.isLMTP ? "LMTP" : "ESMTP") Facteur"))
+    /// The opening message (RFC 5321 3.1), or another in its place.
+    package mutating func greet(with reply: Reply? = nil) {
+        say(reply ?? Reply(220, nil, "\(hostName) \(configuration.isLMTP ? "LMTP" : "ESMTP") Facteur"))
     }
+
+    /// The sender of the transaction; nil when there is none.
+    package var sender: Path? { envelope?.reversePath }
 
     /// Takes out the replies to be sent.
     package mutating func takeOutput() -> [UInt8] {

@@ -6,11 +6,12 @@ import Unix
 package final class EventLog: Sendable {
     private let json: Bool
     private let verbose: Bool
-    private let output = Output(onFailure: .discard)
+    private let output: Output
 
-    package init(json: Bool, verbose: Bool) {
+    package init(json: Bool, verbose: Bool, toStandardError: Bool = false) {
         self.json = json
         self.verbose = verbose
+        output = Output(onFailure: .discard, toStandardError: toStandardError)
     }
 
     /// False when nobody listens, so that nothing needs to be put together.

@@ -13,6 +13,9 @@ package struct ServerOptions: Sendable {
     package let certificate: Option<String?>
     package let key: Option<String?>
     package let requireTLS: Option<Bool>
+    package let clientAuthorities = Option.text(
+        "client-ca", "FILE", "ask clients for certificates of these authorities (PEM)", group: security,
+        completion: .file)
     package let json = Option.flag("json", "events on standard output, one JSON object each", group: output)
     package let verbose = Option.flag("verbose", short: "v", "events on standard error", group: output)
     package let quiet = Option.flag("quiet", short: "q", "say nothing but errors", group: output)
@@ -66,8 +69,8 @@ package struct ServerOptions: Sendable {
     }
 
     /// The event log that the options ask for.
-    package func eventLog(_ arguments: Arguments) -> EventLog {
-        EventLog(json: arguments[json], verbose: arguments[verbose])
+    package func eventLog(_ arguments: Arguments, toStandardError: Bool = false) -> EventLog {
+        EventLog(json: arguments[json], verbose: arguments[verbose], toStandardError: toStandardError)
     }
 
     /// Binds the addresses, gives up root's rights, and says where the server listens. Call on the loop.

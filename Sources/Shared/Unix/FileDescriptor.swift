@@ -27,6 +27,25 @@ package struct FileDescriptor: ~Copyable, Sendable {
         return FileDescriptor(owning: number, subject: path)
     }
 
+    /// A new file of no name in `directory`, of which nothing is left when it is closed, whatever happens.
+    package static func openUnnamed(in directory: String) throws(SystemError) -> FileDescriptor {
+        // O_TMPFILE is behind a feature macro; it is this bit together with O_DIRECTORY on every Linux.
+        let number = retryingOnInterrupt {
+            Glibc.open(directory, 0o20_000_000 | O_DIRECTORY | O_RDWR | O_CLOEXEC, 0o600)
+        }
+        if number >= 0 { return FileDescriptor(owning: number, subject: "a temporary file in \(directory)") }
+        guard errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL else {
+            throw .last("create a temporary file in", directory)
+        }
+        var template = Array("\(directory)/.facteur.XXXXXX".utf8CString)
+        // Safe: mkstemp changes the X's of the NUL-terminated template in place.
+        let named = mkstemp(&template)
+        guard named >= 0 else { throw .last("create a temporary file in", directory) }
+        unlink(template)
+        _ = fcntl(named, F_SETFD, FD_CLOEXEC)
+        return FileDescriptor(owning: named, subject: "a temporary file in \(directory)")
+    }
+
     /// Gives up the number without closing it.
     package consuming func release() -> Int32 {
         let number = self.number

@@ -7,6 +7,9 @@ import Glibc
 package enum Files {
     package enum Kind: Equatable, Sendable { case file, directory, other }
 
+    /// Where temporary files go: TMPDIR, or /tmp.
+    package static var temporaryDirectory: String { getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp" }
+
     /// What stands at `path`, links followed; nil when there is nothing or it cannot be seen.
     package static func kind(_ path: String) -> Kind? {
         guard let status = try? status(path) else { return nil }
@@ -156,7 +159,7 @@ package final class TemporaryDirectory: Sendable {
     package let path: String
 
     package init(prefix: String = "facteur") throws(SystemError) {
-        let base = getenv("TMPDIR").map { String(cString: $0) } ?? "/tmp"
+        let base = Files.temporaryDirectory
         var template = Array("\(base)/\(prefix).XXXXXX".utf8CString)
         // Safe: mkdtemp changes the X's of the NUL-terminated template in place.
         guard mkdtemp(&template) != nil else { throw .last("make a directory in", base) }

@@ -1,17 +1,16 @@
 import Glibc
 import Unix
 
-/// Runs a filter program over a message.
-enum MessageFilter {
+/// Runs a program over a message: a filter, or a delivery.
+enum MessageProgram {
     enum Outcome: Equatable {
-        /// It goes on, with this content.
-        case passes([UInt8])
-        case refused
-        /// Why the filter did not do its work.
+        /// Its exit code, and what it printed.
+        case exited(Int32, [UInt8])
+        /// Why it did not come to an end of its own.
         case failed(String)
     }
 
-    /// Gives `message` to `command` and takes what it prints, at most `limit` bytes.
+    /// Gives `message` to the shell command and takes what it prints, at most `limit` bytes.
     static func run(
         _ command: String, _ message: [UInt8], environment: [String: String], timeout: Duration, limit: Int
     ) async -> Outcome {
@@ -54,9 +53,7 @@ enum MessageFilter {
             return .failed(printed == nil ? "no end of output in time, or too much of it" : "did not end in time")
         }
         switch ending {
-        case .exited(0): return .passes(printed.isEmpty ? message : printed)
-        case .exited(1): return .refused
-        case .exited(let code): return .failed("ended with \(code)")
+        case .exited(let code): return .exited(code, printed)
         case .signalled(let signal): return .failed("killed by signal \(signal)")
         }
     }
