@@ -227,16 +227,14 @@ struct SmtpServeTests {
             ], input: Array("Subject: x\n\nx".utf8))
         #expect(sent.status == 0)
         let message = try ServeSupport.messages(directory, "mail/b").first ?? ""
-        #expect(message.contains("with ESMTPS id") && message.contains("(using TLSv1.3 "))
+        #expect(message.contains("with ESMTPS\n\t(using TLSv1.3 "))
     }
 
     @Test("--require-tls takes no mail in the clear, and SIGHUP reads another certificate")
     func requiredTLS() throws {
         let directory = try TestDirectory()
-        for name in ["server.pem", "server-other.pem"] {
-            let bytes = try Data(contentsOf: URL(fileURLWithPath: ServeSupport.certificate(name)))
-            try directory.write(name, Array(bytes))
-        }
+        let first = try Data(contentsOf: URL(fileURLWithPath: ServeSupport.certificate("server.pem")))
+        try directory.write("server.pem", Array(first))
         let server = try TestServer(
             "smtp-serve",
             [
@@ -257,7 +255,8 @@ struct SmtpServeTests {
         server.process.signal(SIGHUP)
         while let line = server.process.nextLine(), !line.contains("\"reload\"") {}
         #expect(try ToolProcess.run("smtp-send", words, input: Array("x: y\n\nz".utf8)).status == 0)
-        try directory.write("server.pem", try directory.read("server-other.pem"))
+        // One of the same key for another name.
+        try directory.write("server.pem", try TestData.bytes("other-name.pem"))
         server.process.signal(SIGHUP)
         while let line = server.process.nextLine(), !line.contains("\"reload\"") {}
         #expect(try ToolProcess.run("smtp-send", words, input: Array("x: y\n\nz".utf8)).status != 0)
@@ -343,20 +342,22 @@ struct SmtpServeTests {
         #expect(client.deliver(String(trace.dropFirst(56)) + "\r\nx") == "250")
     }
 
+    /// Options, one string a case, and the exit code.
+    static let badOptions: [(String, Int32)] = [
+        ("--rule nonsense", 64), ("--rule foo=451", 64), ("--max-rate many", 64), ("--listen nonsense", 64),
+        ("--listen 192.0.2.1:25", 64), ("--relay-for auth", 64), ("--relay-for x --queue q", 64),
+        ("--dnsbl a..b", 64), ("--cert x", 64), ("--mail x --mbox y", 64), ("--filter spamd:a:b:c", 64),
+        ("operand", 64), ("--users /nonexistent", 78), ("--aliases /nonexistent", 78),
+        ("--cert /nonexistent --key /nonexistent", 78), ("--queue /dev/null/q", 73),
+        ("--greylist /dev/null/g", 73), ("--dns /nonexistent", 66), ("--user no-such-user", 78),
+    ]
+
     @Test(
-        "bad options are 64, unusable files 78, a directory that cannot be made 73, a port in use 71",
-        arguments: [
-            (["--rule", "nonsense"], 64), (["--rule", "foo 451 x"], 64), (["--rule", "mail~( 451 x"], 64),
-            (["--rule", "mail#0 451 x"], 64), (["--rule", "mail delay=soon"], 64), (["--listen", "nonsense"], 64),
-            (["--listen", "192.0.2.1:25"], 64), (["--max-rate", "many"], 64), (["--relay-for", "auth"], 64),
-            (["--relay-for", "x", "--queue", "q"], 64), (["--dnsbl", "a..b"], 64), (["--cert", "x"], 64),
-            (["--mail", "x", "--mbox", "y"], 64), (["--filter", "spamd:a b:c"], 64), (["operand"], 64),
-            (["--users", "/nonexistent"], 78), (["--aliases", "/nonexistent"], 78),
-            (["--cert", "/nonexistent", "--key", "/nonexistent"], 78), (["--queue", "/dev/null/q"], 73),
-            (["--greylist", "/dev/null/g"], 73), (["--dns", "/nonexistent"], 66), (["--user", "no-such-user"], 71),
-        ])
-    func badOptions(_ words: [String], _ code: Int32) throws {
+        "bad options are 64, unusable files 78, a directory that cannot be made 73",
+        arguments: badOptions)
+    func badOption(_ text: String, _ code: Int32) throws {
         let directory = try TestDirectory()
+        let words = text.split(separator: " ").map(String.init)
         let arguments = words.contains("--listen") ? words : ["--listen", "127.0.0.1:0"] + words
         let result = try ToolProcess.run("smtp-serve", arguments, directory: directory.path, seconds: 10)
         #expect(result.status == code, "\(words): \(result.diagnostics)")

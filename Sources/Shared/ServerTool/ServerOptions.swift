@@ -79,7 +79,7 @@ package struct ServerOptions: Sendable {
         reload: @escaping @Sendable () async -> Void
     ) throws -> Server {
         let server = try bind(arguments, addresses, reload)
-        if let name = arguments[user] { try Privileges.drop(to: name) }
+        if let name = arguments[user] { try ServerOptions.become(name) }
         for address in server.addresses {
             events.listening(address)
             if !arguments[quiet], !arguments[verbose] {
@@ -87,6 +87,14 @@ package struct ServerOptions: Sendable {
             }
         }
         return server
+    }
+
+    private static func become(_ user: String) throws(ToolFailure) {
+        do throws(SystemError) {
+            try Privileges.drop(to: user)
+        } catch {
+            throw ToolFailure(error.code == EPERM ? .noPermission : .configuration, "--user \(user): \(error)")
+        }
     }
 
     private func bind(
