@@ -14,6 +14,7 @@ struct Conversation {
     /// The other end; behind a proxy, the client that it speaks for.
     private(set) var client: SocketAddress
     var session: ServerSession
+    var authentication: Authentication?
     private var message: IncomingMessage?
     private var reputation: ClientReputation?
     /// What is to be left of the next replies, by a rule.
@@ -24,10 +25,14 @@ struct Conversation {
         self.connection = connection
         self.origin = origin
         client = connection.peer
-        session = ServerSession(Conversation.configuration(service.settings), isTLS: origin.listener.isTLS)
+        let isLocal = connection.peer.isLocal && !origin.listener.isProxied
+        session = ServerSession(
+            Conversation.configuration(service.settings, isLocal: isLocal), isTLS: origin.listener.isTLS)
     }
 
-    private static func configuration(_ settings: ServerSettings) -> ServerSession.Configuration {
+    private static func configuration(
+        _ settings: ServerSettings, isLocal: Bool
+    ) -> ServerSession.Configuration {
         var configuration = ServerSession.Configuration(hostName: settings.hostName)
         configuration.isLMTP = settings.isLMTP
         configuration.maximumSize = settings.maximumSize
@@ -37,6 +42,13 @@ struct Conversation {
         configuration.offersETRN = settings.queue != nil
         configuration.showsUsers = settings.showsUsers
         configuration.inspectsCommands = !settings.rules.isEmpty
+        if let accounts = settings.accounts {
+            configuration.mechanismsOverTLS = Authentication.mechanisms(accounts, isTLS: true)
+            // Passwords in the clear only where nobody can listen.
+            if isLocal, !settings.requiresTLS {
+                configuration.mechanisms = Authentication.mechanisms(accounts, isTLS: false)
+            }
+        }
         return configuration
     }
 
@@ -125,7 +137,12 @@ struct Conversation {
         case .verify(let text): session.answerCommand(verify(text))
         case .expand(let text): session.answerCommand(expand(text))
         case .flushQueue(let text): session.answerCommand(flushQueue(text))
-        case .authenticate, .authenticationResponse: session.answerAuthentication(user: nil)
+        case .authenticate(let mechanism, let initial):
+            authentication = settings.accounts.flatMap {
+                Authentication(mechanism, $0, hostName: hostName, connection, client: client)
+            }
+            await authenticate(initial, isFirst: true)
+        case .authenticationResponse(let line): await authenticate(line, isFirst: false)
         case .beginData(let envelope): message = IncomingMessage(service, envelope, sender(envelope))
         case .data(let piece): await message?.append(piece)
         case .endData: try await endData()

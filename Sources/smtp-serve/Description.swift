@@ -29,7 +29,7 @@ extension SmtpServe {
             AnyOption(maximumRate), AnyOption(greylist), AnyOption(blockList), AnyOption(refuseScore), AnyOption(dns),
             AnyOption(dnsServers), AnyOption(filter), AnyOption(filterTimeout), AnyOption(filterOpen),
             AnyOption(quarantine), AnyOption(server.certificate), AnyOption(server.key),
-            AnyOption(server.clientAuthorities), AnyOption(server.requireTLS),
+            AnyOption(server.clientAuthorities), AnyOption(server.requireTLS), AnyOption(accounts),
             AnyOption(rule), AnyOption(seed), AnyOption(server.json), AnyOption(server.verbose),
             AnyOption(server.quiet),
         ],
@@ -117,6 +117,14 @@ extension SmtpServe {
             Mail for other domains is refused with 550 5.7.1, unless --relay-for names the client's network, or auth and \
             the client has logged in, or cert and its certificate is verified. It is written to the queue, synced, before \
             it is answered.
+            """),
+        .init(
+            "Accounts",
+            """
+            --auth-file names one account a line, user:{SCHEME}secret, as pop3d(1) and Dovecot read it, and AUTH is \
+            offered: SCRAM-SHA-256, SCRAM-SHA-1 (over TLS also with channel binding) and CRAM-MD5 as far as the secrets \
+            allow it, PLAIN, LOGIN and OAUTHBEARER. Beyond loopback, and with --require-tls everywhere, it is offered \
+            over TLS only. Wrong passwords are answered late; after three the connection is closed.
             """),
         .init(
             "Checks",

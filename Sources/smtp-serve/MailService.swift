@@ -1,3 +1,4 @@
+import Accounts
 import CommandLineTool
 import Delivery
 import Network
@@ -10,6 +11,7 @@ final class MailService: Sendable {
     let settings: ServerSettings
     let events: EventLog
     let committer = GroupCommitter()
+    let failures = LoginFailures()
     private let counter = Atomic<Int>(0)
 
     init(settings: ServerSettings, events: EventLog) {
@@ -38,4 +40,7 @@ final class MailService: Sendable {
 
     /// Tells the operator of an error that senders are not told about.
     func tell(_ error: SystemError) { Diagnostics.say("\(error): the sender was asked to try again") }
+
+    /// Tells the operator why nobody can log in.
+    func tell(_ reason: String) { Diagnostics.say("authentication: \(reason)") }
 }

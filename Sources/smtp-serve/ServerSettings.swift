@@ -1,3 +1,4 @@
+import Accounts
 import Bytes
 import CommandLineTool
 import DNS
@@ -13,6 +14,7 @@ import Unix
 final class ServerSettings: Sendable {
     private struct Files: Sendable {
         var recipients: LocalRecipients
+        var accounts: PasswordFile?
         var tls: TLSContext?
     }
 
@@ -42,6 +44,7 @@ final class ServerSettings: Sendable {
     private let domains: [String]
     private let usersFile: String?
     private let aliasesFile: String?
+    private let accountsFile: String?
     private let certificate: CertificateFiles
     private let files: Mutex<Files>
 
@@ -75,14 +78,16 @@ final class ServerSettings: Sendable {
         domains = arguments[SmtpServe.domain]
         usersFile = arguments[SmtpServe.users]
         aliasesFile = arguments[SmtpServe.aliases]
+        accountsFile = arguments[SmtpServe.accounts]
         certificate = try CertificateFiles(arguments, SmtpServe.server)
         files = Mutex(
             Files(
                 recipients: try ServerSettings.readRecipients(store, domains, usersFile, aliasesFile, queue != nil),
-                tls: try certificate.load()))
+                accounts: try ServerSettings.readAccounts(accountsFile), tls: try certificate.load()))
     }
 
     var recipients: LocalRecipients { files.withLock { $0.recipients } }
+    var accounts: PasswordFile? { files.withLock { $0.accounts } }
     var tls: TLSContext? { files.withLock { $0.tls } }
     var hasFilters: Bool { !filters.isEmpty }
 
@@ -90,8 +95,9 @@ final class ServerSettings: Sendable {
     func reload() {
         do throws(ToolFailure) {
             let recipients = try ServerSettings.readRecipients(store, domains, usersFile, aliasesFile, queue != nil)
+            let accounts = try ServerSettings.readAccounts(accountsFile)
             let tls = try certificate.load()
-            files.withLock { $0 = Files(recipients: recipients, tls: tls) }
+            files.withLock { $0 = Files(recipients: recipients, accounts: accounts, tls: tls) }
         } catch {
             Diagnostics.say("\(error.message): the files in use stay")
         }
@@ -197,7 +203,17 @@ final class ServerSettings: Sendable {
         return LocalRecipients(store: store, domains: domains, users: known, aliases: names, canForward: canForward)
     }
 
-    static func read(_ file: String) throws(ToolFailure) -> [UInt8] {
+    private static func readAccounts(_ file: String?) throws(ToolFailure) -> PasswordFile? {
+        guard let file else { return nil }
+        let bytes = try read(file)
+        do throws(PasswordFileError) {
+            return try PasswordFile(bytes)
+        } catch {
+            throw ToolFailure(.configuration, "\(file):\(error.line): \(error.problem)")
+        }
+    }
+
+    private static func read(_ file: String) throws(ToolFailure) -> [UInt8] {
         do throws(SystemError) {
             return try Unix.Files.read(file, limit: 64 << 20)
         } catch {

@@ -69,6 +69,10 @@ enum SmtpServe: Tool {
         "quarantine", "DIR", "Maildir for what a scanner finds (554 without)", group: filtering,
         completion: .directory)
 
+    static let accounts = Option.text(
+        "auth-file", "FILE", "accounts, user:{SCHEME}secret a line, as pop3d's: offers AUTH",
+        group: ServerOptions.security, completion: .file)
+
     static let rule = Option.list(
         "rule", "RULE", "script an answer: COMMAND[~REGEX][#N] ACTION; repeatable", group: testing)
     static let seed = Option.integer(
