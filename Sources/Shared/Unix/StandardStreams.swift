@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Standard input and output as one socket, for servers that inetd or a person starts: what is no socket itself is
