@@ -20,7 +20,8 @@ extension Pop3d {
         options: [
             AnyOption(server.listen), AnyOption(hostname), AnyOption(server.maximumConnections),
             AnyOption(server.timeout), AnyOption(server.user), AnyOption(maildir), AnyOption(passwords),
-            AnyOption(anyPassword), AnyOption(server.certificate), AnyOption(server.key), AnyOption(server.clientAuthorities),
+            AnyOption(anyPassword), AnyOption(server.certificate), AnyOption(server.key),
+            AnyOption(server.clientAuthorities),
             AnyOption(server.requireTLS), AnyOption(allowPlaintext), AnyOption(server.json),
             AnyOption(server.verbose), AnyOption(server.quiet),
         ],
