@@ -64,7 +64,7 @@ struct DomainCheck: Sendable {
         if part == .dnsbl {
             return [
                 await BlocklistCheck(
-                    resolver: resolver, addresses: route.distinctAddresses, zones: settings.blocklists
+                    resolver: resolver, addresses: Array(route.distinctAddresses.prefix(64)), zones: settings.blocklists
                 ).section()
             ]
         }

@@ -21,8 +21,17 @@ struct PolicyCheck: Sendable {
         let answer = await resolver.lookup(name, .txt)
         var found = Found()
         found.failure = answer.temporaryFailure
-        let texts = answer.records.compactMap(\.data.joinedText).filter { PolicyTag.begins($0, version) }
-        guard let first = texts.first else { return found }
+        let all = answer.records.compactMap(\.data.joinedText)
+        let texts = all.filter { PolicyTag.begins($0, version) }
+        guard let first = texts.first else {
+            // What looks like the record and is none was most likely meant as one.
+            let word = String(version.dropFirst(2).dropLast()).asciiLowercased
+            if let text = all.map({ PolicyTag.text($0) }).first(where: { $0.asciiLowercased.contains(word) }) {
+                found.record = text
+                found.problem = "does not begin with \(version): it is no record"
+            }
+            return found
+        }
         found.record = PolicyTag.text(first)
         guard texts.count == 1 else {
             found.problem = "\(texts.count) records, one is allowed: all of them mean nothing"

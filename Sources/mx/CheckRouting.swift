@@ -66,11 +66,12 @@ struct RoutingCheck: Sendable {
         var item: CheckItem
     }
 
-    /// More names than this are not looked at.
+    /// More names of an address, and more addresses, than this are not looked at.
     private static let nameLimit = 10
+    private static let addressLimit = 64
 
     func reverseNames() async -> CheckSection {
-        let addresses = route.distinctAddresses
+        let addresses = Array(route.distinctAddresses.prefix(RoutingCheck.addressLimit))
         let resolver = resolver
         let facts = await inOrder(addresses) { await RoutingCheck.reverse($0, resolver) }
         let items = facts.isEmpty ? [CheckItem(.notApplicable, "no address")] : facts.map(\.item)

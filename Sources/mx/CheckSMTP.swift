@@ -73,10 +73,9 @@ struct SMTPCheck: Sendable {
             return [finding(.smtpConnect, .error, result, "\(start)  no answer in time")]
         case .noRoute(let reason):
             return [CheckItem(.notApplicable, "\(start)  \(reason) (not a fault of the domain)")]
-        case .failed(let reason):
-            // A connection that was made and then broke off did not greet.
-            let id: Finding.ID = reason.hasPrefix("the server does not speak") ? .smtpBanner : .smtpConnect
-            return [finding(id, .error, result, "\(start)  \(reason)")]
+        case .failed(let reason): return [finding(.smtpConnect, .error, result, "\(start)  \(reason)")]
+        case .noGreeting(let reason):
+            return [finding(.smtpBanner, .error, result, "\(start)  no greeting: \(reason)")]
         case nil: break
         }
         guard let greeting = result.greeting else { return [] }

@@ -74,6 +74,7 @@ struct CheckText {
         for word in text.split(separator: " ", omittingEmptySubsequences: false) {
             var word = word[...]
             if length > 0, length + 1 + word.count > width {
+                while line.last == " " { line.removeLast() }
                 lines.append(line)
                 (line, length) = ("", 0)
             }

@@ -9,7 +9,7 @@ enum ProbeJSON {
             json.field("host", result.host)
             json.field("address", result.address.description)
             json.field("port", Int(result.port))
-            json.field("connected", result.failure == nil)
+            json.field("connected", isConnected(result))
             json.field("error", error(result))
             json.field("banner", result.greeting?.text)
             json.field("bannerMs", result.greeting?.milliseconds, decimals: 1)
@@ -25,10 +25,17 @@ enum ProbeJSON {
         }
     }
 
+    private static func isConnected(_ result: ProbeResult) -> Bool {
+        switch result.failure {
+        case nil, .noGreeting: true
+        case .timedOut, .noRoute, .failed: false
+        }
+    }
+
     private static func error(_ result: ProbeResult) -> String? {
         switch result.failure {
         case .timedOut: "timeout"
-        case .noRoute(let reason), .failed(let reason): reason
+        case .noRoute(let reason), .failed(let reason), .noGreeting(let reason): reason
         case nil: result.problem
         }
     }

@@ -27,6 +27,8 @@ struct ProbeResult: Sendable {
         /// This host has no way there: no fault of the other side.
         case noRoute(String)
         case failed(String)
+        /// Connected, but there was no greeting of a mail server.
+        case noGreeting(String)
     }
 
     /// A reply of the server, and how long it took.
@@ -115,8 +117,8 @@ struct SMTPProbe {
         do throws(Break) {
             try await converse(connection)
         } catch {
-            if result.greeting == nil, result.failure == nil {
-                result.failure = .failed(error.reason)
+            if result.greeting == nil {
+                result.failure = .noGreeting(error.reason)
             } else {
                 result.problem = error.reason
             }

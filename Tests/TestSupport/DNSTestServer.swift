@@ -5,6 +5,8 @@ public struct DNSRequest: Sendable {
     /// The message, without the length that TCP puts before it.
     public let bytes: [UInt8]
     public let isTCP: Bool
+    /// The port that it came from; 0 for TCP.
+    public let clientPort: UInt16
     /// How many came before it.
     public let number: Int
     /// In the case in which it was asked, without a dot at the end.
@@ -14,7 +16,7 @@ public struct DNSRequest: Sendable {
     /// Name, type and class as they stand in the message.
     public let question: [UInt8]
 
-    public init?(_ bytes: [UInt8], isTCP: Bool, number: Int) {
+    public init?(_ bytes: [UInt8], isTCP: Bool, number: Int, clientPort: UInt16 = 0) {
         var labels: [String] = []
         var index = 12
         while index < bytes.count, bytes[index] > 0 {
@@ -27,6 +29,7 @@ public struct DNSRequest: Sendable {
         self.bytes = bytes
         self.isTCP = isTCP
         self.number = number
+        self.clientPort = clientPort
         name = labels.joined(separator: ".")
         type = UInt16(bytes[index + 1]) << 8 | UInt16(bytes[index + 2])
         question = Array(bytes[12..<(index + 5)])
@@ -170,9 +173,9 @@ public final class DNSTestServer: @unchecked Sendable {
         Glibc.close(listener)
     }
 
-    private func actions(_ bytes: [UInt8], isTCP: Bool) -> [Action] {
+    private func actions(_ bytes: [UInt8], isTCP: Bool, clientPort: UInt16 = 0) -> [Action] {
         let number = lock.withLock { log.count }
-        guard let request = DNSRequest(bytes, isTCP: isTCP, number: number) else { return [] }
+        guard let request = DNSRequest(bytes, isTCP: isTCP, number: number, clientPort: clientPort) else { return [] }
         lock.withLock { log.append(request) }
         return handler(request)
     }
@@ -185,7 +188,10 @@ public final class DNSTestServer: @unchecked Sendable {
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) { raw in
                 let count = recvfrom(datagrams, &buffer, buffer.count, 0, raw, &size)
                 guard count > 0 else { return }
-                for action in actions(Array(buffer[..<count]), isTCP: false) {
+                let port = raw.withMemoryRebound(to: sockaddr_in.self, capacity: 1) {
+                    UInt16(bigEndian: $0.pointee.sin_port)
+                }
+                for action in actions(Array(buffer[..<count]), isTCP: false, clientPort: port) {
                     switch action {
                     case .send(let bytes): sendto(datagrams, bytes, bytes.count, 0, raw, size)
                     case .sendFromElsewhere(let bytes):

@@ -61,7 +61,6 @@ package struct Message: Equatable, Sendable {
     package let responseCode: ResponseCode
     package private(set) var answers: [Record] = []
     package private(set) var authority: [Record] = []
-    package private(set) var additional: [Record] = []
     /// Whether the sender speaks EDNS.
     package let hasOptions: Bool
 
@@ -76,9 +75,8 @@ package struct Message: Equatable, Sendable {
         for _ in 0..<header.authorityCount {
             if let record = try reader.record(message) { authority.append(record) }
         }
-        for _ in 0..<header.additionalCount {
-            if let record = try reader.record(message) { additional.append(record) }
-        }
+        // What the last section offers unasked is of no use to a stub (RFC 2181 5.4.1), but it has to be there and whole.
+        for _ in 0..<header.additionalCount { try reader.skipRecord(message) }
         hasOptions = reader.extendedCode != nil
         responseCode = ResponseCode((reader.extendedCode ?? 0) << 4 | header.responseCode)
     }
@@ -103,9 +101,16 @@ struct RecordReader {
         offset += 4
     }
 
-    /// The next record; nil for OPT and for classes other than IN.
-    mutating func record(_ message: Span<UInt8>) throws(MessageError) -> Record? {
-        let owner = try name(message)
+    /// What stands before the data of a record.
+    private struct Head {
+        let type: RecordType
+        let lifetime: UInt32
+        /// Where the data ends.
+        let end: Int
+    }
+
+    /// Reads what follows a record's owner; nil when the data was passed over: of OPT, and of classes other than IN.
+    private mutating func head(_ message: Span<UInt8>) throws(MessageError) -> Head? {
         guard message.count - offset >= 10 else { throw .tooShort }
         let type = RecordType(message.integer16(at: offset))
         let recordClass = message.integer16(at: offset + 2)
@@ -124,9 +129,29 @@ struct RecordReader {
             offset = end
             return nil
         }
-        let data = try data(message, type, end)
-        guard offset == end else { throw .badRecord(type) }
-        return Record(owner: owner, type: type, ttl: lifetime >> 31 == 0 ? lifetime : 0, data: data)
+        return Head(type: type, lifetime: lifetime >> 31 == 0 ? lifetime : 0, end: end)
+    }
+
+    /// The next record; nil for OPT and for classes other than IN.
+    mutating func record(_ message: Span<UInt8>) throws(MessageError) -> Record? {
+        let owner = try name(message)
+        guard let head = try head(message) else { return nil }
+        let data = try data(message, head.type, head.end)
+        guard offset == head.end else { throw .badRecord(head.type) }
+        return Record(owner: owner, type: head.type, ttl: head.lifetime, data: data)
+    }
+
+    /// Passes over a record, which is checked like any other.
+    mutating func skipRecord(_ message: Span<UInt8>) throws(MessageError) {
+        try skipName(message)
+        guard let head = try head(message) else { return }
+        if head.type == .a || head.type == .aaaa {
+            guard head.end - offset == (head.type == .a ? 4 : 16) else { throw .badRecord(head.type) }
+            offset = head.end
+            return
+        }
+        _ = try data(message, head.type, head.end)
+        guard offset == head.end else { throw .badRecord(head.type) }
     }
 
     /// The data of a record; `offset` is left where it ends, which must be `end`.
@@ -188,6 +213,36 @@ struct RecordReader {
             offset = next
         } while offset < end
         return strings
+    }
+
+    /// Passes over a name: as `name`, but nothing is kept of it.
+    private mutating func skipName(_ message: Span<UInt8>) throws(MessageError) {
+        var position = offset
+        var segmentStart = offset
+        var size = 0
+        var end: Int?
+        while true {
+            guard position < message.count else { throw .badName }
+            let length = Int(message[position])
+            switch length >> 6 {
+            case 0:
+                position += 1 + length
+                size += 1 + length
+                guard position <= message.count, size <= 255 else { throw .badName }
+                if length == 0 {
+                    offset = end ?? position
+                    return
+                }
+            case 3:
+                guard position + 1 < message.count else { throw .badName }
+                let target = (length & 0x3F) << 8 | Int(message[position + 1])
+                guard target < segmentStart, target >= MessageHeader.size else { throw .badName }
+                end = end ?? position + 2
+                segmentStart = target
+                position = target
+            default: throw .badName
+            }
+        }
     }
 
     /// A name, its compression pointers followed. Pointers must lead strictly backwards, so that none can loop.

@@ -177,8 +177,9 @@ final class ServerSource: Sendable {
     private nonisolated(nonsending) func exchange(
         _ attempt: Attempt, usesEDNS: Bool, mixesCase: Bool, overTCP: Bool
     ) async -> ExchangeResult {
+        // The id of a query over UDP is chosen with its socket.
         let query = Query(
-            id: .random(in: 0 ... .max), name: attempt.name, type: attempt.type, hasOptions: usesEDNS,
+            id: overTCP ? .random(in: 0 ... .max) : 0, name: attempt.name, type: attempt.type, hasOptions: usesEDNS,
             asksAuthentication: trusts(pool.servers[attempt.server]),
             letterCase: mixesCase ? { .random(in: 0 ... .max) } : nil)
         sent.add(1, ordering: .relaxed)

@@ -187,8 +187,8 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
         guard parts.seconds >= 0 else { return now }
         let seconds = UInt64(clamping: parts.seconds).multipliedReportingOverflow(by: 1_000_000_000)
         let total = seconds.overflow ? .max : seconds.partialValue &+ UInt64(parts.attoseconds / 1_000_000_000)
-        return EventLoop.monotonicNanoseconds().addingReportingOverflow(total).overflow
-            ? .max : EventLoop.monotonicNanoseconds() &+ total
+        let instant = EventLoop.monotonicNanoseconds().addingReportingOverflow(total)
+        return instant.overflow ? .max : instant.partialValue
     }
 
     // MARK: The loop of this thread
