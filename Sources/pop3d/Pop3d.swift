@@ -45,6 +45,7 @@ enum Pop3d: Tool {
                 var conversation = Conversation(settings, events, connection, origin)
                 await conversation.run()
             }
+            await events.finish()
             return .ok
         }
     }

@@ -193,7 +193,7 @@ struct Conversation {
     private func sender(_ envelope: Envelope) -> MessageOrigin {
         MessageOrigin(
             client: client, clientName: reputation?.name, helloName: session.clientName ?? "unknown",
-            transport: transport(envelope), user: session.user, tls: connection.tls)
+            transport: transport(envelope), user: session.user, tls: connection.tls, isStranger: isStranger)
     }
 
     /// The protocol as Received names it (RFC 3848, RFC 6531 4.3).
@@ -291,7 +291,8 @@ struct Conversation {
         if let limiter = settings.rateLimiter, session.user == nil, let address = client.ip, !limiter.allows(address) {
             return Reply(450, "4.7.1", "too many messages from \(address), try again later")
         }
-        return nil
+        guard let checks = settings.senderChecks, isStranger, let address = client.ip else { return nil }
+        return await checks.judge(address, helloName: session.clientName ?? "", envelope.reversePath)
     }
 
     private mutating func judge(_ path: Path) async -> Reply? {
@@ -302,12 +303,15 @@ struct Conversation {
         } catch {
             return Conversation.refusal(error, path)
         }
-        guard session.user == nil, !settings.relay.isTrusted(client), let address = client.ip else { return nil }
+        guard isStranger, let address = client.ip else { return nil }
         // RFC 5321 4.5.1: the postmaster can always be told.
         if path.unquotedLocalPart.equalsIgnoringCase("postmaster") { return nil }
         if let refusal = await judgeReputation(address) { return refusal }
         return await judgeGreylist(address, path)
     }
+
+    /// A client that has not logged in and comes from no network that may relay.
+    private var isStranger: Bool { session.user == nil && !settings.relay.isTrusted(client) }
 
     private var mayRelay: Bool {
         settings.relay.allows(client, user: session.user, hasCertificate: connection.hasVerifiedPeer)
@@ -370,7 +374,14 @@ struct Conversation {
             ?? (Path(mailbox: "\(bare)@localhost").map { Path(localPart: $0.localPart, domain: "") })
     }
 
+    /// RFC 1985: for whoever may relay; all of the queue is tried, not the domain alone.
     private func flushQueue(_ text: String) -> Reply {
-        Reply(458, nil, "the queue runs on its own")
+        let domain = text.hasPrefix("@") || text.hasPrefix("#") ? String(text.dropFirst()) : text
+        guard Path(mailbox: "x@\(domain)") != nil else { return Reply(501, "5.5.4", "not a domain") }
+        guard mayRelay, let requests = service.queueRequests else {
+            return Reply(459, "5.7.1", "the queue is run for those only who may relay")
+        }
+        requests.run()
+        return Reply(250, "2.0.0", "the queue is run for \(domain)")
     }
 }

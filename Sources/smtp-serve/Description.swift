@@ -26,7 +26,8 @@ extension SmtpServe {
             AnyOption(server.user), AnyOption(mail), AnyOption(mbox), AnyOption(pipe), AnyOption(domain),
             AnyOption(users), AnyOption(aliases), AnyOption(relayFor), AnyOption(queue), AnyOption(sink),
             AnyOption(standardOutput), AnyOption(showUsers), AnyOption(maximumSize), AnyOption(maximumRecipients),
-            AnyOption(maximumRate), AnyOption(greylist), AnyOption(blockList), AnyOption(refuseScore), AnyOption(dns),
+            AnyOption(maximumRate), AnyOption(greylist), AnyOption(blockList), AnyOption(refuseScore), AnyOption(spf),
+            AnyOption(dkim), AnyOption(dmarc), AnyOption(arc), AnyOption(dns),
             AnyOption(dnsServers), AnyOption(filter), AnyOption(filterTimeout), AnyOption(filterOpen),
             AnyOption(quarantine), AnyOption(server.certificate), AnyOption(server.key),
             AnyOption(server.clientAuthorities), AnyOption(server.requireTLS), AnyOption(accounts),
@@ -116,7 +117,7 @@ extension SmtpServe {
             """
             Mail for other domains is refused with 550 5.7.1, unless --relay-for names the client's network, or auth and \
             the client has logged in, or cert and its certificate is verified. It is written to the queue, synced, before \
-            it is answered.
+            it is answered. smtp-send(1) runs the queue; ETRN, from clients that may relay, lets it run at once.
             """),
         .init(
             "Accounts",
@@ -133,6 +134,11 @@ extension SmtpServe {
             client's score is the sum of the weights of the lists that name it (1 without one), 0.4 for an address \
             without a name that leads back to it, and 0.2 for a greeting with a name that is not its own; from \
             --refuse-score on its recipients are refused with 554 5.7.1, except postmaster.
+
+            --spf, --dkim, --dmarc and --arc add an Authentication-Results field, and take away those that came in this \
+            server's name. With ,reject they enforce: --spf,reject refuses a sender whose policy says fail (550 5.7.23), \
+            --dkim,reject a message none of whose signatures is valid (5.7.20), --dmarc,reject one that its domain's \
+            policy wants rejected (5.7.26), --arc,reject a broken chain (5.7.29); what cannot be known now is 451.
             """),
         .init(
             "Rules",
@@ -151,7 +157,8 @@ extension SmtpServe {
             With --json, one object a line on standard output (with --stdout and --stdio on standard error), each with \
             event, time and, but for the first and last, client: listening (address, tls), connect, disconnect (reason), \
             early-talker, tls (version, cipher), auth (mechanism, user, success, reason), mail (address, size, \
-            parameters, code), rcpt (address, code, text), reputation (name, score, reasons), filter (id, filter, \
+            parameters, code), rcpt (address, code, text), reputation (name, score, reasons), \
+            authentication (id, spf, dkim, arc, dmarc), filter (id, filter, \
             outcome), delivery (id, recipient, outcome), message (id, from, to, size, code, enhanced, text, ms), rule \
             (command, action), reload.
             """),

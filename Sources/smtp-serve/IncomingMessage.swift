@@ -17,6 +17,8 @@ struct MessageOrigin: Sendable {
     let transport: String
     let user: String?
     let tls: TLSDescription?
+    /// It has not logged in and comes from no network that may relay.
+    let isStranger: Bool
 }
 
 /// A message that comes in: gathered, filtered, and committed to where its recipients' mail goes.
@@ -50,6 +52,7 @@ final class IncomingMessage {
         guard !settings.isSink || settings.rules.readsMessages else { return }
         if settings.capture == nil, !settings.isSink { routes = envelope.recipients.map { route($0) } }
         if settings.hasFilters || settings.capture != nil || settings.rules.readsMessages || settings.isLMTP
+            || checks != nil || wantsReport
             || routes.joined().contains(where: { $0.needsWholeMessage })
         {
             spool = MessageSpool()
@@ -58,6 +61,14 @@ final class IncomingMessage {
             delivery.append(received)
             direct = delivery
         }
+    }
+
+    /// What is looked at in this message.
+    private var checks: SenderChecks? { origin.isStranger ? service.settings.senderChecks : nil }
+
+    /// A recipient's sender wants to be told of success.
+    private var wantsReport: Bool {
+        envelope.recipients.contains { $0.parameters.notify?.contains(.success) ?? false }
     }
 
     /// A recipient's deliveries; one that is not local any more since it was accepted goes nowhere, and is found in
@@ -162,6 +173,12 @@ final class IncomingMessage {
             recipients: envelope.recipients.map(\.description), identifier: identifier, client: origin.client,
             helloName: origin.helloName, hostName: service.settings.hostName, user: origin.user,
             tls: origin.tls.map { ($0.version, $0.cipher) })
+        if let checks {
+            switch await check(content, by: checks) {
+            case .success(let checked): message.content = checked
+            case .failure(let refusal): return [refusal.reply]
+            }
+        }
         message.content = received + message.content
         switch await filter(message, by: service.settings.filters) {
         case .passes(let filtered):
@@ -173,6 +190,17 @@ final class IncomingMessage {
         case .quarantined(let reason): return [await putAside(message.content, reason)]
         case .failed: return [.cannotFilter]
         }
+    }
+
+    /// The message with what was found out about its sender above it.
+    private func check(_ content: [UInt8], by checks: SenderChecks) async -> Result<[UInt8], Refusal> {
+        let (report, refusal) = await checks.look(
+            content, client: origin.client.ip, helloName: origin.helloName, envelope.reversePath)
+        if let report, service.events.isOn { service.events.authentication(origin.client, identifier, report) }
+        if let refusal { return .failure(Refusal(reply: refusal)) }
+        let server = service.settings.hostName
+        let kept = SenderChecks.withoutForgedResults(content, server: server)
+        return .success((report.map { checks.field($0, server: server) } ?? []) + kept)
     }
 
     /// Lets filters see a message, one after the other. A failure that `--filter-open` allows passes.
@@ -267,11 +295,40 @@ final class IncomingMessage {
             delivery.append(content)
             deliveries.append(delivery)
         }
+        if let report = reportDelivery(indices, content) { deliveries.append(report) }
         if !deliveries.isEmpty, case .failure(let error) = await service.committer.commit(deliveries) {
             service.tell(error)
             return Reply(storing: error)
         }
         return Reply(250, "2.0.0", "delivered as \(identifier)")
+    }
+
+    /// The report of success that senders have asked for, on its way to them; nil without one, or without a way.
+    private func reportDelivery(_ indices: [Int], _ content: [UInt8]) -> MessageDelivery? {
+        let here = indices.filter { index in
+            !routes[index].contains { if case .forward = $0.target { true } else { false } }
+        }
+        let notification = DeliveryNotification(
+            envelope: envelope, host: service.settings.hostName, arrival: arrival)
+        guard let (queued, report) = notification.report(here.map { envelope.recipients[$0] }, content) else {
+            return nil
+        }
+        var plan = MessageDelivery.Plan(sender: .null, time: arrival)
+        let recipients = service.settings.recipients
+        if recipients.isLocal(envelope.reversePath), let local = try? recipients.deliveries(for: envelope.reversePath) {
+            for delivery in local where !delivery.needsWholeMessage {
+                if case .forward = delivery.target { continue }
+                plan.places.append(
+                    (delivery.target, TraceFields.returnPath(.null) + TraceFields.deliveredTo(delivery.recipient)))
+            }
+        } else if let queue = service.settings.queue {
+            plan.queue = queue
+            plan.queued = [queued]
+        }
+        guard !plan.places.isEmpty || !plan.queued.isEmpty else { return nil }
+        let delivery = service.committer.begin(plan)
+        delivery.append(report.filter { $0 != ASCII.cr })
+        return delivery
     }
 
     private struct Refusal: Error { let reply: Reply }

@@ -2,6 +2,7 @@ import CommandLineTool
 import Delivery
 import Network
 import SMTP
+import SenderAuthentication
 import ServerTool
 import Unix
 
@@ -38,6 +39,19 @@ extension EventLog {
             $0.field("reason", problem)
         } plain: {
             "auth \(mechanism) \(user ?? "?"): \(problem ?? "logged in")"
+        }
+    }
+
+    func authentication(_ client: SocketAddress, _ identifier: String, _ report: SenderReport) {
+        write("authentication", client: client) {
+            $0.field("id", identifier)
+            $0.field("spf", report.spf?.result.rawValue)
+            $0.field("dkim", report.dkim.map { "\($0.verdict.rawValue) \($0.domain)" })
+            $0.field("arc", report.arc.verdict.rawValue)
+            $0.field("dmarc", report.dmarc.verdict.rawValue)
+        } plain: {
+            "spf \(report.spf?.result.rawValue ?? "-"), dkim \(report.dkim.count { $0.verdict == .pass }) of "
+                + "\(report.dkim.count) valid, dmarc \(report.dmarc.verdict.rawValue)"
         }
     }
 

@@ -12,11 +12,14 @@ final class MailService: Sendable {
     let events: EventLog
     let committer = GroupCommitter()
     let failures = LoginFailures()
+    /// Nil without a queue.
+    let queueRequests: QueueRequests?
     private let counter = Atomic<Int>(0)
 
     init(settings: ServerSettings, events: EventLog) {
         self.settings = settings
         self.events = events
+        queueRequests = settings.queue.map { QueueRequests($0.path) }
     }
 
     /// An identifier for a message: unique in this run, and with the time in all likelihood altogether.

@@ -40,6 +40,7 @@ final class ServerSettings: Sendable {
     let blockLists: [ClientReputation.List]
     let refusedScore: Double
     let resolver: Resolver?
+    let senderChecks: SenderChecks?
     private let store: LocalRecipients.Store
     private let domains: [String]
     private let usersFile: String?
@@ -74,6 +75,7 @@ final class ServerSettings: Sendable {
         blockLists = try ServerSettings.lists(arguments[SmtpServe.blockList])
         refusedScore = arguments[SmtpServe.refuseScore] ?? 1
         resolver = try ServerSettings.resolver(arguments)
+        senderChecks = SenderChecks(arguments, resolver)
         store = try ServerSettings.store(arguments)
         domains = arguments[SmtpServe.domain]
         usersFile = arguments[SmtpServe.users]
@@ -161,7 +163,10 @@ final class ServerSettings: Sendable {
     /// Made only when a name may have to be looked up.
     private static func resolver(_ arguments: Arguments) throws(ToolFailure) -> Resolver? {
         let services = arguments[SmtpServe.filter].contains { $0.contains(":") }
-        guard !arguments[SmtpServe.blockList].isEmpty || services || arguments[SmtpServe.dns] != nil else { return nil }
+        let checks = [SmtpServe.spf, SmtpServe.dkim, SmtpServe.dmarc, SmtpServe.arc].contains { arguments[$0] != nil }
+        guard !arguments[SmtpServe.blockList].isEmpty || services || checks || arguments[SmtpServe.dns] != nil else {
+            return nil
+        }
         do throws(ResolverError) {
             return try Resolver.make(zoneFile: arguments[SmtpServe.dns], servers: arguments[SmtpServe.dnsServers])
         } catch {

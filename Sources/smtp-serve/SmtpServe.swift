@@ -54,6 +54,15 @@ enum SmtpServe: Tool {
         "dnsbl", "ZONE[=WEIGHT]", "score clients that a DNS list names, repeatable", group: limits)
     static let refuseScore = Option.number(
         "refuse-score", "N", "refuse clients from this score on (1)", group: limits)
+    static let spf = Option.optionalText(
+        "spf", "reject", "note what SPF says in Authentication-Results; --spf,reject enforces", group: limits,
+        choices: ["reject"])
+    static let dkim = Option.optionalText(
+        "dkim", "reject", "the same for DKIM signatures", group: limits, choices: ["reject"])
+    static let dmarc = Option.optionalText(
+        "dmarc", "reject", "the same for DMARC", group: limits, choices: ["reject"])
+    static let arc = Option.optionalText(
+        "arc", "reject", "the same for ARC chains", group: limits, choices: ["reject"])
     static let dns = Option.text(
         "dns", "FILE", "look names up in this zone file only", group: limits, completion: .file)
     static let dnsServers = Option.list(
@@ -100,7 +109,12 @@ enum SmtpServe: Tool {
                 settings.reload()
                 events.write("reload", plain: { "files were read again" })
             }
-            await listening.run { connection, origin in await service.serve(connection, origin) }
+            await withTaskGroup(of: Void.self) { group in
+                if let requests = service.queueRequests { group.addTask { await requests.serve() } }
+                await listening.run { connection, origin in await service.serve(connection, origin) }
+                group.cancelAll()
+            }
+            await events.finish()
             return .ok
         }
     }
@@ -116,6 +130,7 @@ enum SmtpServe: Tool {
         await service.serve(connection, origin)
         connection.close()
         await output
+        await service.events.finish()
         return .ok
     }
 

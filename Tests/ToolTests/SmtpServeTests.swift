@@ -41,8 +41,12 @@ extension LineClient {
         -> String
     {
         var last = code("MAIL FROM:<\(from)>")
+        guard last == "250" else { return last }
         for recipient in recipients { last = code("RCPT TO:<\(recipient)>") }
-        guard last == "250", code("DATA") == "354" else { return last }
+        guard last == "250", code("DATA") == "354" else {
+            _ = code("RSET")
+            return last
+        }
         return code(content + "\r\n.")
     }
 }

@@ -82,7 +82,8 @@ struct CommandLineParser {
     private func parseLong(
         _ word: Substring, _ rest: inout ArraySlice<String>
     ) throws(ToolFailure) -> OptionOccurrence {
-        let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        var parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        if let (name, value) = optionalValue(String(word)) { parts = [name, value] }
         let name = parts.first ?? ""
         guard let declaration = long[name] else { throw unknown("--\(name)") }
         var value = parts.count == 2 ? parts[1] : nil
@@ -96,6 +97,13 @@ struct CommandLineParser {
             if value == nil { throw ToolFailure(.usage, "--\(name): needs an argument: \(placeholder)") }
         }
         return OptionOccurrence(name: name, value: value)
+    }
+
+    /// `--name,value` is `--name=value` for an option whose value may be left out.
+    private func optionalValue(_ word: String) -> (name: String, value: String)? {
+        let parts = word.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        guard parts.count == 2, case .optional = long[parts[0]]?.argument else { return nil }
+        return (parts[0], parts[1])
     }
 
     private func parseShort(
@@ -129,8 +137,9 @@ struct CommandLineParser {
             if text.isEmpty || text.hasPrefix("#") { continue }
             let place = "\(TerminalText.escape(path)):\(index + 1)"
             let end = text.firstIndex { $0 == "=" || $0 == " " || $0 == "\t" } ?? text.endIndex
-            let name = String(text[..<end])
+            var name = String(text[..<end])
             var value: String? = text[end...].isEmpty ? nil : String(text[end...]).trimmingASCIIWhitespace()
+            if value == nil, let divided = optionalValue(name) { (name, value) = divided }
             if let rest = value, rest.hasPrefix("=") { value = String(rest.dropFirst()).trimmingASCIIWhitespace() }
             guard let declaration = long[name], name != StandardOptions.config.declaration.long else {
                 throw ToolFailure(.configuration, "\(place): \(TerminalText.escape(name)): unknown option")

@@ -65,7 +65,7 @@ package struct LocalRecipients: Sendable {
 
     /// The addresses that an alias stands for, for EXPN; nil when the name is none.
     package func members(of path: Path) -> [String]? {
-        guard let (_, targets) = alias(of: path) else { return nil }
+        guard let (_, targets, _) = alias(of: path) else { return nil }
         return targets.map { target in
             switch target {
             case .address(let text), .finalName(let text): text
@@ -94,7 +94,7 @@ package struct LocalRecipients: Sendable {
     private func expand(
         _ path: Path, isFinal: Bool, sender: Path? = nil, into expansion: inout Expansion
     ) throws(Refusal) {
-        if !isFinal, let (name, targets) = alias(of: path) {
+        if !isFinal, let (name, targets, catchesAll) = alias(of: path) {
             let owner =
                 aliases?.targets(of: "owner-\(name)") != nil
                 ? Path(localPart: "owner-\(name)", domain: path.domain) : sender
@@ -105,7 +105,7 @@ package struct LocalRecipients: Sendable {
                 }
                 return
             }
-            guard targets.contains(where: { AliasesFile.names($0, name) }) else { return }
+            guard catchesAll || targets.contains(where: { AliasesFile.names($0, name) }) else { return }
         }
         var delivery = try user(path)
         delivery.sender = nil
@@ -144,7 +144,7 @@ package struct LocalRecipients: Sendable {
     private func keys(_ path: Path) -> (names: [String], catchAlls: [String]) {
         let domain = path.domain.asciiLowercased
         let localPart = path.unquotedLocalPart.asciiLowercased
-        let untagged = localPart.split(separator: "+", maxSplits: 1).first.map(String.init) ?? localPart
+        let untagged = LocalRecipients.untagged(localPart)
         var names: [String] = []
         for name in untagged == localPart ? [localPart] : [localPart, untagged] {
             if !domain.isEmpty { names.append("\(name)@\(domain)") }
@@ -154,18 +154,18 @@ package struct LocalRecipients: Sendable {
     }
 
     /// The alias of a name; a catch-all only when there is no user of that name.
-    private func alias(of path: Path) -> (name: String, targets: [AliasesFile.Target])? {
+    private func alias(of path: Path) -> (name: String, targets: [AliasesFile.Target], catchesAll: Bool)? {
         guard let aliases else { return nil }
         let (names, catchAlls) = keys(path)
-        for name in names { if let targets = aliases.targets(of: name) { return (name, targets) } }
+        for name in names { if let targets = aliases.targets(of: name) { return (name, targets, false) } }
         if let users, names.contains(where: { users.users[$0] != nil }) { return nil }
-        for name in catchAlls { if let targets = aliases.targets(of: name) { return (name, targets) } }
+        for name in catchAlls { if let targets = aliases.targets(of: name) { return (name, targets, true) } }
         return nil
     }
 
     private func user(_ path: Path) throws(Refusal) -> LocalDelivery {
         let localPart = path.unquotedLocalPart.asciiLowercased
-        let untagged = localPart.split(separator: "+", maxSplits: 1).first.map(String.init) ?? localPart
+        let untagged = LocalRecipients.untagged(localPart)
         guard let users else {
             guard LocalRecipients.isFolderName(untagged) else { throw .unusable }
             return LocalDelivery(defaultTarget(untagged), recipient: path)
@@ -192,6 +192,12 @@ package struct LocalRecipients: Sendable {
         case .mboxes(let root): .mbox("\(root)/\(name)")
         case .program(let command): .program(command)
         }
+    }
+
+    /// The local-part without its `+tag`.
+    private static func untagged(_ localPart: String) -> String {
+        let name = localPart.prefix { $0 != "+" }
+        return String(name)
     }
 
     /// Whether a name can stand as one component of a path: not empty, no `/` or NUL, no leading dot, at most 255 bytes.

@@ -1,5 +1,6 @@
 import CommandLineTool
 import Network
+import Synchronization
 import Unix
 
 /// What happens in a server, for people (standard error) and for programs (JSON lines on standard output).
@@ -7,6 +8,16 @@ package final class EventLog: Sendable {
     private let json: Bool
     private let verbose: Bool
     private let output: Output
+    private let pending = Mutex(Pending())
+
+    /// What waits to be written: who reads events slowly, or not at all, must not hold up the server.
+    private struct Pending {
+        var bytes: [UInt8] = []
+        var isWriting = false
+        var isDropping = false
+    }
+
+    private static let pendingLimit = 64 << 20
 
     package init(json: Bool, verbose: Bool, toStandardError: Bool = false) {
         self.json = json
@@ -16,6 +27,43 @@ package final class EventLog: Sendable {
 
     /// False when nobody listens, so that nothing needs to be put together.
     package var isOn: Bool { json || verbose }
+
+    /// Waits until everything is written, at most two seconds: at the end of a server.
+    package func finish() async {
+        for _ in 0..<200 {
+            guard pending.withLock({ $0.isWriting }) else { return }
+            do { try await EventLoop.sleep(for: .milliseconds(10)) } catch { return }
+        }
+    }
+
+    private func enqueue(_ bytes: [UInt8]) {
+        let (mustStart, isOverLimit) = pending.withLock { pending -> (Bool, Bool) in
+            guard pending.bytes.count < EventLog.pendingLimit else {
+                defer { pending.isDropping = true }
+                return (false, !pending.isDropping)
+            }
+            pending.isDropping = false
+            pending.bytes += bytes
+            defer { pending.isWriting = true }
+            return (!pending.isWriting, false)
+        }
+        if isOverLimit { Diagnostics.say("events are not read: some are left out") }
+        if mustStart { submitFileWork { self.writeOut() } }
+    }
+
+    private func writeOut() {
+        while true {
+            let bytes = pending.withLock { pending -> [UInt8] in
+                let bytes = pending.bytes
+                pending.bytes = []
+                if bytes.isEmpty { pending.isWriting = false }
+                return bytes
+            }
+            if bytes.isEmpty { return }
+            output.write(bytes)
+            output.flush()
+        }
+    }
 
     package func listening(_ address: ListenAddress) {
         write("listening") {
@@ -43,10 +91,7 @@ package final class EventLog: Sendable {
             }
             bytes = line.takeLine()
         }
-        if json {
-            output.write(bytes)
-            output.flush()
-        }
+        if json { enqueue(bytes) }
         if verbose {
             let text = plain?() ?? String(decoding: bytes.dropLast(), as: UTF8.self)
             Diagnostics.say((plain == nil ? "" : client.map { "\($0): " } ?? "") + text)

@@ -35,6 +35,17 @@ package enum SystemClock {
     }
 }
 
+/// The program that runs.
+package enum Executable {
+    /// Its path; nil when the kernel does not tell.
+    package static var path: String? {
+        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+        let count = readlink("/proc/self/exe", &buffer, buffer.count)
+        guard count > 0 else { return nil }
+        return String(decoding: buffer.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+}
+
 /// This host.
 package enum Host {
     /// The name of this host as the kernel knows it; `localhost` when it has none.
