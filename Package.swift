@@ -109,7 +109,8 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "Bytes", "Unix", "MessageFormat", "Mailboxes", "DNS", "SMTP", "POP3", "Accounts", "SpamRules",
+                "Bytes", "Unix", "MessageFormat", "Mailboxes", "DNS", "SASL", "SMTP", "POP3", "Accounts",
+                "SpamRules",
             ],
             path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(

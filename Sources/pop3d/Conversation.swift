@@ -1,6 +1,6 @@
-import Accounts
 import Bytes
 import CommandLineTool
+import Glibc
 import Network
 import OpenSSL
 import POP3
@@ -10,49 +10,73 @@ import Unix
 
 /// One connection: carries bytes between it and the session, and does what the session asks for.
 struct Conversation {
-    private let settings: ServiceSettings
-    private let events: EventLog
-    private let connection: Connection
+    let settings: ServiceSettings
+    let events: EventLog
+    let connection: Connection
     private let origin: ConnectionOrigin
-    private let timestamp: String?
-    private var session: POP3Session
-    private var maildrop: Maildrop?
-    private var user: String?
+    let timestamp: String?
+    let secrets: any SASLSecrets
+    var session: POP3Session
+    /// The other end; behind a proxy, the client that it speaks for.
+    private(set) var client: SocketAddress
+    /// An authentication under way.
+    var exchange: SASLServerExchange?
+    var store: (any MailStore)?
+    var user: AuthenticatedUser?
+    var rights: Privileges.Rights?
     private var retrieved = 0
     private var octetsSent = 0
+    private var encoded: [UInt8] = []
+
+    /// How much of a message is read at once, and how much output may wait for a slow client, in bytes.
+    private static let pieceSize = 65_536
+    /// Silence before the login.
+    private static let loginTimeout = Duration.seconds(60)
 
     init(_ settings: ServiceSettings, _ events: EventLog, _ connection: Connection, _ origin: ConnectionOrigin) {
         self.settings = settings
         self.events = events
         self.connection = connection
         self.origin = origin
-        timestamp = settings.accounts?.supports(.cramMD5) ?? false ? Conversation.makeTimestamp(settings.hostName) : nil
-        let isTrusted = connection.peer.isLocal && !settings.requiresTLS
-        session = POP3Session(
-            .init(
-                offersTLS: settings.tls != nil, timestamp: timestamp,
-                allowsPlaintext: isTrusted || (settings.allowsPlaintext && !settings.requiresTLS)),
-            isTLS: origin.listener.isTLS)
+        client = connection.peer
+        let (secrets, mechanisms) = settings.accounts
+        self.secrets = secrets
+        timestamp = mechanisms.contains(.cramMD5) ? Conversation.makeTimestamp(settings.hostName) : nil
+        session = POP3Session(Conversation.configuration(settings, mechanisms, timestamp, client))
+    }
+
+    private static func configuration(
+        _ settings: ServiceSettings, _ mechanisms: [SASLMechanism], _ timestamp: String?, _ client: SocketAddress
+    ) -> POP3Session.Configuration {
+        .init(
+            offersTLS: settings.tls != nil, timestamp: timestamp,
+            allowsPlaintext: settings.allowsPlaintext || (client.isLocal && settings.trustsLoopback),
+            requiresTLS: settings.requiresTLS, mechanisms: mechanisms,
+            loginDelay: Int(clamping: settings.loginDelay.components.seconds), expiry: settings.expiry,
+            isReadOnly: settings.isReadOnly)
     }
 
     /// Unpredictable and never the same again (RFC 1939 7).
     private static func makeTimestamp(_ host: String) -> String? {
-        guard let random = try? Secret.random(12) else { return nil }
+        guard let random = SystemRandom.bytes(16) else { return nil }
         return "<\(Hexadecimal.encode(random)).\(SystemClock.now.seconds)@\(host)>"
     }
 
     /// Serves the connection to its end.
     mutating func run() async {
-        events.write("connect", client: connection.peer)
         var reason: String?
         do throws(ConnectionError) {
+            if events.isOn { events.write("connect", client: client) }
             try await converse()
         } catch {
             reason = error.description
         }
+        store = nil
+        if let user { settings.users.leave(user.name) }
+        guard events.isOn else { return }
         let user = user
-        events.write("disconnect", client: connection.peer) {
-            $0.field("user", user)
+        events.write("disconnect", client: client) {
+            $0.field("user", user?.name)
             $0.field("reason", reason)
         }
     }
@@ -67,7 +91,9 @@ struct Conversation {
         while try await advance() {}
     }
 
-    private var timeout: Duration { session.isLoggedIn ? settings.timeout : min(settings.timeout, .seconds(60)) }
+    private var timeout: Duration {
+        session.isLoggedIn ? settings.timeout : min(settings.timeout, Conversation.loginTimeout)
+    }
 
     /// Does one step; false at the end.
     private mutating func advance() async throws(ConnectionError) -> Bool {
@@ -76,24 +102,27 @@ struct Conversation {
         connection.input.consume(consumed)
         switch step {
         case .needInput: return try await receive()
+        case .send: try await flush()
         case .close:
             try await flush()
             return false
         case .login(let user, let proof): await logIn(user, proof)
+        case .authenticate(let mechanism, let initialResponse): await authenticate(mechanism, initialResponse)
+        case .authenticationResponse(let line): await continueAuthentication(line)
         case .retrieve(let index, let bodyLines): try await send(index, bodyLines)
         case .remove(let indexes): await remove(indexes)
         case .startTLS:
             try await flush()
             try await startTLS()
-            session.tlsStarted()
         }
         // Answers of a long pipeline are sent on the way, so that they never pile up.
-        if connection.pendingOutput > 65_536 { try await flush() }
+        if connection.pendingOutput >= Conversation.pieceSize { try await flush() }
         return true
     }
 
     private mutating func receive() async throws(ConnectionError) -> Bool {
         try await flush()
+        encoded = []
         do throws(ConnectionError) {
             return try await connection.receive(timeout: timeout, interruptible: true)
         } catch {
@@ -112,111 +141,78 @@ struct Conversation {
         if connection.pendingOutput > 0 { try await connection.flush(timeout: timeout) }
     }
 
-    private func startTLS() async throws(ConnectionError) {
+    private mutating func startTLS() async throws(ConnectionError) {
         guard let context = settings.tls else { throw .tls("no certificate") }
         try await connection.startTLS(server: context, timeout: .seconds(30))
-    }
-
-    // MARK: Login
-
-    private mutating func logIn(_ user: String, _ proof: POP3Session.Proof) async {
-        let outcome = await authenticate(user, proof)
-        let mechanism = if case .apop = proof { "APOP" } else { "USER" }
-        let address = connection.peer.ip.map { "\($0)" } ?? "local"
-        let tls = connection.tls?.version
-        switch outcome {
-        case .success(let maildrop):
-            settings.failures.noteSuccess(address)
-            self.maildrop = maildrop
-            self.user = user
-            events.write("login", client: connection.peer) {
-                $0.field("user", user)
-                $0.field("mechanism", mechanism)
-                $0.field("tls", tls)
-                $0.field("messages", maildrop.messages.count)
-                $0.field("octets", maildrop.octets)
-            }
-        case .failure(let failure):
-            events.write("login-failed", client: connection.peer) {
-                $0.field("user", user)
-                $0.field("mechanism", mechanism)
-                $0.field("reason", "\(failure)")
-            }
-            if failure == .wrongCredentials {
-                try? await EventLoop.sleep(for: settings.failures.noteFailure(address))
-            }
-        }
-        session.answerLogin(outcome.map(\.messages))
-    }
-
-    private func authenticate(
-        _ user: String, _ proof: POP3Session.Proof
-    ) async -> Result<Maildrop, POP3Session.LoginFailure> {
-        var home: String?
-        if let accounts = settings.accounts {
-            let timestamp = timestamp ?? ""
-            let verdict = await offload {
-                switch proof {
-                case .password(let password): accounts.judge(user, password: Array(password.utf8))
-                case .apop(let digest): APOP.judge(user, digest: digest, timestamp: timestamp, accounts)
-                }
-            }
-            switch verdict {
-            case .wrong: return .failure(.wrongCredentials)
-            case .right(let account): home = account.home
-            case .unavailable(let reason):
-                Diagnostics.say(reason)
-                return .failure(.temporary)
-            }
-        }
-        guard let path = settings.maildir(of: user, home: home) else { return .failure(.wrongCredentials) }
-        do throws(Maildrop.Failure) {
-            return .success(try await offload { () throws(Maildrop.Failure) in try Maildrop(path: path) })
-        } catch {
-            return .failure(error == .inUse ? .inUse : .temporary)
-        }
+        session.tlsStarted()
     }
 
     // MARK: Messages
 
     private mutating func send(_ index: Int, _ bodyLines: Int?) async throws(ConnectionError) {
-        guard let maildrop else { return }
-        let file = await offload { maildrop.open(index) }
-        session.beginMessage(index, bodyLines: bodyLines, isThere: file != nil)
+        guard let message = await open(index) else {
+            return session.beginMessage(index, bodyLines: bodyLines, octets: nil)
+        }
+        session.beginMessage(index, bodyLines: bodyLines, octets: message.octets)
         connection.write(session.takeOutput())
-        guard let file else { return }
         var encoder = MessageEncoder(bodyLines: bodyLines)
-        var encoded: [UInt8] = []
-        while !encoder.isDone {
-            let piece: [UInt8]
-            do throws(SystemError) {
-                piece = try await offload { () throws(SystemError) in try file.read() }
-            } catch {
-                // The client must not take a part for the whole.
-                throw .system(error)
-            }
-            if piece.isEmpty { break }
+        var place = message.range.lowerBound
+        while !encoder.isDone, place < message.range.upperBound {
+            let piece = try await read(message, place)
+            place += piece.count
             encoder.encode(piece.span, into: &encoded)
-            octetsSent += encoded.count
-            connection.write(encoded)
-            encoded.removeAll(keepingCapacity: true)
-            if connection.pendingOutput > 65_536 { try await connection.flush(timeout: timeout) }
+            if connection.pendingOutput + encoded.count >= Conversation.pieceSize { try await flushEncoded() }
         }
         encoder.finish(into: &encoded)
-        octetsSent += encoded.count
-        connection.write(encoded)
+        writeEncoded()
         if bodyLines == nil { retrieved += 1 }
     }
 
+    private func open(_ index: Int) async -> MessageFile? {
+        guard let store else { return nil }
+        if rights == nil, let message = store.openCached(index) { return message }
+        let rights = rights
+        return await offload { Privileges.acting(as: rights) { store.open(index) } ?? nil }
+    }
+
+    private func read(_ message: MessageFile, _ place: Int) async throws(ConnectionError) -> [UInt8] {
+        let limit = min(Conversation.pieceSize, message.range.upperBound - place)
+        if let piece = message.readCached(at: place, atMost: limit) { return piece }
+        do throws(SystemError) {
+            let piece = try await offload { () throws(SystemError) in try message.read(at: place, atMost: limit) }
+            // The client must not take a part for the whole.
+            guard !piece.isEmpty else { throw SystemError(code: EIO, operation: "read", subject: "a message") }
+            return piece
+        } catch {
+            throw .system(error)
+        }
+    }
+
+    private mutating func writeEncoded() {
+        octetsSent += encoded.count
+        connection.write(encoded.span)
+        encoded.removeAll(keepingCapacity: true)
+    }
+
+    private mutating func flushEncoded() async throws(ConnectionError) {
+        writeEncoded()
+        try await connection.flush(timeout: timeout)
+    }
+
     private mutating func remove(_ indexes: [Int]) async {
-        guard let maildrop else { return }
-        let failed = await offload { maildrop.remove(indexes) }
+        guard let store else { return }
+        let rights = rights
+        let failed =
+            indexes.isEmpty
+            ? 0 : await offload { Privileges.acting(as: rights) { store.remove(indexes) } ?? indexes.count }
         let (user, retrieved, octetsSent) = (user, retrieved, octetsSent)
-        events.write("quit", client: connection.peer) {
-            $0.field("user", user)
-            $0.field("retrieved", retrieved)
-            $0.field("octetsSent", octetsSent)
-            $0.field("deleted", indexes.count - failed)
+        if events.isOn {
+            events.write("quit", client: client) {
+                $0.field("user", user?.name)
+                $0.field("retrieved", retrieved)
+                $0.field("octetsSent", octetsSent)
+                $0.field("deleted", indexes.count - failed)
+            }
         }
         session.answerQuit(failed: failed)
     }

@@ -3,6 +3,8 @@ import Bytes
 import CommandLineTool
 import Glibc
 import OpenSSL
+import POP3
+import SASL
 import ServerTool
 import Synchronization
 import Unix
@@ -10,7 +12,8 @@ import Unix
 /// What the options say, as the sessions use it; files are read again by `reload`.
 final class ServiceSettings: Sendable {
     private struct Files: Sendable {
-        var accounts: PasswordFile?
+        var secrets: any SASLSecrets
+        var mechanisms: [SASLMechanism]
         var tls: TLSContext?
     }
 
@@ -18,45 +21,86 @@ final class ServiceSettings: Sendable {
     let timeout: Duration
     let requiresTLS: Bool
     let allowsPlaintext: Bool
-    let failures = FailureLedger()
-    private let pattern: String
+    let trustsLoopback: Bool
+    let isReadOnly: Bool
+    let loginDelay: Duration
+    let expiry: POP3Session.Configuration.Expiry
+    let failures = LoginFailures()
+    let users: UserLedger
+    let takesAnyPassword: Bool
+    private let snapshots = SnapshotCache()
+    private let pattern: MailboxPattern
+    private let isMbox: Bool
     private let passwordFile: String?
+    private let others: [any SASLSecrets]
     private let certificate: CertificateFiles
     private let files: Mutex<Files>
 
     init(_ arguments: Arguments) throws(ToolFailure) {
         hostName = arguments[Pop3d.hostname] ?? Host.name
+        guard hostName.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != ASCII.less && $0 != ASCII.greater }),
+            (1...200).contains(hostName.utf8.count)
+        else { throw ToolFailure(.usage, "--hostname \(hostName): must be a host name") }
         timeout = arguments[Pop3d.server.timeout]
         requiresTLS = arguments[Pop3d.server.requireTLS]
         allowsPlaintext = arguments[Pop3d.allowPlaintext]
-        pattern = arguments[Pop3d.maildir] ?? "./mail/%u"
+        trustsLoopback = !arguments[Pop3d.distrustLoopback]
+        isReadOnly = arguments[Pop3d.readOnly]
+        loginDelay = arguments[Pop3d.loginDelay]
+        expiry = try ServiceSettings.expiry(arguments[Pop3d.expire])
+        users = UserLedger(maximumSessions: arguments[Pop3d.maximumPerUser], loginDelay: loginDelay)
+        if arguments[Pop3d.trustLoopback], !trustsLoopback {
+            throw ToolFailure(.usage, "--trust-loopback and --no-trust-loopback exclude each other")
+        }
+        guard arguments[Pop3d.maildir] == nil || arguments[Pop3d.mbox] == nil else {
+            throw ToolFailure(.usage, "--maildir and --mbox exclude each other")
+        }
+        isMbox = arguments[Pop3d.mbox] != nil
+        pattern = MailboxPattern(text: arguments[Pop3d.mbox] ?? arguments[Pop3d.maildir] ?? "./mail/%u")
         passwordFile = arguments[Pop3d.passwords]
         certificate = try CertificateFiles(arguments, Pop3d.server)
-        if passwordFile != nil, arguments[Pop3d.anyPassword] {
-            throw ToolFailure(.usage, "--any-password and --passwd exclude each other")
+        var others: [any SASLSecrets] = []
+        if let command = arguments[Pop3d.checkPassword] { others.append(CheckPassword(command: command)) }
+        if arguments[Pop3d.system] { others.append(SystemAccounts()) }
+        takesAnyPassword = passwordFile == nil && others.isEmpty
+        if !takesAnyPassword, arguments[Pop3d.anyPassword] {
+            throw ToolFailure(.usage, "--any-password excludes --passwd, --checkpassword and --system")
         }
-        files = Mutex(try ServiceSettings.read(passwordFile, certificate))
+        self.others = takesAnyPassword ? [AnyPassword()] : others
+        files = Mutex(try ServiceSettings.read(passwordFile, self.others, certificate))
     }
 
-    var takesAnyPassword: Bool { passwordFile == nil }
+    private static func expiry(_ text: String?) throws(ToolFailure) -> POP3Session.Configuration.Expiry {
+        guard let text, !text.equalsIgnoringCase("never") else { return .never }
+        guard let days = Int(text), 0...36_500 ~= days else {
+            throw ToolFailure(.usage, "--expire \(text): must be a number of days, or never")
+        }
+        return .days(days)
+    }
+
     var tls: TLSContext? { files.withLock { $0.tls } }
-    var accounts: PasswordFile? { files.withLock { $0.accounts } }
+    /// Those who know the accounts, and the mechanisms that they can be used with.
+    var accounts: (secrets: any SASLSecrets, mechanisms: [SASLMechanism]) {
+        files.withLock { ($0.secrets, $0.mechanisms) }
+    }
 
     /// Reads the files again; one that cannot be used leaves things as they were.
     func reload() {
         do throws(ToolFailure) {
-            let read = try ServiceSettings.read(passwordFile, certificate)
+            let read = try ServiceSettings.read(passwordFile, others, certificate)
             files.withLock { $0 = read }
         } catch {
             Diagnostics.say("\(error.message): the files in use stay")
         }
     }
 
-    private static func read(_ passwords: String?, _ certificate: CertificateFiles) throws(ToolFailure) -> Files {
-        var files = Files(tls: try certificate.load())
+    private static func read(
+        _ passwords: String?, _ others: [any SASLSecrets], _ certificate: CertificateFiles
+    ) throws(ToolFailure) -> Files {
+        var file: PasswordFile?
         if let passwords {
             do {
-                files.accounts = try PasswordFile(try Unix.Files.read(passwords, limit: 64 << 20))
+                file = try PasswordFile(try Unix.Files.read(passwords, limit: 64 << 20))
             } catch let error as SystemError {
                 throw ToolFailure(
                     error.code == EACCES ? .noPermission : .configuration, "\(passwords): \(error.reason)")
@@ -66,74 +110,30 @@ final class ServiceSettings: Sendable {
                 throw ToolFailure(.configuration, "\(passwords): \(error)")
             }
         }
-        return files
+        let secrets = AccountSources(file: file, others: others)
+        // The strongest first, as clients take the first that they know.
+        let mechanisms: [SASLMechanism] = [
+            .scramSHA256Plus, .scramSHA1Plus, .scramSHA256, .scramSHA1, .cramMD5, .plain, .login, .oauthBearer,
+        ]
+        return Files(
+            secrets: secrets, mechanisms: mechanisms.filter { secrets.supports($0) }, tls: try certificate.load())
     }
 
-    /// The path of a user's Maildir; nil for a name that must not become part of a path.
-    func maildir(of user: String, home: String?) -> String? {
-        let parts = user.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-        let domain = parts.count > 1 ? parts[1] : ""
-        guard ServiceSettings.isFolderName(user), ServiceSettings.isFolderName(parts[0]),
-            domain.isEmpty || ServiceSettings.isFolderName(domain)
-        else { return nil }
-        var path = ""
-        var isMarked = false
-        for character in pattern {
-            if !isMarked, character == "%" {
-                isMarked = true
-                continue
-            }
-            if isMarked {
-                switch character {
-                case "u": path += user
-                case "n": path += parts[0]
-                case "d": path += domain
-                case "h": path += home ?? "."
-                default: path.append(character)
-                }
-                isMarked = false
-            } else {
-                path.append(character)
+    /// Opens the mailbox of a user with the user's rights. Blocks.
+    func open(_ user: AuthenticatedUser, _ rights: Privileges.Rights?) -> Result<any MailStore, MailStoreFailure> {
+        guard let path = pattern.path(for: user) else {
+            return .failure(.permanent("\(user.name): no mailbox can have this name"))
+        }
+        let days: Int? = if case .days(let days) = expiry, days > 0 { days } else { nil }
+        let options = MaildirStore.Options(isReadOnly: isReadOnly, expiryDays: days)
+        let opened = Privileges.acting(as: rights) { () -> Result<any MailStore, MailStoreFailure> in
+            do throws(MailStoreFailure) {
+                if isMbox { return .success(try MboxStore(path: path)) }
+                return .success(try MaildirStore(path: path, snapshots, options))
+            } catch {
+                return .failure(error)
             }
         }
-        return path
+        return opened ?? .failure(.temporary("\(user.name): the rights of the account cannot be taken on"))
     }
-
-    private static func isFolderName(_ name: String) -> Bool {
-        let bytes = Array(name.utf8)
-        return !bytes.isEmpty && bytes.count <= 255 && bytes[0] != ASCII.dot
-            && !bytes.contains { $0 == ASCII.slash || $0.isASCIIControl }
-    }
-}
-
-/// Wrong passwords by address, so that guessing becomes slow whatever connection it uses.
-final class FailureLedger: Sendable {
-    private struct Entry {
-        var count: Int
-        var last: ContinuousClock.Instant
-    }
-
-    private static let capacity = 10_000
-    private static let memory = Duration.seconds(600)
-    private let entries = Mutex<[String: Entry]>([:])
-
-    /// Notes a failure, and tells how long to wait before the answer: from 0.25 s, doubling, up to 5 s.
-    func noteFailure(_ address: String) -> Duration {
-        let now = ContinuousClock.now
-        let count = entries.withLock { entries in
-            if entries.count >= FailureLedger.capacity {
-                entries = entries.filter { now - $0.value.last < FailureLedger.memory }
-                if entries.count >= FailureLedger.capacity { entries.removeAll() }
-            }
-            var entry = entries[address] ?? Entry(count: 0, last: now)
-            if now - entry.last > FailureLedger.memory { entry.count = 0 }
-            entry.count += 1
-            entry.last = now
-            entries[address] = entry
-            return entry.count
-        }
-        return min(.milliseconds(250 << min(count - 1, 5)), .seconds(5))
-    }
-
-    func noteSuccess(_ address: String) { entries.withLock { _ = $0.removeValue(forKey: address) } }
 }

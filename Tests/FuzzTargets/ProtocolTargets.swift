@@ -1,5 +1,6 @@
 import Bytes
 import POP3
+import SASL
 import SMTP
 
 extension FuzzTarget {
@@ -33,8 +34,11 @@ extension FuzzTarget {
             }
         },
         FuzzTarget("pop3-server") { bytes in
-            var session = POP3Session(.init(offersTLS: true, timestamp: "<1@x>"))
+            var session = POP3Session(
+                .init(offersTLS: true, timestamp: "<1@x>", mechanisms: SASLMechanism.allCases))
             session.greet()
+            var table = MaildropTable()
+            table.append(octets: 3, uniqueID: Array("a".utf8))
             var place = 0
             while place < bytes.count {
                 let (consumed, step) = session.next(bytes.span.extracting(place..<bytes.count))
@@ -42,11 +46,12 @@ extension FuzzTarget {
                 require(place <= bytes.count, "a session takes no more than it is given")
                 _ = session.takeOutput()
                 switch step {
-                case .login:
-                    session.answerLogin(.success([MaildropMessage(octets: 3, uniqueID: "a")]))
-                case .retrieve(let index, let lines): session.beginMessage(index, bodyLines: lines, isThere: true)
+                case .login, .authenticationResponse: session.answerLogin(.success(table))
+                case .authenticate: session.challenge("")
+                case .retrieve(let index, let lines): session.beginMessage(index, bodyLines: lines, octets: 3)
                 case .startTLS: session.tlsStarted()
-                default: return
+                case .send: break
+                case .needInput, .remove, .close: return
                 }
             }
         },

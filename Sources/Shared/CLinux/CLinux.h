@@ -105,3 +105,22 @@ static inline int facteur_receive_datagrams(
     for (int i = 0; i < result; i++) lengths[i] = list[i].length;
     return result;
 }
+
+/// openat2(2) that follows no links and fails with EAGAIN where it would have to wait for a disk.
+static inline int facteur_openat_cached(int dir, const char *name, int flags) {
+    struct { uint64_t flags, mode, resolve; } how = {(uint64_t)flags, 0, 0x20 | 0x04};
+    return (int)syscall(437, dir, name, &how, sizeof how);
+}
+
+/// preadv2(2) of one buffer that fails with EAGAIN where it would have to wait for a disk.
+static inline ssize_t facteur_pread_cached(int fd, void *buffer, size_t length, off_t offset) {
+    struct iovec part = {buffer, length};
+    return (ssize_t)syscall(SYS_preadv2, fd, &part, 1, offset, 0, 8);
+}
+
+/// setfsuid(2), setfsgid(2) and setgroups(2) for this thread alone; the C library would change every thread.
+static inline int facteur_setfsuid(uint32_t uid) { return (int)syscall(SYS_setfsuid, uid); }
+static inline int facteur_setfsgid(uint32_t gid) { return (int)syscall(SYS_setfsgid, gid); }
+static inline int facteur_setgroups(size_t count, const uint32_t *groups) {
+    return (int)syscall(SYS_setgroups, count, groups);
+}

@@ -17,37 +17,47 @@ package struct MessageEncoder: Sendable {
 
     /// Appends the next piece of the message, encoded, to `output`.
     package mutating func encode(_ piece: Span<UInt8>, into output: inout [UInt8]) {
+        let count = piece.count
         var place = 0
-        while place < piece.count, !isDone {
+        // What stands before it is in the output.
+        var copied = 0
+        while place < count {
             if isAtLineStart {
                 if isInBody, let bodyLines, sentLines >= bodyLines {
                     isDone = true
-                    return
+                    break
                 }
-                if piece[place] == ASCII.dot { output.append(ASCII.dot) }
+                if piece[place] == ASCII.dot {
+                    output.append(span: piece.extracting(copied..<place))
+                    output.append(ASCII.dot)
+                    copied = place
+                }
                 isAtLineStart = false
                 lineIsEmpty = true
             }
-            let end = piece.firstIndex(of: ASCII.lf, from: place) ?? piece.count
+            let lf = piece.firstIndex(of: ASCII.lf, from: place)
+            let end = lf ?? count
             if end > place {
-                output.append(span: piece.extracting(place..<end))
-                let last = piece[end - 1]
-                if end - place > 1 || last != ASCII.cr || lastIsCR { lineIsEmpty = false }
-                lastIsCR = last == ASCII.cr
+                let isCR = piece[end &- 1] == ASCII.cr
+                if end &- place > 1 || !isCR || lastIsCR { lineIsEmpty = false }
+                lastIsCR = isCR
             }
             place = end
-            if place < piece.count {
-                if !lastIsCR { output.append(ASCII.cr) }
-                output.append(ASCII.lf)
-                place += 1
-                endLine()
+            guard lf != nil else { break }
+            if !lastIsCR {
+                output.append(span: piece.extracting(copied..<end))
+                output.append(ASCII.cr)
+                copied = end
             }
+            place = end &+ 1
+            endLine()
         }
+        output.append(span: piece.extracting(copied..<place))
     }
 
     private mutating func endLine() {
         if isInBody {
-            sentLines += 1
+            sentLines &+= 1
         } else if lineIsEmpty {
             isInBody = true
         }

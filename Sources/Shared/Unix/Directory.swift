@@ -80,6 +80,44 @@ package final class Directory: Sendable {
         return status
     }
 
+    /// The status of the directory itself.
+    package func status() throws(SystemError) -> stat {
+        var status = stat()
+        guard fstat(descriptor.number, &status) == 0 else { throw .last("examine", path) }
+        return status
+    }
+
+    /// The size in bytes of a regular file; nil for anything else, links too.
+    package func size(of name: ArraySlice<UInt8>) -> Int? {
+        withTerminated(name) { terminated in
+            var status = stat()
+            guard fstatat(descriptor.number, terminated, &status, AT_SYMLINK_NOFOLLOW) == 0,
+                Files.kind(of: status) == .file
+            else { return nil }
+            return Int(status.st_size)
+        }
+    }
+
+    /// Opens an entry for reading when that needs no disk; nil when it does, or fails.
+    package func openCached(_ name: ArraySlice<UInt8>) -> FileDescriptor? {
+        let number = withTerminated(name) {
+            facteur_openat_cached(descriptor.number, $0, O_RDONLY | O_NONBLOCK | O_CLOEXEC)
+        }
+        return number >= 0 ? FileDescriptor(owning: number, subject: path) : nil
+    }
+
+    /// Calls `body` with the name for a C call.
+    private func withTerminated<Result>(
+        _ name: ArraySlice<UInt8>, _ body: (UnsafePointer<CChar>) -> Result
+    ) -> Result {
+        withUnsafeTemporaryAllocation(of: CChar.self, capacity: name.count + 1) { buffer in
+            for (offset, byte) in name.enumerated() { buffer[offset] = CChar(bitPattern: byte) }
+            buffer[name.count] = 0
+            // Safe: the buffer is not empty, so it has an address, and it ends with a NUL.
+            return body(UnsafePointer(buffer.baseAddress.unsafelyUnwrapped))
+        }
+    }
+
     /// Opens an entry, close-on-exec; a link is ELOOP.
     package func open(
         _ name: [UInt8], _ flags: Int32, mode: mode_t = 0o666
@@ -106,6 +144,14 @@ package final class Directory: Sendable {
             throw .last("rename", renaming(name, other, newName))
         }
         try remove(name)
+    }
+
+    /// Renames an entry to `name`, in place of what has that name.
+    package func replace(_ name: [UInt8], by other: [UInt8]) throws(SystemError) {
+        let (from, to) = (try terminated(other), try terminated(name))
+        guard renameat(descriptor.number, from, descriptor.number, to) == 0 else {
+            throw .last("rename", renaming(other, self, name))
+        }
     }
 
     /// Removes an entry that is no directory.

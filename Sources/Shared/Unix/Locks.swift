@@ -44,6 +44,22 @@ package enum FileLock {
         try wait(for: F_RDLCK, file, timeout)
     }
 
+    /// Gives up the process's locks of the file.
+    package static func unlock(_ file: borrowing FileDescriptor) {
+        var lock = flock()
+        lock.l_type = Int16(F_UNLCK)
+        lock.l_whence = Int16(SEEK_SET)
+        _ = fcntl(file.number, F_SETLK, &lock)
+    }
+
+    /// Tries to take the file for this open descriptor alone (flock(2)), beside the locks of fcntl(2); false when
+    /// another has it.
+    package static func tryHold(_ file: borrowing FileDescriptor) throws(SystemError) -> Bool {
+        if retryingOnInterrupt({ facteur_flock_exclusive(file.number) }) == 0 { return true }
+        if errno == EWOULDBLOCK { return false }
+        throw .last("lock", file.subject)
+    }
+
     private static func wait(
         for type: Int32, _ file: borrowing FileDescriptor, _ timeout: Duration
     ) throws(SystemError) -> Bool {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 extension FileDescriptor {
@@ -48,6 +49,18 @@ extension FileDescriptor {
             place += count
         }
         return Swift.max(place - start, 0)
+    }
+
+    /// Reads up to `limit` bytes at an absolute place when the kernel has them at hand; nil when it would have to wait
+    /// for a disk, or fails.
+    package func readCached(at offset: Int, atMost limit: Int) -> [UInt8]? {
+        var result = 0
+        let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, filled in
+            // Safe: the buffer has `limit` bytes, and as many are said to be filled as were read.
+            result = retryingOnInterrupt { facteur_pread_cached(number, buffer.baseAddress, limit, offset) }
+            filled = Swift.max(0, result)
+        }
+        return result > 0 ? bytes : nil
     }
 
     /// Writes all of `bytes` at an absolute place, without moving the file's own (pwrite(2)).

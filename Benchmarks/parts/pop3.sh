@@ -1,0 +1,131 @@
+# pop3d beside Dovecot on the same Maildirs. Read by Benchmarks/run.
+
+# A Maildir $1 of $2 messages with bodies of $3 lines of 64 octets.
+make_maildir() {
+    awk -v count="$2" -v lines="$3" 'BEGIN {
+        line = sprintf("%063d", 0)
+        for (i = 1; i <= count; i++) {
+            printf "From a@example.org Mon Nov  2 09:15:00 2026\nFrom: a@example.org\nSubject: message %d\n\n", i
+            for (l = 0; l < lines; l++) print line
+            print ""
+        }
+    }' >"$scratch/pop3.box"
+    "$bin/mboxconv" -q "$scratch/pop3.box" "$1/" >/dev/null
+    rm "$scratch/pop3.box"
+}
+
+# Seconds that pop3load takes at port $1, the least of $2 runs, into $seconds; its octets into $octets.
+pop3_load() {
+    local port=$1 rounds=$2 round answer best=
+    shift 2
+    for ((round = 0; round < rounds; round++)); do
+        answer=$("$scratch/pop3load" "$port" "$@") || { seconds=0 octets=0; return; }
+        if [ -z "$best" ] || awk "BEGIN { exit !(${answer% *} < $best) }"; then best=${answer% *}; fi
+    done
+    seconds=$best octets=${answer#* }
+}
+
+# A row of rates: what, how many there are of it, unit, arguments of pop3load.
+pop3_row() {
+    local what=$1 count=$2 unit=$3 ours peer=0
+    shift 3
+    pop3_load "$pop3_port" 3 "$@"
+    ours=$(over "$count" "$seconds")
+    if [ "$pop3_peer" != 0 ]; then
+        pop3_load "$pop3_peer" 3 "$@"
+        peer=$(over "$count" "$seconds")
+    fi
+    row "$what" "$ours" "$peer" Dovecot "$unit"
+}
+
+# Resident kilobytes of all processes of the server whose main process is $1, shared pages counted in parts.
+pop3_memory() {
+    local sum=0 process
+    for process in $(pgrep -P "$1" | while read -r child; do echo "$child"; pgrep -P "$child"; done) "$1"; do
+        sum=$((sum + $(awk '/^Pss:/ { print $2 }' "/proc/$process/smaps_rollup" 2>/dev/null || echo 0)))
+    done
+    echo "$sum"
+}
+
+# Kilobytes for one idle session: port, main process, sessions, 1 when logged in; into $kilobytes.
+pop3_idle() {
+    local before after pid
+    before=$(pop3_memory "$2")
+    "$scratch/pop3load" "$1" u%d secret idle "$3" "$4" >"$scratch/idle" &
+    pid=$!
+    pids+=("$pid")
+    local try
+    for try in $(seq 200); do
+        [ ! -s "$scratch/idle" ] || break
+        sleep 0.1
+    done
+    after=$(pop3_memory "$2")
+    kill "$pid"
+    wait "$pid" 2>/dev/null || true
+    kilobytes=$(over $((after - before)) "$3")
+}
+
+bench_pop3() {
+    heading 'pop3d'
+    has cc || { echo '  cc is not installed: left out'; return; }
+    cc -O2 -o "$scratch/pop3load" "$here/peers/pop3load.c" -lpthread
+    local mail=$scratch/dovecot/mail user
+    mkdir -p "$mail"
+    make_maildir "$mail/u0" 10 4
+    for user in $(seq 99); do cp -r "$mail/u0" "$mail/u$user"; done
+    make_maildir "$mail/small" 1000 62
+    make_maildir "$mail/large" 100 16384
+    make_maildir "$mail/many" 50000 4
+    pop3_peer=0
+    local dovecot=
+    if has dovecot && [ "$(id -u)" = 0 ]; then
+        pop3_peer=2597
+        "$here/dovecot-peer" start "$scratch/dovecot" "$pop3_peer"
+        dovecot=$(cat "$scratch/dovecot/run/master.pid")
+        chown -R nobody:nogroup "$mail"
+        sleep 1
+    fi
+    printf 'u%d:{PLAIN}secret\n' $(seq 0 99) >"$scratch/pop3.users"
+    printf '%s:{PLAIN}secret\n' small large many >>"$scratch/pop3.users"
+    "$bin/pop3d" --listen 127.0.0.1:0 --json --passwd "$scratch/pop3.users" --maildir "$mail/%u" \
+        >"$scratch/pop3.log" 2>&1 &
+    local ours=$!
+    pids+=("$ours")
+    await_port "$scratch/pop3.log"
+    pop3_port=$port
+
+    local first=0 peer=0
+    pop3_load "$pop3_port" 1 many secret stat 1 1
+    first=$(over 1 "$seconds")
+    if [ "$pop3_peer" != 0 ]; then
+        pop3_load "$pop3_peer" 1 many secret stat 1 1
+        peer=$(over 1 "$seconds")
+    fi
+    row 'first STAT of 50,000 messages' "$first" "$peer" Dovecot /s
+    pop3_row 'later STAT of 50,000 messages' 1 /s many secret stat 1 1
+    pop3_row 'login, STAT, QUIT, 10 in parallel' 2000 /s u%d secret sessions 2000 10
+    pop3_row 'RETR of 4 KiB, one at a time' 1000 /s small secret retr 1000 1
+    pop3_row 'RETR of 4 KiB, pipelined' 1000 /s small secret retr 1000 200
+    pop3_row 'RETR of 1 MiB, MB/s' 105 MB/s large secret retr 100 1
+    local state
+    for state in 0 1; do
+        local mine=0 theirs=0 name='before the login'
+        [ "$state" = 0 ] || name='logged in'
+        pop3_idle "$pop3_port" "$ours" 100 "$state"
+        mine=$kilobytes
+        if [ "$pop3_peer" != 0 ]; then
+            pop3_idle "$pop3_peer" "$dovecot" 100 "$state"
+            theirs=$kilobytes
+        fi
+        row "idle session $name, sessions in a MiB" "$(over 1024 "$mine")" "$(over 1024 "$theirs")" Dovecot ' '
+    done
+    pop3_start
+    [ "$pop3_peer" = 0 ] || "$here/dovecot-peer" stop "$scratch/dovecot"
+}
+
+# From the start of the process to the first +OK, through inetd's way.
+pop3_start() {
+    once() { printf 'QUIT\r\n' | "$bin/pop3d" --stdio -q --any-password; }
+    time_of once
+    awk -v s="$seconds" 'BEGIN { printf "  %-44s %10.2f ms (bar: 5 ms)\n", "start to the end of a session (--stdio)", s * 1000 }'
+}
