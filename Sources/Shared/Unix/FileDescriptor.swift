@@ -1,4 +1,5 @@
 import Bytes
+import CLinux
 import Glibc
 
 /// An open descriptor with one owner, closed when the owner ends.

@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 
 /// The kernel's random numbers, good enough for secrets.
 package enum SystemRandom {
