@@ -15,15 +15,19 @@ extension Conversation {
     mutating func logIn(_ user: String, _ proof: POP3Session.Proof) async {
         let mechanism = if case .apop = proof { "APOP" } else { "USER" }
         guard await mayAttempt(user, mechanism) else { return }
-        let (secrets, timestamp) = (secrets, timestamp ?? "")
-        let verdict = await offload {
-            switch proof {
-            case .password(let password): secrets.judge(user, password: password)
-            case .apop(let digest): APOP.judge(user, digest: digest, timestamp: timestamp, secrets)
-            }
+        let (settings, secrets, timestamp) = (settings, secrets, timestamp ?? "")
+        // Judging and opening in one go: a way to another thread and back is a good part of a short session.
+        let (verdict, admission) = await offload { () -> (SASLVerdict, Admission?) in
+            let verdict =
+                switch proof {
+                case .password(let password): secrets.judge(user, password: password)
+                case .apop(let digest): APOP.judge(user, digest: digest, timestamp: timestamp, secrets)
+                }
+            guard case .right(let authenticated) = verdict else { return (verdict, nil) }
+            return (verdict, Conversation.admit(authenticated, settings))
         }
         switch verdict {
-        case .right(let authenticated): await open(authenticated, mechanism)
+        case .right(let authenticated): await enter(authenticated, admission, mechanism)
         case .wrong: await refuse(.wrongCredentials, user, mechanism)
         case .unavailable(let reason):
             Diagnostics.say(reason)
@@ -120,36 +124,65 @@ extension Conversation {
         }
     }
 
-    /// The user is who he says: his mailbox is opened.
-    private mutating func open(_ authenticated: AuthenticatedUser, _ mechanism: String) async {
-        settings.failures.noteSuccess(from: address, user: authenticated.name)
+    /// What came of opening the mailbox of a user who is who he says.
+    private typealias Admission = Result<any MailStore, Refusal>
+
+    private enum Refusal: Error {
+        case ledger(UserLedger.Refusal)
+        case store(MailStoreFailure)
+    }
+
+    /// Opens the mailbox of a user who is who he says. Blocks.
+    private static func admit(_ user: AuthenticatedUser, _ settings: ServiceSettings) -> Admission {
         do throws(UserLedger.Refusal) {
-            try settings.users.enter(authenticated.name)
+            try settings.users.enter(user.name)
         } catch {
-            let seconds = Int(clamping: settings.loginDelay.components.seconds)
-            return await refuse(error == .tooSoon ? .tooSoon(seconds) : .inUse, authenticated.name, mechanism)
+            return .failure(.ledger(error))
         }
-        let rights = authenticated.uid.map { Privileges.Rights(uid: $0, gid: authenticated.gid ?? $0) }
-        let settings = settings
-        switch await offload({ settings.open(authenticated, rights) }) {
+        switch settings.open(user, rights(of: user)) {
         case .success(let store):
-            settings.users.noteLogin(authenticated.name)
+            settings.users.noteLogin(user.name)
+            return .success(store)
+        case .failure(let failure):
+            settings.users.leave(user.name)
+            return .failure(.store(failure))
+        }
+    }
+
+    private static func rights(of user: AuthenticatedUser) -> Privileges.Rights? {
+        guard Privileges.canSwitch, let uid = user.uid else { return nil }
+        return Privileges.Rights(uid: uid, gid: user.gid ?? uid)
+    }
+
+    private mutating func open(_ authenticated: AuthenticatedUser, _ mechanism: String) async {
+        let settings = settings
+        await enter(authenticated, await offload { Conversation.admit(authenticated, settings) }, mechanism)
+    }
+
+    /// Goes on with the mailbox that was opened, or says why there is none.
+    private mutating func enter(
+        _ authenticated: AuthenticatedUser, _ admission: Admission?, _ mechanism: String
+    ) async {
+        settings.failures.noteSuccess(from: address, user: authenticated.name)
+        switch admission {
+        case .success(let store):
             self.store = store
-            self.rights = Privileges.canSwitch ? rights : nil
+            rights = Conversation.rights(of: authenticated)
             user = authenticated
             report(store, mechanism)
             session.answerLogin(.success(store.table))
-        case .failure(let failure):
-            settings.users.leave(authenticated.name)
-            switch failure {
-            case .inUse: await refuse(.inUse, authenticated.name, mechanism)
-            case .temporary(let reason):
-                Diagnostics.say(reason)
-                await refuse(.temporary, authenticated.name, mechanism)
-            case .permanent(let reason):
-                Diagnostics.say(reason)
-                await refuse(.permanent, authenticated.name, mechanism)
-            }
+        case .failure(.ledger(.tooSoon)):
+            let seconds = Int(clamping: settings.loginDelay.components.seconds)
+            await refuse(.tooSoon(seconds), authenticated.name, mechanism)
+        case .failure(.ledger(.tooMany)), .failure(.store(.inUse)):
+            await refuse(.inUse, authenticated.name, mechanism)
+        case .failure(.store(.temporary(let reason))):
+            Diagnostics.say(reason)
+            await refuse(.temporary, authenticated.name, mechanism)
+        case .failure(.store(.permanent(let reason))):
+            Diagnostics.say(reason)
+            await refuse(.permanent, authenticated.name, mechanism)
+        case nil: await refuse(.temporary, authenticated.name, mechanism)
         }
     }
 

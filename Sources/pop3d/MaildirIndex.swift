@@ -104,9 +104,12 @@ enum MaildirIndex {
             let name = snapshot.name(index)
             // A name with a line end cannot stand in a line.
             guard !name.contains(ASCII.lf) else { return }
-            text += Array(
-                "\(snapshot.folder(index) == .new ? "n" : "c") \(snapshot.fileSizes[index]) \(snapshot.table.octets(index)) "
-                    .utf8)
+            text.append(snapshot.folder(index) == .new ? UInt8(ascii: "n") : UInt8(ascii: "c"))
+            for number in [snapshot.fileSizes[index], snapshot.table.octets(index)] {
+                text.append(ASCII.space)
+                text.append(decimal: number)
+            }
+            text.append(ASCII.space)
             let id = snapshot.table.uniqueID(index)
             if id.elementsEqual(UniqueID.part(of: name)) { text.append(ASCII.dash) } else { text += id }
             text.append(ASCII.space)

@@ -83,7 +83,7 @@ final class MaildirStore: MailStore {
         var scan = MaildirScan(new: new, cur: cur, known: known)
         let snapshot = try scan.run()
         let now = SystemClock.now
-        if snapshot.new.isSettled(at: now), snapshot.cur.isSettled(at: now), scan.skipped.isEmpty {
+        if snapshot.new.isSettled(at: now), snapshot.cur.isSettled(at: now), !scan.isIncomplete {
             cache.remember(snapshot, of: root.path)
             if !options.isReadOnly, snapshot.count > 0 { MaildirIndex.write(snapshot, in: root) }
         }

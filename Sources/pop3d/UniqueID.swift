@@ -17,11 +17,9 @@ enum UniqueID {
         (1...70).contains(id.count) && id.allSatisfy { $0 > 0x20 && $0 < 0x7F } && !id.elementsEqual([ASCII.dash])
     }
 
-    /// The id of a message; a digest when the name's part does not fit, or another message has the same.
-    static func make(for name: [UInt8], isTaken: Bool) -> [UInt8] {
-        let part = part(of: name)
-        if !isTaken, fits(part) { return Array(part) }
-        guard let digest = try? Digest.hash(.sha256, isTaken ? name : Array(part)) else {
+    /// The id of a message whose name's part does not fit, or is another message's.
+    static func digest(of name: [UInt8], isTaken: Bool) -> [UInt8] {
+        guard let digest = try? Digest.hash(.sha256, isTaken ? name : Array(part(of: name))) else {
             return Array(Hexadecimal.encode(Array(name.suffix(35))).utf8)
         }
         return Array(Hexadecimal.encode(digest).utf8)

@@ -113,7 +113,7 @@ extension Collection where Element == UInt8 {
 
 extension Array where Element == UInt8 {
     /// Appends the digits of a number that is not negative.
-    mutating func append(decimal number: Int) {
+    package mutating func append(decimal number: Int) {
         var scale = 1
         while number / scale >= 10 { scale *= 10 }
         while scale > 0 {

@@ -87,14 +87,14 @@ package final class Directory: Sendable {
         return status
     }
 
-    /// The size in bytes of a regular file; nil for anything else, links too.
-    package func size(of name: ArraySlice<UInt8>) -> Int? {
+    /// The status of a regular file; nil for anything else, links too.
+    package func fileStatus(_ name: ArraySlice<UInt8>) -> stat? {
         withTerminated(name) { terminated in
             var status = stat()
             guard fstatat(descriptor.number, terminated, &status, AT_SYMLINK_NOFOLLOW) == 0,
                 Files.kind(of: status) == .file
             else { return nil }
-            return Int(status.st_size)
+            return status
         }
     }
 
