@@ -66,6 +66,7 @@ struct Conversation {
     mutating func run() async {
         var reason: String?
         do throws(ConnectionError) {
+            if origin.listener.isProxied { try await readProxyHeader() }
             if events.isOn { events.write("connect", client: client) }
             try await converse()
         } catch {
@@ -79,6 +80,13 @@ struct Conversation {
             $0.field("user", user?.name)
             $0.field("reason", reason)
         }
+    }
+
+    private mutating func readProxyHeader() async throws(ConnectionError) {
+        guard let source = try await connection.receiveProxyHeader() else { return }
+        client = source
+        session = POP3Session(
+            Conversation.configuration(settings, settings.accounts.mechanisms, timestamp, client))
     }
 
     private mutating func converse() async throws(ConnectionError) {

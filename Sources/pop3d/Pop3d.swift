@@ -10,6 +10,8 @@ enum Pop3d: Tool {
         requireTLS: "log in over TLS only, on loopback too")
     static let hostname = Option.text(
         "hostname", "NAME", "name in the time stamp of APOP", group: ServerOptions.listening)
+    static let standardStreams = Option.flag(
+        "stdio", "one session on standard input and output (inetd)", group: ServerOptions.listening)
     static let maximumPerUser = Option.integer(
         "max-per-user", "N", in: 1...1_000_000, default: 10, "so many sessions of a user at once (10)",
         group: ServerOptions.listening)
@@ -46,7 +48,8 @@ enum Pop3d: Tool {
         guard arguments.operands.isEmpty else {
             throw ToolFailure(.usage, "\(arguments.operands[0]): pop3d takes no operands")
         }
-        let addresses = try server.addresses(arguments)
+        let isOnStandardStreams = arguments[standardStreams]
+        let addresses = isOnStandardStreams ? [] : try server.addresses(arguments)
         let settings = try ServiceSettings(arguments)
         if settings.takesAnyPassword {
             for address in addresses where !address.address.isLocal {
@@ -59,8 +62,9 @@ enum Pop3d: Tool {
                 Diagnostics.say("no accounts are told: any password is taken, from this machine only")
             }
         }
-        let events = server.eventLog(arguments)
+        let events = server.eventLog(arguments, toStandardError: isOnStandardStreams)
         return try EventLoop.run { _ in
+            if isOnStandardStreams { return try await serveStandardStreams(settings, events) }
             let listening = try server.listen(arguments, addresses, events) {
                 settings.reload()
                 events.write("reload", plain: { "files were read again" })
@@ -72,5 +76,22 @@ enum Pop3d: Tool {
             await events.finish()
             return .ok
         }
+    }
+
+    /// One session on standard input and output, as inetd(8) has it.
+    private static func serveStandardStreams(
+        _ settings: ServiceSettings, _ events: EventLog
+    ) async throws -> ExitCode {
+        var streams = try StandardStreams()
+        guard let socket = streams.socket.take() else { return .osError }
+        let connection = try Connection(socket, peer: streams.peer)
+        let origin = ConnectionOrigin(listener: ListenAddress(connection.local))
+        let carried = streams
+        async let output: Void = carried.carryOutput()
+        var conversation = Conversation(settings, events, connection, origin)
+        await conversation.run()
+        connection.close()
+        await output
+        return .ok
     }
 }

@@ -79,18 +79,7 @@ struct Conversation {
     }
 
     private mutating func readProxyHeader() async throws(ConnectionError) {
-        while true {
-            let input = connection.input
-            switch ProxyHeader.read(input.bytes) {
-            case .header(let header, let length):
-                connection.input.consume(length)
-                if case .proxied(let source, _) = header { client = source }
-                return
-            case .malformed: throw .tls("no PROXY header came")
-            case .needsMore:
-                guard try await connection.receive(timeout: .seconds(10)) else { throw .closed }
-            }
-        }
+        client = try await connection.receiveProxyHeader() ?? client
     }
 
     /// What stands before the greeting: rules, and the delay in which an honest client says nothing (RFC 5321 4.3.1).

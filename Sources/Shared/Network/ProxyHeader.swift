@@ -75,3 +75,21 @@ package enum ProxyHeader: Equatable, Sendable {
             length: length)
     }
 }
+
+extension Connection {
+    /// Takes in the PROXY header at the front: the client that the proxy speaks for, or nil when it speaks for itself.
+    package func receiveProxyHeader() async throws(ConnectionError) -> SocketAddress? {
+        while true {
+            let received = input
+            switch ProxyHeader.read(received.bytes) {
+            case .header(let header, let length):
+                input.consume(length)
+                if case .proxied(let source, _) = header { return source }
+                return nil
+            case .malformed: throw .tls("no PROXY header came")
+            case .needsMore:
+                guard try await receive(timeout: .seconds(10)) else { throw .closed }
+            }
+        }
+    }
+}

@@ -80,6 +80,7 @@ package final class Server: Sendable {
     /// Binds every address. Call on the loop.
     package init(_ configuration: Configuration) throws(SystemError) {
         self.configuration = configuration
+        ResourceLimits.raiseDescriptorLimit()
         signals = try SignalQueue([SIGTERM, SIGINT, SIGHUP])
         var listeners: [Listener] = []
         let inherited = Sockets.inheritedListeners()
