@@ -62,6 +62,15 @@ package final class Resolver: Sendable {
         if case .servers(let source) = answerer { source.queryCount } else { 0 }
     }
 
+    /// The answer to a question when that needs no waiting: from a zone, or remembered; nil else.
+    package func known(_ name: DomainName, _ type: RecordType) -> Answer? {
+        switch answerer {
+        case .zone(let zone): zone.answer(name, type)
+        case .servers:
+            state.withLock { $0.cache.answer(to: Question(name: name, type: type), at: .now) }
+        }
+    }
+
     /// The answer to one question, its CNAME chain followed.
     package nonisolated(nonsending) func lookup(_ name: DomainName, _ type: RecordType) async -> Answer {
         switch answerer {

@@ -8,6 +8,7 @@ struct CryptoLibrary: Sendable {
 
     // Digests
     let digestByName: @convention(c) (UnsafePointer<CChar>) -> Pointer?
+    let digestFetch: @convention(c) (Pointer?, UnsafePointer<CChar>, UnsafePointer<CChar>?) -> Pointer?
     let digestContextNew: @convention(c) () -> Pointer?
     let digestContextFree: @convention(c) (Pointer?) -> Void
     let digestContextCopy: @convention(c) (Pointer?, Pointer?) -> Int32
@@ -99,6 +100,7 @@ struct CryptoLibrary: Sendable {
         }
         do throws(OpenSSLError) {
             digestByName = try find("EVP_get_digestbyname")
+            digestFetch = try find("EVP_MD_fetch")
             digestContextNew = try find("EVP_MD_CTX_new")
             digestContextFree = try find("EVP_MD_CTX_free")
             digestContextCopy = try find("EVP_MD_CTX_copy_ex")

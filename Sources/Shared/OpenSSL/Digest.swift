@@ -21,7 +21,13 @@ package enum DigestAlgorithm: String, Sendable, CaseIterable {
         }
     }
 
+    /// SHA-256, fetched once: OpenSSL 3 looks an algorithm that is known by its name alone up anew at every use.
+    // Safe: an algorithm that was fetched does not change, and may be used by several threads.
+    private nonisolated(unsafe) static let fetchedSHA256: OpaquePointer? =
+        (try? CryptoLibrary.load()).flatMap { $0.digestFetch(nil, DigestAlgorithm.sha256.rawValue, nil) }
+
     func implementation(_ library: CryptoLibrary) throws(OpenSSLError) -> OpaquePointer {
+        if self == .sha256, let fetched = DigestAlgorithm.fetchedSHA256 { return fetched }
         guard let implementation = library.digestByName(rawValue) else {
             throw OpenSSLError("this OpenSSL does not offer \(rawValue)")
         }

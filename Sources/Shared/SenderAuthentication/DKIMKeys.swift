@@ -40,12 +40,14 @@ final class DKIMKeys: Sendable {
 
     init(_ resolver: Resolver) { self.resolver = resolver }
 
-    func lookup(selector: String, domain: String) async -> Lookup {
+    func lookup(selector: String, domain: String, deadline: Deadline) async -> Lookup {
         let text = "\(selector)._domainkey.\(domain)"
         guard let ascii = try? InternationalName.ascii(text), let name = try? DomainName(ascii) else {
             return .missing("\(text) is too long for a name")
         }
-        let answer = await resolver.lookup(name, .txt)
+        guard let answer = await deadline.lookup(resolver, name, .txt) else {
+            return .temperror("TXT of \(text) did not come in time")
+        }
         switch answer.outcome {
         case .temporaryFailure(let failure): return .temperror("TXT of \(text): \(failure)")
         case .noSuchDomain: return .missing("there is no key: \(text) does not exist")

@@ -89,13 +89,9 @@ struct DKIMVerification: Sendable {
     /// Finds the key and compares the signature with the header's hash.
     func judgeSignature(_ evidence: SignedMessage.Evidence, _ deadline: Deadline, _ result: inout DKIMResult) async {
         let signature = evidence.signature
-        let keys = self.keys
-        let found = await deadline.race { await keys.lookup(selector: signature.selector, domain: signature.domain) }
+        let found = await keys.lookup(selector: signature.selector, domain: signature.domain, deadline: deadline)
         if let expiration = signature.expiration, clock.isPast(expiration) { result.isExpired = true }
         switch found {
-        case nil:
-            result.verdict = .temperror
-            result.reason = "the key of \(signature.selector)._domainkey.\(signature.domain) did not come in time"
         case .temperror(let reason):
             result.verdict = .temperror
             result.reason = reason

@@ -34,13 +34,32 @@ struct DMARCDiscovery: Sendable {
 
     /// The one DMARC record of a name; several are none (RFC 9989 4.10).
     private func record(of domain: String) async -> Result<Found?, TemporaryFailure> {
-        let resolver = self.resolver
-        guard let answer = await deadline.race({ await resolver.lookup("_dmarc.\(domain)", .txt) }) else {
+        guard let name = try? DomainName("_dmarc.\(domain)") else { return .success(nil) }
+        guard let answer = await deadline.lookup(resolver, name, .txt) else {
             return .failure(TemporaryFailure("no answer in time", tries: 0))
         }
         if let failure = answer.temporaryFailure { return .failure(failure) }
         let records = answer.records.compactMap(\.data.joinedText).compactMap { DMARCRecord(parsing: $0) }
         return .success(records.count == 1 ? Found(domain: domain, record: records[0]) : nil)
+    }
+
+    /// The records of several names, asked for at the same time.
+    private func records(of names: [String]) async -> [Result<Found?, TemporaryFailure>] {
+        let isKnown = names.allSatisfy { name in
+            (try? DomainName("_dmarc.\(name)")).map { resolver.known($0, .txt) != nil } ?? true
+        }
+        var results: [(Int, Result<Found?, TemporaryFailure>)] = []
+        if isKnown {
+            for (number, name) in names.enumerated() { results.append((number, await record(of: name))) }
+        } else {
+            results = await withTaskGroup(of: (Int, Result<Found?, TemporaryFailure>).self) { group in
+                for (number, name) in names.enumerated() { group.addTask { (number, await record(of: name)) } }
+                var results: [(Int, Result<Found?, TemporaryFailure>)] = []
+                for await result in group { results.append(result) }
+                return results.sorted { $0.0 < $1.0 }
+            }
+        }
+        return results.map(\.1)
     }
 
     // MARK: The tree walk
@@ -59,12 +78,7 @@ struct DMARCDiscovery: Sendable {
 
     private func walk(_ domain: String) async -> Knowledge {
         let names = DMARCDiscovery.names(domain)
-        let results = await withTaskGroup(of: (Int, Result<Found?, TemporaryFailure>).self) { group in
-            for (number, name) in names.enumerated() { group.addTask { (number, await record(of: name)) } }
-            var results: [(Int, Result<Found?, TemporaryFailure>)] = []
-            for await result in group { results.append(result) }
-            return results.sorted { $0.0 < $1.0 }.map(\.1)
-        }
+        let results = await records(of: names)
         var knowledge = Knowledge(organizational: domain, organizationalBy: .treeWalk)
         var found: [Found] = []
         for (name, result) in zip(names, results) {

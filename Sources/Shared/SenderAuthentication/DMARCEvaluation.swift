@@ -64,8 +64,8 @@ struct DMARCEvaluation: Sendable {
     }
 
     private func doesNotExist(_ domain: String) async -> Bool {
-        let resolver = discovery.resolver
-        return await discovery.deadline.race { await resolver.lookup(domain, .a) }?.outcome == .noSuchDomain
+        guard let name = try? DomainName(domain) else { return false }
+        return await discovery.deadline.lookup(discovery.resolver, name, .a)?.outcome == .noSuchDomain
     }
 
     // MARK: Alignment

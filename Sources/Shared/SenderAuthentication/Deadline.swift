@@ -1,3 +1,4 @@
+import DNS
 import Unix
 
 /// A point in time after which nothing is waited for.
@@ -8,6 +9,12 @@ package struct Deadline: Sendable {
     package static func after(_ duration: Duration) -> Deadline { Deadline(instant: .now + duration) }
 
     package init(instant: ContinuousClock.Instant?) { self.instant = instant }
+
+    /// The answer to a question; nil when it does not come in time.
+    func lookup(_ resolver: Resolver, _ name: DomainName, _ type: RecordType) async -> Answer? {
+        if let known = resolver.known(name, type) { return known }
+        return await race { await resolver.lookup(name, type) }
+    }
 
     /// Does the work, or gives up on it when the time is over: nil then.
     func race<Value: Sendable>(_ work: @escaping @Sendable () async -> Value) async -> Value? {

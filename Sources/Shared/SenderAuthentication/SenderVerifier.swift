@@ -46,14 +46,25 @@ package final class SenderVerifier: Sendable {
         let deadline = Deadline.after(options.timeLimit)
         let clock = options.time.map { SignatureClock.at($0) } ?? .now(SystemClock.now.seconds)
         let verification = DKIMVerification(keys: keys, clock: clock)
-        async let spf = spf(client, deadline)
-        async let arc = ARCValidation(verification: verification).validate(message.chain, deadline: deadline)
-        let dkim = await verification.verify(message.signatures, deadline: deadline)
+        let validation = ARCValidation(verification: verification)
+        let isAlone = client == nil && message.chain.count == 0
+        let found: (spf: SPFOutcome?, arc: ARCOutcome, dkim: [DKIMResult])
+        if isAlone {
+            found = (
+                nil, await validation.validate(message.chain, deadline: deadline),
+                await verification.verify(message.signatures, deadline: deadline)
+            )
+        } else {
+            async let spf = spf(client, deadline)
+            async let arc = validation.validate(message.chain, deadline: deadline)
+            let dkim = await verification.verify(message.signatures, deadline: deadline)
+            found = (await spf, await arc, dkim)
+        }
         let evaluation = DMARCEvaluation(
             discovery: DMARCDiscovery(resolver: resolver, deadline: deadline, algorithm: options.algorithm),
             refusesUnsignedBody: options.refusesUnsignedBody)
-        let dmarc = await evaluation.evaluate(message.authors, spf: spf, dkim: dkim)
-        return await SenderReport(spf: spf, dkim: dkim, arc: arc, dmarc: dmarc, authors: message.authors)
+        let dmarc = await evaluation.evaluate(message.authors, spf: found.spf, dkim: found.dkim)
+        return SenderReport(spf: found.spf, dkim: found.dkim, arc: found.arc, dmarc: dmarc, authors: message.authors)
     }
 
     /// Verifies the bytes of a message, which begin with its first header field.
