@@ -114,11 +114,11 @@ private final class VerifyReader: MessageVisitor, Sendable {
     func visit(_ message: InputMessage, _ bytes: Span<UInt8>) throws -> Bool {
         let content: SignedMessage
         do throws(OpenSSLError) {
-            content = try SignedMessage(bytes, release: message.release)
+            content = try SignedMessage(bytes, readsEnvelope: options.client == nil, release: message.release)
         } catch {
             throw ToolFailure(.osError, "\(error)")
         }
-        let client = options.client ?? StoredEnvelope.client(bytes)
+        let client = options.client ?? content.storedClient
         add(
             .message(
                 VerifyMessage(

@@ -34,11 +34,15 @@ struct ARCChain: Sendable {
     /// What the newest seal says of the chain before it.
     var newestValidation: String? { parsedSeals.last?.chainValidation }
 
+    /// More bytes of sets than this are no chain's: every seal signs those before it, which adds up.
+    private static let sizeLimit = 1 << 20
+
     private static let names = ["arc-authentication-results", "arc-message-signature", "arc-seal"]
     private static let keys = names.map { SignedField.key($0.utf8) }
 
     init(_ header: SignedHeader, _ bytes: Span<UInt8>) {
         var sets: [Int: Instance] = [:]
+        var size = 0
         for (place, field) in header.fields.enumerated() {
             guard let kind = ARCChain.keys.firstIndex(of: field.key), field.isNamed(ARCChain.names[kind].utf8, bytes)
             else { continue }
@@ -48,6 +52,8 @@ struct ARCChain: Sendable {
                 continue
             }
             count = max(count, instance)
+            size += field.contentEnd - field.start
+            if size > ARCChain.sizeLimit { problem = problem ?? "the sets are too large" }
             var set = sets[instance] ?? Instance()
             switch kind {
             case 0:

@@ -50,7 +50,7 @@ package struct DKIMSignature: Sendable {
     private(set) var signatureRange = 0..<0
 
     /// More names than this are no signature's.
-    private static let nameLimit = 1_000
+    private static let nameLimit = 256
 
     private struct Flaw: Error {
         let text: String

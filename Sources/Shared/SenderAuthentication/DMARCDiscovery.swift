@@ -1,9 +1,27 @@
 import Bytes
 import DNS
+import Synchronization
+
+/// DMARC records by their texts, each parsed once.
+final class DMARCRecords: Sendable {
+    private let parsed = Mutex<[[UInt8]: DMARCRecord]>([:])
+    private static let limit = 4_096
+
+    func record(_ text: [UInt8]) -> DMARCRecord? {
+        if let known = parsed.withLock({ $0[text] }) { return known }
+        guard let record = DMARCRecord(parsing: text) else { return nil }
+        parsed.withLock { cache in
+            if cache.count >= DMARCRecords.limit { cache.removeAll(keepingCapacity: true) }
+            cache[text] = record
+        }
+        return record
+    }
+}
 
 /// Finds DMARC records and organizational domains in the DNS.
 struct DMARCDiscovery: Sendable {
     let resolver: Resolver
+    let records: DMARCRecords
     let deadline: Deadline
     let algorithm: DMARCAlgorithm
 
@@ -35,31 +53,27 @@ struct DMARCDiscovery: Sendable {
     /// The one DMARC record of a name; several are none (RFC 9989 4.10).
     private func record(of domain: String) async -> Result<Found?, TemporaryFailure> {
         guard let name = try? DomainName("_dmarc.\(domain)") else { return .success(nil) }
-        guard let answer = await deadline.lookup(resolver, name, .txt) else {
-            return .failure(TemporaryFailure("no answer in time", tries: 0))
-        }
+        return record(await deadline.lookup(resolver, name, .txt), of: domain)
+    }
+
+    private func record(_ answer: Answer?, of domain: String) -> Result<Found?, TemporaryFailure> {
+        guard let answer else { return .failure(TemporaryFailure("no answer in time", tries: 0)) }
         if let failure = answer.temporaryFailure { return .failure(failure) }
-        let records = answer.records.compactMap(\.data.joinedText).compactMap { DMARCRecord(parsing: $0) }
-        return .success(records.count == 1 ? Found(domain: domain, record: records[0]) : nil)
+        if answer.records.isEmpty { return .success(nil) }
+        let found = answer.records.compactMap(\.data.joinedText).compactMap { records.record($0) }
+        return .success(found.count == 1 ? Found(domain: domain, record: found[0]) : nil)
     }
 
     /// The records of several names, asked for at the same time.
     private func records(of names: [String]) async -> [Result<Found?, TemporaryFailure>] {
-        let isKnown = names.allSatisfy { name in
-            (try? DomainName("_dmarc.\(name)")).map { resolver.known($0, .txt) != nil } ?? true
+        let answers = names.map { name in (try? DomainName("_dmarc.\(name)")).flatMap { resolver.known($0, .txt) } }
+        if answers.allSatisfy({ $0 != nil }) { return zip(answers, names).map { record($0, of: $1) } }
+        return await withTaskGroup(of: (Int, Result<Found?, TemporaryFailure>).self) { group in
+            for (number, name) in names.enumerated() { group.addTask { (number, await record(of: name)) } }
+            var results: [(Int, Result<Found?, TemporaryFailure>)] = []
+            for await result in group { results.append(result) }
+            return results.sorted { $0.0 < $1.0 }.map(\.1)
         }
-        var results: [(Int, Result<Found?, TemporaryFailure>)] = []
-        if isKnown {
-            for (number, name) in names.enumerated() { results.append((number, await record(of: name))) }
-        } else {
-            results = await withTaskGroup(of: (Int, Result<Found?, TemporaryFailure>).self) { group in
-                for (number, name) in names.enumerated() { group.addTask { (number, await record(of: name)) } }
-                var results: [(Int, Result<Found?, TemporaryFailure>)] = []
-                for await result in group { results.append(result) }
-                return results.sorted { $0.0 < $1.0 }
-            }
-        }
-        return results.map(\.1)
     }
 
     // MARK: The tree walk

@@ -33,6 +33,7 @@ package final class SenderVerifier: Sendable {
     private let options: Options
     private let keys: DKIMKeys
     private let evaluator: SPFEvaluator
+    private let records = DMARCRecords()
 
     package init(_ resolver: Resolver, _ options: Options = Options()) {
         self.resolver = resolver
@@ -61,7 +62,8 @@ package final class SenderVerifier: Sendable {
             found = (await spf, await arc, dkim)
         }
         let evaluation = DMARCEvaluation(
-            discovery: DMARCDiscovery(resolver: resolver, deadline: deadline, algorithm: options.algorithm),
+            discovery: DMARCDiscovery(
+                resolver: resolver, records: records, deadline: deadline, algorithm: options.algorithm),
             refusesUnsignedBody: options.refusesUnsignedBody)
         let dmarc = await evaluation.evaluate(message.authors, spf: found.spf, dkim: found.dkim)
         return SenderReport(spf: found.spf, dkim: found.dkim, arc: found.arc, dmarc: dmarc, authors: message.authors)

@@ -18,16 +18,21 @@ package struct SignedMessage: Sendable {
     }
 
     package let authors: MessageAuthors
+    /// The client and the sender that the header tells of; nil when they were not asked for, or it does not.
+    package let storedClient: SPFRequest?
     private(set) var signatures: [Evidence] = []
     private(set) var chain: ARCChain
 
     /// At most so many signatures are verified; those of the author's domain come first.
     package static let signatureLimit = 20
 
-    /// Takes a message that begins with its first header field. After each part that was read, `release` is told how
-    /// far: a mapped file need not stay in memory.
-    package init(_ bytes: Span<UInt8>, release: ((Int) -> Void)? = nil) throws(OpenSSLError) {
+    /// Takes a message that begins with its first header field, on request with what `StoredEnvelope` finds. After each
+    /// part that was read, `release` is told how far: a mapped file need not stay in memory.
+    package init(
+        _ bytes: Span<UInt8>, readsEnvelope: Bool = false, release: ((Int) -> Void)? = nil
+    ) throws(OpenSSLError) {
         let header = SignedHeader(bytes)
+        storedClient = readsEnvelope ? StoredEnvelope.client(header, bytes) : nil
         authors = MessageAuthors(header, bytes)
         chain = ARCChain(header, bytes)
         let key = SignedField.key("dkim-signature".utf8)

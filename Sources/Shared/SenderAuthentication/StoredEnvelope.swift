@@ -6,8 +6,9 @@ import Unix
 package enum StoredEnvelope {
     /// Reads Return-Path and the Received fields. The client is that of the newest hop that came from outside: hops of
     /// this machine and of private networks before it are the receiver's own. Nil when there is none.
-    package static func client(_ message: Span<UInt8>) -> SPFRequest? {
-        let header = SignedHeader(message)
+    package static func client(_ message: Span<UInt8>) -> SPFRequest? { client(SignedHeader(message), message) }
+
+    static func client(_ header: SignedHeader, _ message: Span<UInt8>) -> SPFRequest? {
         let received = SignedField.key("received".utf8)
         var looked = 0
         for field in header.fields where field.key == received && field.isNamed("received".utf8, message) {
