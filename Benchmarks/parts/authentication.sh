@@ -104,7 +104,7 @@ for name in sys.argv[2:]: assert dkim.verify(open(name, "rb").read(), dnsfunc=lo
 bench_authentication_limits() {
     local home=$1 number
     heading 'What many signatures, slow keys and a large message cost'
-    sed -n '1,/^\tb=/p; /^\t /p' "$home/signed.rsa.2000" | awk '/^From:/ { exit } { print }' >"$home/field"
+    awk "/^From:/ { exit } { print }" "$home/signed.rsa.2000" >"$home/field"
     for number in $(seq 99); do sed 's/d=example.org/d=example.net/' "$home/field"; done |
         cat - "$home/signed.rsa.2000" >"$home/hundred"
     time_of "$bin/mailparse" --verify --dns "$home/zone" --json "$home/hundred"

@@ -1,7 +1,6 @@
 import Bytes
 import DNS
 import OpenSSL
-import Synchronization
 
 /// A key record and the key in it, decoded.
 final class DKIMKey: Sendable {
@@ -33,8 +32,7 @@ final class DKIMKeys: Sendable {
     }
 
     private let resolver: Resolver
-    private let decoded = Mutex<[[UInt8]: Result<DKIMKey, DKIMKeyRecordError>]>([:])
-    private static let decodedLimit = 4_096
+    private let decoded = TextCache<Result<DKIMKey, DKIMKeyRecordError>>()
     /// So many records of one name are tried.
     private static let recordLimit = 3
 
@@ -62,12 +60,6 @@ final class DKIMKeys: Sendable {
     }
 
     private func key(_ text: [UInt8]) -> Result<DKIMKey, DKIMKeyRecordError> {
-        if let known = decoded.withLock({ $0[text] }) { return known }
-        let key = Result { () throws(DKIMKeyRecordError) in try DKIMKey(text) }
-        decoded.withLock { cache in
-            if cache.count >= DKIMKeys.decodedLimit { cache.removeAll(keepingCapacity: true) }
-            cache[text] = key
-        }
-        return key
+        decoded.value(text) { text in Result { () throws(DKIMKeyRecordError) in try DKIMKey(text) } }
     }
 }

@@ -1,27 +1,11 @@
 import Bytes
 import DNS
-import Synchronization
-
-/// DMARC records by their texts, each parsed once.
-final class DMARCRecords: Sendable {
-    private let parsed = Mutex<[[UInt8]: DMARCRecord]>([:])
-    private static let limit = 4_096
-
-    func record(_ text: [UInt8]) -> DMARCRecord? {
-        if let known = parsed.withLock({ $0[text] }) { return known }
-        guard let record = DMARCRecord(parsing: text) else { return nil }
-        parsed.withLock { cache in
-            if cache.count >= DMARCRecords.limit { cache.removeAll(keepingCapacity: true) }
-            cache[text] = record
-        }
-        return record
-    }
-}
 
 /// Finds DMARC records and organizational domains in the DNS.
 struct DMARCDiscovery: Sendable {
     let resolver: Resolver
-    let records: DMARCRecords
+    /// Records by their texts.
+    let records: TextCache<DMARCRecord?>
     let deadline: Deadline
     let algorithm: DMARCAlgorithm
 
@@ -60,7 +44,9 @@ struct DMARCDiscovery: Sendable {
         guard let answer else { return .failure(TemporaryFailure("no answer in time", tries: 0)) }
         if let failure = answer.temporaryFailure { return .failure(failure) }
         if answer.records.isEmpty { return .success(nil) }
-        let found = answer.records.compactMap(\.data.joinedText).compactMap { records.record($0) }
+        let found = answer.records.compactMap(\.data.joinedText).compactMap { text in
+            records.value(text) { DMARCRecord(parsing: $0) }
+        }
         return .success(found.count == 1 ? Found(domain: domain, record: found[0]) : nil)
     }
 

@@ -1,6 +1,5 @@
 import Bytes
 import DNS
-import Synchronization
 import Unix
 
 /// What SPF is asked: may this client send mail for this sender?
@@ -27,8 +26,7 @@ package struct SPFRequest: Sendable {
 /// Evaluates SPF policies (RFC 7208). One evaluator may serve many checks at a time: it keeps the records that it parsed.
 package final class SPFEvaluator: Sendable {
     let resolver: Resolver
-    private let parsed = Mutex<[[UInt8]: Result<SPFRecord, SPFSyntaxError>]>([:])
-    private static let parsedLimit = 4_096
+    private let parsed = TextCache<Result<SPFRecord, SPFSyntaxError>>()
 
     package init(_ resolver: Resolver) { self.resolver = resolver }
 
@@ -50,13 +48,9 @@ package final class SPFEvaluator: Sendable {
 
     /// The record of a text; parsed once.
     func record(_ text: [UInt8]) throws(SPFSyntaxError) -> SPFRecord {
-        if let known = parsed.withLock({ $0[text] }) { return try known.get() }
-        let result = Result { () throws(SPFSyntaxError) in try SPFRecord(parsing: text) }
-        parsed.withLock { cache in
-            if cache.count >= SPFEvaluator.parsedLimit { cache.removeAll(keepingCapacity: true) }
-            cache[text] = result
-        }
-        return try result.get()
+        try parsed.value(text) { text in
+            Result { () throws(SPFSyntaxError) in try SPFRecord(parsing: text) }
+        }.get()
     }
 }
 

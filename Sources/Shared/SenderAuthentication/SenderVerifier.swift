@@ -33,7 +33,7 @@ package final class SenderVerifier: Sendable {
     private let options: Options
     private let keys: DKIMKeys
     private let evaluator: SPFEvaluator
-    private let records = DMARCRecords()
+    private let records = TextCache<DMARCRecord?>()
 
     package init(_ resolver: Resolver, _ options: Options = Options()) {
         self.resolver = resolver

@@ -79,7 +79,11 @@ package struct TagList: Sendable {
 
     /// A tag's value without any white space, as base64 and names in parts have it.
     package func compact(_ name: StaticString) -> [UInt8]? {
-        self[name].map { $0.filter { !$0.isMailWhitespace } }
+        guard let range = range(name) else { return nil }
+        var result: [UInt8] = []
+        result.reserveCapacity(range.count)
+        for place in range where !bytes[place].isMailWhitespace { result.append(bytes[place]) }
+        return result
     }
 
     /// A tag's value as a list with colons: each part trimmed.

@@ -1,0 +1,27 @@
+import Bytes
+import Synchronization
+
+/// What texts of records were read as; each text is read once, and no more than a set number are kept.
+final class TextCache<Value: Sendable>: Sendable {
+    /// A text as a key: hashed all at once.
+    private struct Key: Hashable {
+        let bytes: [UInt8]
+
+        func hash(into hasher: inout Hasher) { bytes.withUnsafeBytes { hasher.combine(bytes: $0) } }
+    }
+
+    private let values = Mutex<[Key: Value]>([:])
+    private static var limit: Int { 4_096 }
+
+    /// What is known of a text, or what `read` makes of it.
+    func value(_ text: [UInt8], _ read: ([UInt8]) -> Value) -> Value {
+        let key = Key(bytes: text)
+        if let known = values.withLock({ $0[key] }) { return known }
+        let value = read(text)
+        values.withLock { values in
+            if values.count >= TextCache.limit { values.removeAll(keepingCapacity: true) }
+            values[key] = value
+        }
+        return value
+    }
+}
