@@ -34,7 +34,7 @@ struct ContentViews {
     func writePart(_ path: String, _ message: ParsedMessage, _ bytes: Span<UInt8>, to output: Output) -> Bool {
         guard let part = message.structure.part(at: path) else { return false }
         if message.structure.parts[part].isLeaf {
-            output.write(message.structure.content(of: part, in: bytes).bytes)
+            _ = message.structure.decode(part, in: bytes, passed: message.passed) { output.write($0) }
             return true
         }
         return writeRawPart(path, message, bytes, to: output)
@@ -43,9 +43,7 @@ struct ContentViews {
     /// The bytes of one part's body as they stand; whether there is such a part.
     func writeRawPart(_ path: String, _ message: ParsedMessage, _ bytes: Span<UInt8>, to output: Output) -> Bool {
         guard let part = message.structure.part(at: path) else { return false }
-        let body = message.structure.parts[part].body
-        let content = message.structure.withSource(of: part, in: bytes) { $0.array(body) }
-        output.write(content)
+        message.writeBody(of: part, bytes) { output.write($0) }
         return true
     }
 }

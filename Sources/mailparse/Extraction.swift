@@ -22,16 +22,21 @@ struct Extraction: Sendable {
         let parts = only == nil ? message.readable?.attachments ?? [] : message.structure.walk()
         for part in parts where fits(part, message) {
             found = true
-            let path = try write(content(part, message, bytes), named: name(part, message))
+            let path = try write(part, message, bytes, named: name(part, message))
             output.write(Array(path.utf8) + [terminator])
         }
         return found
     }
 
-    private func content(_ part: Int, _ message: ParsedMessage, _ bytes: Span<UInt8>) -> [UInt8] {
-        let node = message.structure.parts[part]
-        if node.isLeaf { return message.structure.content(of: part, in: bytes).bytes }
-        return message.structure.withSource(of: part, in: bytes) { $0.array(node.body) }
+    private func write(
+        _ part: Int, _ message: ParsedMessage, _ bytes: Span<UInt8>, to file: borrowing FileDescriptor
+    ) throws(SystemError) {
+        guard message.structure.parts[part].isLeaf else {
+            return try message.writeBody(of: part, bytes) { piece throws(SystemError) in try file.writeAll(piece) }
+        }
+        _ = try message.structure.decode(part, in: bytes, passed: message.passed) { piece throws(SystemError) in
+            try file.writeAll(piece)
+        }
     }
 
     private func name(_ part: Int, _ message: ParsedMessage) -> String {
@@ -57,13 +62,15 @@ struct Extraction: Sendable {
     }
 
     /// Creates a file that was not there, with a number in its name when the name is taken.
-    private func write(_ content: [UInt8], named name: String) throws(ToolFailure) -> String {
+    private func write(
+        _ part: Int, _ message: ParsedMessage, _ bytes: Span<UInt8>, named name: String
+    ) throws(ToolFailure) -> String {
         for number in 1...10_000 {
             let path = "\(directory)/\(number == 1 ? name : SafeFileName.numbered(name, number))"
             do throws(SystemError) {
                 let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
                 do throws(SystemError) {
-                    try file.writeAll(content)
+                    try write(part, message, bytes, to: file)
                     try file.close()
                 } catch {
                     try? Files.remove(path)

@@ -9,22 +9,39 @@ struct HeaderViews {
     init(_ text: ViewText) { self.text = text }
 
     /// All fields.
-    func writeAll(_ message: ParsedMessage, to output: Output) {
-        for field in message.summary.fields {
-            output.writeLine("\(text.palette.bold("\(text.line(field.name)):")) \(text.line(field.value))")
+    func writeAll(_ message: ParsedMessage, _ bytes: Span<UInt8>, to output: Output) {
+        for field in message.structure.fields(of: 0) {
+            output.write("\(text.palette.bold("\(text.line(field.nameText(in: bytes))):")) ")
+            write(field, bytes, to: output)
         }
     }
 
     /// The values of the fields of these names, in the order of the names; whether there was any.
-    func write(_ names: [String], _ message: ParsedMessage, file: String?, to output: Output) -> Bool {
+    func write(
+        _ names: [String], _ message: ParsedMessage, _ bytes: Span<UInt8>, file: String?, to output: Output
+    ) -> Bool {
         var found = false
         for name in names {
-            for field in message.summary.fields where field.name.equalsIgnoringCase(name) {
+            let name = Array(name.utf8)
+            for field in message.structure.fields(of: 0) where field.isNamed(name.span, in: bytes) {
                 found = true
-                output.writeLine((file.map { "\(text.line($0)): " } ?? "") + text.line(field.value))
+                if let file { output.write("\(text.line(file)): ") }
+                write(field, bytes, to: output)
             }
         }
         return found
+    }
+
+    /// A value on a line of its own; most can be written as they stand.
+    private func write(_ field: HeaderField, _ bytes: Span<UInt8>, to output: Output) {
+        if let plain = field.plainText(in: bytes) {
+            let value = bytes.extracting(plain)
+            if !value.hasControls {
+                output.writeLine(value)
+                return
+            }
+        }
+        output.writeLine(text.line(field.text(in: bytes)))
     }
 
     /// Every address of the address fields, one a line.
@@ -34,5 +51,12 @@ struct HeaderViews {
         for address in all where address.address != nil {
             output.writeLine(text.line(ViewText.address(address.name, address.address)))
         }
+    }
+}
+
+extension Span where Element == UInt8 {
+    fileprivate var hasControls: Bool {
+        for index in 0..<count where self[index].isASCIIControl { return true }
+        return false
     }
 }

@@ -60,6 +60,15 @@ enum Mailparse: Tool {
                 lookups, void, problem, from: header or options; null when the client is not known).
                 """),
             ToolDescription.Section(
+                "Templates",
+                """
+                --format takes text with values in braces: {file} {index} {size} {envelope} {subject} {from} {sender} \
+                {reply-to} {to} {cc} {bcc}, of addresses also {from.address} and {from.name}; {date} as it stands, \
+                {date:iso} in its own zone, {date:utc}, {date:day}, {date:epoch}; {message-id} {in-reply-to} {references} \
+                {return-path} {list.id} {type} {text} {attachments}; any other name is a header field. \\t, \\n, \\0 and \
+                \\\\ are what they are in C; {{ is a brace. Line breaks within values are escaped.
+                """),
+            ToolDescription.Section(
                 "Selection",
                 """
                 --where takes terms joined by and, or, not and parentheses. FIELD~REGEX and FIELD!~REGEX: a decoded \
@@ -75,6 +84,8 @@ enum Mailparse: Tool {
             ToolDescription.Example("The subjects of a mailbox", "mailparse -h subject archive.mbox"),
             ToolDescription.Example("The structure of a message", "mailparse --tree message.eml"),
             ToolDescription.Example("All PDF files of a Maildir", "mailparse -x pdfs --only '*.pdf' ~/Maildir"),
+            ToolDescription.Example(
+                "A table of a mailbox", "mailparse --format '{date:day}\\t{from.address}\\t{subject}' mbox"),
             ToolDescription.Example(
                 "Search", "mailparse --where 'subject~invoice and size>1M and has:attachment' mbox"),
             ToolDescription.Example(

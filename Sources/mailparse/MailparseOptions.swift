@@ -22,6 +22,8 @@ enum MailparseOptions {
     static let strict = Option.flag("strict", "with --findings: exit 1 when there is any", group: views)
     static let json = Option.optionalText(
         "json", "headers", "one JSON object a message; =headers: without the body", group: views, choices: ["headers"])
+    static let format = Option.text(
+        "format", "TEMPLATE", "a line for each message, like '{date:iso}\\t{from.address}\\t{subject}'", group: views)
     static let count = Option.flag("count", "the number of messages", group: views)
     static let addresses = Option.flag(
         "addresses", "the addresses of From, Sender, Reply-To, To, Cc, Bcc", group: views)
@@ -64,7 +66,8 @@ enum MailparseOptions {
             AnyOption(headers), AnyOption(header), AnyOption(tree), AnyOption(text), AnyOption(html), AnyOption(part),
             AnyOption(rawPart), AnyOption(hops), AnyOption(auth), AnyOption(findings), AnyOption(strict),
             AnyOption(json),
-            AnyOption(count), AnyOption(addresses), AnyOption(extract), AnyOption(only), AnyOption(nul),
+            AnyOption(format), AnyOption(count), AnyOption(addresses), AnyOption(extract), AnyOption(only),
+            AnyOption(nul),
             AnyOption(mbox),
             AnyOption(message), AnyOption(selection),
             AnyOption(files), AnyOption(files0), AnyOption(jobs), AnyOption(withFile), AnyOption(digest),

@@ -44,6 +44,7 @@ final class MailparseRun: MessageVisitor, Sendable {
     private let extraction: Extraction?
     private let state = Mutex(Outcome())
     private let selection: Mutex<Selection?>
+    private let json = Mutex(JSONWriter())
 
     var outcome: Outcome { state.withLock { $0 } }
 
@@ -79,17 +80,19 @@ final class MailparseRun: MessageVisitor, Sendable {
     func endStretch() { output.flush() }
 
     private func writeJSON(_ input: InputMessage, _ bytes: Span<UInt8>, headerOnly: Bool) throws {
-        let json = MessageJSON(
+        let format = MessageJSON(
             headerOnly: headerOnly, digests: views.digests, partTexts: views.text, textLimit: views.textLimit)
+        let message = ParsedMessage(input, bytes, headerOnly ? .header : .whole)
         do throws(OpenSSLError) {
-            try json.write(ParsedMessage(input, bytes, headerOnly: headerOnly), bytes, to: output)
+            try json.withLock { json throws(OpenSSLError) in try format.write(message, bytes, &json, to: output) }
         } catch {
             throw ToolFailure(.osError, "\(error): --digest none works without it")
         }
     }
 
     private func writeViews(_ input: InputMessage, _ bytes: Span<UInt8>) throws {
-        let message = ParsedMessage(input, bytes, headerOnly: views.isHeaderOnly)
+        let message = ParsedMessage(
+            input, bytes, views.needsBody || views.isDefault ? .whole : views.needsFieldsOnly ? .fields : .header)
         if views.isDefault {
             separate()
             MessageView(text).write(message, bytes, limit: views.textLimit, to: output)
@@ -97,12 +100,13 @@ final class MailparseRun: MessageVisitor, Sendable {
         }
         if views.headers {
             separate()
-            HeaderViews(text).writeAll(message, to: output)
+            HeaderViews(text).writeAll(message, bytes, to: output)
         }
         if !views.named.isEmpty {
             let file = views.withFile ? input.file : nil
-            if HeaderViews(text).write(views.named, message, file: file, to: output) { noteFound() }
+            if HeaderViews(text).write(views.named, message, bytes, file: file, to: output) { noteFound() }
         }
+        if let template = views.template { output.writeLine(template.line(message, bytes, text)) }
         if views.addresses { HeaderViews(text).writeAddresses(message, to: output) }
         if views.tree {
             separate()
@@ -129,7 +133,7 @@ final class MailparseRun: MessageVisitor, Sendable {
 
     private func writeFindings(_ message: ParsedMessage, _ bytes: Span<UInt8>) {
         guard let contents = try? message.contents(bytes, digests: false, texts: false) else { return }
-        for finding in message.findings(bytes, contents) {
+        for finding in message.findings(bytes, contents, LineEnding(bytes, passed: message.passed)) {
             state.withLock { $0.hadFindings = true }
             let place = finding.isOuterHeader ? "header" : message.structure.path(of: finding.part)
             let detail = finding.detail.isEmpty ? "" : ": \(finding.detail)"

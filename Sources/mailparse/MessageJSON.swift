@@ -17,24 +17,26 @@ struct MessageJSON {
     /// More than this is not kept in memory before it is written, in bytes.
     private static let pieceSize = 1 << 20
 
-    func write(_ message: ParsedMessage, _ bytes: Span<UInt8>, to output: Output) throws(OpenSSLError) {
+    func write(
+        _ message: ParsedMessage, _ bytes: Span<UInt8>, _ json: inout JSONWriter, to output: Output
+    ) throws(OpenSSLError) {
         let contents =
             headerOnly ? [] : try message.contents(bytes, digests: digests, texts: partTexts)
-        var json = JSONWriter()
+        let ending = LineEnding(bytes, passed: message.passed)
         json.beginObject()
         json.field("file", message.input.file)
         json.field("index", message.input.index)
-        json.field("size", bytes.count)
-        json.field("lineEnding", LineEnding(bytes).rawValue)
+        json.field("size", message.input.size)
+        json.field("lineEnding", ending.rawValue)
         json.field("envelopeFrom", message.input.envelope.map { UTF8Text.repaired($0.span) })
-        MessageJSON.write(message.summary, &json)
+        MessageJSON.write(message.structure.fields(of: 0), message.summary, bytes, &json, output)
         json.key("body")
-        if headerOnly { json.null() } else { writeParts(message, contents, &json, output) }
+        if headerOnly { json.null() } else { writeParts(message, bytes, contents, &json, output) }
         writeReadable(message, bytes, contents, &json)
         writeHops(message, &json)
         writeAuthentication(message.summary, &json)
         json.array("findings") { json in
-            for finding in message.findings(bytes, contents) {
+            for finding in message.findings(bytes, contents, ending) {
                 json.object { json in
                     json.field("id", finding.id.rawValue)
                     json.field("severity", finding.id.severity.rawValue)
@@ -47,7 +49,7 @@ struct MessageJSON {
             }
         }
         json.endObject()
-        output.write(json.takeLine())
+        json.endLine(to: output)
     }
 
     /// What stands in place of a message that is none.
@@ -64,18 +66,32 @@ struct MessageJSON {
     // MARK: Header
 
     /// The keys `headers` to `list`.
-    private static func write(_ summary: MessageSummary, _ json: inout JSONWriter) {
-        json.array("headers") { json in
-            for field in summary.fields {
-                json.object { json in
-                    json.field("name", field.name)
-                    json.field("raw", field.raw)
-                    json.field("value", field.value)
-                    json.field("offset", field.offset)
-                    json.field("length", field.length)
+    private static func write(
+        _ fields: ArraySlice<HeaderField>, _ summary: MessageSummary, _ bytes: Span<UInt8>, _ json: inout JSONWriter,
+        _ output: Output
+    ) {
+        json.key("headers")
+        json.beginArray()
+        for field in fields {
+            json.beginObject()
+            json.field("name", utf8: bytes.extracting(field.name))
+            if let plain = field.plainText(in: bytes) {
+                writeTwice(bytes.extracting(plain), &json, output)
+            } else {
+                let raw = field.value(in: bytes)
+                if UTF8Text.isASCII(raw.span), !field.mayHoldEncodedWords(in: bytes) {
+                    writeTwice(raw.span, &json, output)
+                } else {
+                    json.field("raw", UTF8Text.repaired(raw.span))
+                    json.field("value", field.text(in: bytes))
                 }
             }
+            json.field("offset", field.offset)
+            json.field("length", field.length)
+            json.endObject()
+            if json.bytes.count > pieceSize { output.write(json.takeBytes()) }
         }
+        json.endArray()
         json.field("subject", summary.subject)
         json.key("date")
         if let text = summary.dateText {
@@ -105,6 +121,22 @@ struct MessageJSON {
         }
     }
 
+    /// `raw` and `value` of a field that says the same in both; a long one in pieces.
+    private static func writeTwice(_ text: Span<UInt8>, _ json: inout JSONWriter, _ output: Output) {
+        for key in ["raw", "value"] {
+            json.key(key)
+            json.beginString()
+            var place = 0
+            while place < text.count {
+                let end = min(place + pieceSize, text.count)
+                json.continueString(text.extracting(place..<end))
+                if json.bytes.count > pieceSize { output.write(json.takeBytes()) }
+                place = end
+            }
+            json.endString()
+        }
+    }
+
     private static func write(_ key: String, _ addresses: [Address], _ json: inout JSONWriter) {
         json.array(key) { json in
             for address in addresses {
@@ -121,10 +153,13 @@ struct MessageJSON {
 
     /// The tree, from a stack of its own: it may be deep.
     private func writeParts(
-        _ message: ParsedMessage, _ contents: [PartFacts], _ json: inout JSONWriter, _ output: Output
+        _ message: ParsedMessage, _ bytes: Span<UInt8>, _ contents: [PartFacts], _ json: inout JSONWriter,
+        _ output: Output
     ) {
         let parts = message.structure.parts
-        var path: [String] = []
+        var path: [UInt8] = []
+        /// Where the number of each open part begins in the path.
+        var starts: [Int] = []
         var stack: [(part: Int, next: Int)] = []
         begin(0)
         while let (part, next) = stack.last {
@@ -135,23 +170,27 @@ struct MessageJSON {
                 json.endArray()
                 json.endObject()
                 stack.removeLast()
-                path.removeLast()
+                path.removeLast(path.count - (starts.popLast() ?? 0))
             }
             if json.bytes.count > MessageJSON.pieceSize { output.write(json.takeBytes()) }
         }
 
         func begin(_ part: Int) {
-            path.append(String(parts[part].number))
+            starts.append(path.count)
+            path += Array((path.isEmpty ? "" : ".").utf8) + Array(String(parts[part].number).utf8)
             json.beginObject()
-            json.field("path", path.joined(separator: "."))
-            writePart(part, message, contents[part], &json)
+            json.field("path", utf8: path.span)
+            writePart(part, message, bytes, contents[part], &json, output)
             json.key("parts")
             json.beginArray()
             stack.append((part, 0))
         }
     }
 
-    private func writePart(_ part: Int, _ message: ParsedMessage, _ facts: PartFacts, _ json: inout JSONWriter) {
+    private func writePart(
+        _ part: Int, _ message: ParsedMessage, _ bytes: Span<UInt8>, _ facts: PartFacts, _ json: inout JSONWriter,
+        _ output: Output
+    ) {
         let node = message.structure.parts[part]
         let header = message.headers[part]
         json.field("type", node.contentType.name)
@@ -170,10 +209,15 @@ struct MessageJSON {
         json.field("size", facts.size)
         json.field("sha256", facts.sha256)
         json.field("isText", node.contentType.isText)
-        json.field("text", facts.text)
+        json.key("text")
+        if partTexts, let text = facts.text { json.value(utf8: text.span) } else { json.null() }
         json.key("message")
-        if node.isMessage, let inner = message.innerSummary(part) {
-            json.object { json in MessageJSON.write(inner, &json) }
+        if node.isMessage, let inner = message.innerSummary(part), let root = node.children.first {
+            json.beginObject()
+            message.structure.withSource(of: root, in: bytes) { source in
+                MessageJSON.write(message.structure.fields(of: root), inner, source, &json, output)
+            }
+            json.endObject()
         } else {
             json.null()
         }
@@ -196,8 +240,11 @@ struct MessageJSON {
             }
         }
         if let readable = message.readable {
-            let text = ReadableText(message.structure, readable, in: bytes, limit: textLimit)
-            json.field("text", text.text?.text)
+            var texts: [Int: [UInt8]] = [:]
+            for part in readable.shown { texts[part] = contents[part].text }
+            let text = ReadableText(message.structure, readable, in: bytes, texts: texts, limit: textLimit)
+            json.key("text")
+            if let text = text.text { json.value(utf8: text.span) } else { json.null() }
             json.field("html", text.isFromHTML)
         } else {
             json.fieldNull("text")

@@ -22,6 +22,7 @@ struct MessageView {
             output.write(text.block(content))
             if content.last != ASCII.lf { output.writeLine("") }
         }
+        writeReports(message, bytes, to: output)
         guard !readable.attachments.isEmpty else { return }
         output.writeLine("")
         for part in readable.attachments {
@@ -33,6 +34,29 @@ struct MessageView {
                         + " \(ViewText.size(message.size(of: part, bytes)))\(name)]"))
         }
     }
+
+    /// What delivery reports and dispositions say, a line for each recipient.
+    private func writeReports(_ message: ParsedMessage, _ bytes: Span<UInt8>, to output: Output) {
+        var isFirst = true
+        for (part, node) in message.structure.parts.enumerated()
+        where MessageView.reports.contains(node.contentType.name) {
+            let content = message.structure.content(of: part, in: bytes).bytes
+            for recipient in DeliveryReport(content.span).recipients {
+                let told = [
+                    recipient.action, recipient.status, recipient.server.map { "by \($0)" }, recipient.diagnostic,
+                ]
+                if isFirst { output.writeLine("") }
+                isFirst = false
+                let line = "\(recipient.address ?? "?"): \(told.compactMap { $0 }.joined(separator: ", "))"
+                output.writeLine(text.palette.yellow("[report] ") + text.line(line))
+            }
+        }
+    }
+
+    private static let reports = [
+        "message/delivery-status", "message/global-delivery-status", "message/disposition-notification",
+        "message/global-disposition-notification",
+    ]
 
     private func field(_ name: String, _ value: String?, _ output: Output) {
         guard let value, !value.isEmpty else { return }

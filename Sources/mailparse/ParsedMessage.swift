@@ -19,44 +19,59 @@ struct ParsedMessage {
     /// What the headers of messages within the message say, by the index of the message part.
     private let inner: [Int: MessageSummary]
 
-    init(_ input: InputMessage, _ bytes: Span<UInt8>, headerOnly: Bool = false) {
+    /// How much of a message is read.
+    enum Depth {
+        /// The fields of the outer header, as they stand.
+        case fields
+        /// What the outer header says.
+        case header
+        case whole
+    }
+
+    /// Lets go of the memory of a large message up to a place in it.
+    let passed: ((Int) -> Void)?
+
+    init(_ input: InputMessage, _ bytes: Span<UInt8>, _ depth: Depth) {
         self.input = input
-        let structure = headerOnly ? MessageStructure(headerOf: bytes) : MessageStructure(bytes)
+        passed = input.release
+        let structure =
+            switch depth {
+            case .whole: MessageStructure(bytes, passed: passed)
+            case .header: MessageStructure(headerOf: bytes)
+            case .fields: MessageStructure(fieldsOf: bytes)
+            }
         self.structure = structure
-        summary = MessageSummary(structure.fields(of: 0), in: bytes)
-        hops = summary.received.map { ReceivedHop($0.value) }
-        delays = ReceivedHop.delays(hops)
-        if headerOnly {
-            headers = []
-            readable = nil
-            inner = [:]
-        } else {
-            var headers: [PartHeader] = []
-            var inner: [Int: MessageSummary] = [:]
+        var headers: [PartHeader] = []
+        var inner: [Int: MessageSummary] = [:]
+        if depth == .whole {
             headers.reserveCapacity(structure.parts.count)
             for part in structure.parts.indices {
                 headers.append(structure.header(of: part, in: bytes))
                 if structure.parts[part].isMessage, let root = structure.parts[part].children.first {
                     inner[part] = structure.withSource(of: root, in: bytes) { source in
-                        MessageSummary(structure.fields(of: root), in: source)
+                        MessageSummary(structure.fields(of: root), in: source, keepsFields: false)
                     }
                 }
             }
-            self.inner = inner
-            self.headers = headers
-            readable = ReadableParts(structure, headers: headers)
         }
+        self.inner = inner
+        self.headers = headers
+        readable = depth == .whole ? ReadableParts(structure, headers: headers) : nil
+        let fields = depth == .fields ? [] : structure.fields(of: 0)
+        summary = MessageSummary(fields, in: bytes, keepsFields: false)
+        hops = summary.received.map { ReceivedHop($0.value) }
+        delays = ReceivedHop.delays(hops)
     }
 
     /// What the header of the message within a message part says.
     func innerSummary(_ part: Int) -> MessageSummary? { inner[part] }
 
     /// All findings; `contents` are those of the parts, when there are any.
-    func findings(_ bytes: Span<UInt8>, _ contents: [PartFacts]) -> [PartFinding] {
+    func findings(_ bytes: Span<UInt8>, _ contents: [PartFacts], _ ending: LineEnding) -> [PartFinding] {
         var findings = MessageFindings()
-        findings.addHeader(structure, summary, in: bytes, now: SystemClock.now.seconds)
+        findings.addHeader(structure, summary, in: bytes, ending, now: SystemClock.now.seconds)
         if !headers.isEmpty {
-            findings.addParts(structure, headers: headers, in: bytes)
+            findings.addParts(structure, headers: headers, in: bytes, ending, passed: passed)
             for (part, facts) in contents.enumerated() {
                 for id in facts.defects.sorted() {
                     findings.add(PartFinding(id, at: structure.parts[part].bodyOffset, part: part))
@@ -72,32 +87,84 @@ struct ParsedMessage {
     /// The size of a part for people: decoded bytes of a leaf, the bytes of the body of anything else.
     func size(of part: Int, _ bytes: Span<UInt8>) -> Int {
         let node = structure.parts[part]
-        if node.isLeaf, node.encoding != .identity { return structure.content(of: part, in: bytes).bytes.count }
-        return node.body.count
+        guard node.isLeaf, node.encoding != .identity else { return node.body.count }
+        var size = 0
+        _ = structure.decode(part, in: bytes, passed: passed) { size += $0.count }
+        return size
     }
 
-    /// What decoding every part tells. With `digests`, the SHA-256 of each leaf; with `texts`, the text of text leaves.
+    /// Gives the bytes of a part's body as they stand, in pieces.
+    func writeBody<Failure: Error>(
+        of part: Int, _ bytes: Span<UInt8>, _ take: (Span<UInt8>) throws(Failure) -> Void
+    ) throws(Failure) {
+        let node = structure.parts[part]
+        try structure.withSource(of: part, in: bytes) { source throws(Failure) in
+            var place = node.body.lowerBound
+            let bodyEnd = min(node.body.upperBound, source.count)
+            while place < bodyEnd {
+                let end = min(place + Span<UInt8>.stepOfLongSearch, bodyEnd)
+                try take(source.extracting(place..<end))
+                if node.source == 0 { passed?(end) }
+                place = end
+            }
+        }
+    }
+
+    /// Text parts of more than so many bytes are not held in memory: what is shown of them is their start.
+    private static let largestText = 16 << 20
+
+    /// What decoding every part tells. With `digests`, the SHA-256 of each leaf; with `texts`, the text of every text leaf,
+    /// else of those that are shown.
     func contents(_ bytes: Span<UInt8>, digests: Bool, texts: Bool) throws(OpenSSLError) -> [PartFacts] {
+        let shown = Set(readable?.shown ?? [])
         var facts: [PartFacts] = []
         facts.reserveCapacity(structure.parts.count)
         for part in structure.parts.indices {
-            var fact = PartFacts()
-            defer { facts.append(fact) }
             let node = structure.parts[part]
-            guard node.isLeaf else { continue }
-            let content = structure.content(of: part, in: bytes)
-            fact.size = content.bytes.count
-            if let defect = content.defect { fact.defects.insert(defect) }
-            if digests {
-                fact.sha256 = Hexadecimal.encode(try Digest.hash(.sha256, content.bytes.span))
+            guard node.isLeaf else {
+                facts.append(PartFacts())
+                continue
             }
-            if node.contentType.isText {
+            var fact = PartFacts()
+            if node.contentType.isText, node.body.count <= Self.largestText {
+                let content = structure.content(of: part, in: bytes)
+                fact.size = content.bytes.count
+                if let defect = content.defect { fact.defects.insert(defect) }
+                if digests { fact.sha256 = Hexadecimal.encode(try Digest.hash(.sha256, content.bytes.span)) }
                 let decoded = structure.text(content.bytes, of: part)
                 fact.defects.formUnion(decoded.defects)
-                if texts { fact.text = decoded.text.text }
+                if texts || shown.contains(part) { fact.text = decoded.text }
+            } else {
+                try decode(part, bytes, digests: digests, &fact)
             }
+            facts.append(fact)
         }
         return facts
+    }
+
+    /// Decodes a part in pieces, of which a text keeps its start.
+    private func decode(
+        _ part: Int, _ bytes: Span<UInt8>, digests: Bool, _ fact: inout PartFacts
+    ) throws(OpenSSLError) {
+        let isText = structure.parts[part].contentType.isText
+        var size = 0
+        var start: [UInt8] = []
+        var digest = digests ? try Digest(.sha256) : nil
+        let defect = structure.decode(part, in: bytes, passed: passed) { piece in
+            size += piece.count
+            digest?.update(piece)
+            if isText, start.count < Self.largestText {
+                start.append(span: piece.extracting(0..<min(piece.count, Self.largestText - start.count)))
+            }
+        }
+        fact.size = size
+        if let digest = digest.take() { fact.sha256 = Hexadecimal.encode(digest.finalize()) }
+        if let defect { fact.defects.insert(defect) }
+        if isText {
+            let decoded = structure.text(start, of: part)
+            fact.defects.formUnion(decoded.defects)
+            fact.text = decoded.text
+        }
     }
 }
 
@@ -106,6 +173,7 @@ struct PartFacts {
     /// Transfer-decoded bytes.
     var size: Int?
     var sha256: String?
-    var text: String?
+    /// UTF-8.
+    var text: [UInt8]?
     var defects: Set<FindingID> = []
 }

@@ -21,6 +21,7 @@ struct Views: Sendable {
     let findings: Bool
     let count: Bool
     let extracts: Bool
+    let template: Template?
     let textLimit: Int
     let isVerbose: Bool
     let isQuiet: Bool
@@ -45,6 +46,7 @@ struct Views: Sendable {
         auth = arguments[options.auth]
         findings = arguments[options.findings]
         count = arguments[options.count]
+        template = try arguments[options.format].map { text throws(ToolFailure) in try Template(text) }
         extracts = arguments.isGiven(options.extract)
         textLimit = arguments[options.textLimit]
         isQuiet = arguments[options.quiet]
@@ -60,8 +62,12 @@ struct Views: Sendable {
     }
 
     /// A view of more than the header.
-    var needsBody: Bool { tree || text || html || findings || part != nil || rawPart != nil || extracts }
-    var hasHeaderView: Bool { headers || !named.isEmpty || hops || auth || addresses }
+    var needsBody: Bool {
+        tree || text || html || findings || part != nil || rawPart != nil || extracts || template?.needsBody ?? false
+    }
+    var hasHeaderView: Bool { headers || !named.isEmpty || hops || auth || addresses || template != nil }
+    /// No view needs to know what the fields mean.
+    var needsFieldsOnly: Bool { !hops && !auth && !addresses && template == nil }
     /// Nothing was asked for: the message is shown as a person reads it.
     var isDefault: Bool { !needsBody && !hasHeaderView }
     /// No view needs more than the header of each message.

@@ -1,36 +1,36 @@
 /// The ASCII characters that mail formats and protocols are made of, as bytes.
 package enum ASCII {
-    package static let nul: UInt8 = 0x00
-    package static let tab: UInt8 = 0x09
-    package static let lf: UInt8 = 0x0A
-    package static let cr: UInt8 = 0x0D
-    package static let escape: UInt8 = 0x1B
-    package static let space: UInt8 = 0x20
-    package static let quote: UInt8 = 0x22
-    package static let percent: UInt8 = 0x25
-    package static let apostrophe: UInt8 = 0x27
-    package static let openParenthesis: UInt8 = 0x28
-    package static let closeParenthesis: UInt8 = 0x29
-    package static let asterisk: UInt8 = 0x2A
-    package static let plus: UInt8 = 0x2B
-    package static let comma: UInt8 = 0x2C
-    package static let dash: UInt8 = 0x2D
-    package static let dot: UInt8 = 0x2E
-    package static let slash: UInt8 = 0x2F
-    package static let zero: UInt8 = 0x30
-    package static let nine: UInt8 = 0x39
-    package static let colon: UInt8 = 0x3A
-    package static let semicolon: UInt8 = 0x3B
-    package static let less: UInt8 = 0x3C
-    package static let equals: UInt8 = 0x3D
-    package static let greater: UInt8 = 0x3E
-    package static let question: UInt8 = 0x3F
-    package static let at: UInt8 = 0x40
-    package static let openBracket: UInt8 = 0x5B
-    package static let backslash: UInt8 = 0x5C
-    package static let closeBracket: UInt8 = 0x5D
-    package static let underscore: UInt8 = 0x5F
-    package static let delete: UInt8 = 0x7F
+    @inlinable package static var nul: UInt8 { 0x00 }
+    @inlinable package static var tab: UInt8 { 0x09 }
+    @inlinable package static var lf: UInt8 { 0x0A }
+    @inlinable package static var cr: UInt8 { 0x0D }
+    @inlinable package static var escape: UInt8 { 0x1B }
+    @inlinable package static var space: UInt8 { 0x20 }
+    @inlinable package static var quote: UInt8 { 0x22 }
+    @inlinable package static var percent: UInt8 { 0x25 }
+    @inlinable package static var apostrophe: UInt8 { 0x27 }
+    @inlinable package static var openParenthesis: UInt8 { 0x28 }
+    @inlinable package static var closeParenthesis: UInt8 { 0x29 }
+    @inlinable package static var asterisk: UInt8 { 0x2A }
+    @inlinable package static var plus: UInt8 { 0x2B }
+    @inlinable package static var comma: UInt8 { 0x2C }
+    @inlinable package static var dash: UInt8 { 0x2D }
+    @inlinable package static var dot: UInt8 { 0x2E }
+    @inlinable package static var slash: UInt8 { 0x2F }
+    @inlinable package static var zero: UInt8 { 0x30 }
+    @inlinable package static var nine: UInt8 { 0x39 }
+    @inlinable package static var colon: UInt8 { 0x3A }
+    @inlinable package static var semicolon: UInt8 { 0x3B }
+    @inlinable package static var less: UInt8 { 0x3C }
+    @inlinable package static var equals: UInt8 { 0x3D }
+    @inlinable package static var greater: UInt8 { 0x3E }
+    @inlinable package static var question: UInt8 { 0x3F }
+    @inlinable package static var at: UInt8 { 0x40 }
+    @inlinable package static var openBracket: UInt8 { 0x5B }
+    @inlinable package static var backslash: UInt8 { 0x5C }
+    @inlinable package static var closeBracket: UInt8 { 0x5D }
+    @inlinable package static var underscore: UInt8 { 0x5F }
+    @inlinable package static var delete: UInt8 { 0x7F }
 }
 
 extension UInt8 {

@@ -78,28 +78,11 @@ package enum Base64 {
         package init() {}
 
         package mutating func decode(_ text: Span<UInt8>, into result: inout [UInt8]) {
-            // The table is taken out once: a static is checked for its initialization at each use.
-            let table = Base64.values
-            let values = table.span
             var place = 0
-            let count = text.count
-            while place < count {
-                if digits == 0 {
-                    // Runs of whole groups, which is nearly everything.
-                    while place &+ 4 <= count {
-                        let a = values[Int(text[place])]
-                        let b = values[Int(text[place &+ 1])]
-                        let c = values[Int(text[place &+ 2])]
-                        let d = values[Int(text[place &+ 3])]
-                        if (a | b | c | d) & 0xC0 != 0 { break }
-                        result.append(a << 2 | b >> 4)
-                        result.append(b << 4 | c >> 2)
-                        result.append(c << 6 | d)
-                        place &+= 4
-                    }
-                    if place >= count { return }
-                }
-                let value = values[Int(text[place])]
+            while place < text.count {
+                if digits == 0 { place = Base64.decodeGroups(text, from: place, into: &result) }
+                guard place < text.count else { return }
+                let value = Base64.values[Int(text[place])]
                 place &+= 1
                 if value < Base64.padding {
                     group = group << 6 | UInt32(value)
@@ -126,5 +109,69 @@ package enum Base64 {
             group = 0
             digits = 0
         }
+    }
+
+    /// What each byte gives as the first to fourth digit of a group, at the places of the three bytes that the group
+    /// decodes to, the first of them lowest; the highest byte is not 0 for what is no digit.
+    private static let groups: [UInt32] = {
+        var groups = [UInt32](repeating: 0xFF00_0000, count: 1_024)
+        for (value, digit) in alphabet.enumerated() {
+            let value = UInt32(value)
+            groups[Int(digit)] = value << 2
+            groups[256 + Int(digit)] = value >> 4 | (value & 15) << 12
+            groups[512 + Int(digit)] = (value >> 2) << 8 | (value & 3) << 22
+            groups[768 + Int(digit)] = value << 16
+        }
+        return groups
+    }()
+
+    /// Decodes whole groups, and passes over the ends of lines between them, up to anything else; returns that place.
+    private static func decodeGroups(_ text: Span<UInt8>, from start: Int, into result: inout [UInt8]) -> Int {
+        var place = start
+        // Room is made for little at first: where something else stands everywhere, no more than that is in vain.
+        var step = 256
+        while text.count - place >= 4 {
+            let end = min(place + step, text.count)
+            let reached = decodeGroups(text, place..<end, into: &result)
+            // What is left of a step may be the start of a group.
+            guard end - reached < 4, reached > place else { return reached }
+            place = reached
+            step = min(step * 2, 64 << 10)
+        }
+        return place
+    }
+
+    private static func decodeGroups(_ text: Span<UInt8>, _ range: Range<Int>, into result: inout [UInt8]) -> Int {
+        let old = result.count
+        // A group is written as four bytes, of which the next group overwrites the last.
+        result.append(contentsOf: repeatElement(0, count: range.count / 4 * 3 + 1))
+        var place = range.lowerBound
+        var written = old
+        let end = range.upperBound
+        // Safe: every group read lies within the range, as the loop checks; of every four bytes of text at most three are
+        // written and one behind them, which is the room that was made; a byte is an index of its 256 entries.
+        text.withUnsafeBytes { input in
+            groups.withUnsafeBufferPointer { groups in
+                result.withUnsafeMutableBytes { output in
+                    while true {
+                        while place &+ 4 <= end {
+                            let digits = input.loadUnaligned(fromByteOffset: place, as: UInt32.self).littleEndian
+                            let group =
+                                groups[Int(digits & 255)] | groups[256 &+ Int(digits >> 8 & 255)]
+                                | groups[512 &+ Int(digits >> 16 & 255)] | groups[768 &+ Int(digits >> 24)]
+                            if group > 0x00FF_FFFF { break }
+                            output.storeBytes(of: group.littleEndian, toByteOffset: written, as: UInt32.self)
+                            place &+= 4
+                            written &+= 3
+                        }
+                        let before = place
+                        while place < end, input[place] == ASCII.lf || input[place] == ASCII.cr { place &+= 1 }
+                        if place == before { return }
+                    }
+                }
+            }
+        }
+        result.removeLast(result.count - written)
+        return place
     }
 }

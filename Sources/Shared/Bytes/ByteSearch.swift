@@ -19,8 +19,35 @@ extension Span where Element == UInt8 {
         }
     }
 
+    /// The last place of `byte` within `range`, which is cut to the span.
+    package func lastIndex(of byte: UInt8, in range: Range<Int>) -> Int? {
+        let range = range.clamped(to: 0..<count)
+        var place = range.upperBound
+        while place > range.lowerBound {
+            place &-= 1
+            if self[place] == byte { return place }
+        }
+        return nil
+    }
+
+    /// The first place of `byte` within `range`, looked for in steps: `passed` is told of every place up to which all
+    /// was looked through, so that pages of a large mapped file can go meanwhile.
+    package func firstIndex(of byte: UInt8, in range: Range<Int>, passed: ((Int) -> Void)?) -> Int? {
+        guard let passed, range.count > Self.stepOfLongSearch else { return firstIndex(of: byte, in: range) }
+        var place = range.lowerBound
+        while place < range.upperBound {
+            let end = Swift.min(place + Self.stepOfLongSearch, range.upperBound)
+            if let found = firstIndex(of: byte, in: place..<end) { return found }
+            passed(end)
+            place = end
+        }
+        return nil
+    }
+
+    package static var stepOfLongSearch: Int { 4 << 20 }
+
     /// True when the bytes at `offset` are those of `text`.
-    package func matches(_ text: StaticString, at offset: Int) -> Bool {
+    @inlinable package func matches(_ text: StaticString, at offset: Int) -> Bool {
         let length = text.utf8CodeUnitCount
         guard offset >= 0, offset <= count, count - offset >= length else { return false }
         return text.withUTF8Buffer { expected in

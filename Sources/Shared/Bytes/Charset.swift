@@ -31,6 +31,24 @@ package enum Charset {
         }
     }
 
+    /// The same from and to bytes: the text in UTF-8, which is `bytes` itself when there is nothing to convert.
+    package static func decode(_ bytes: [UInt8], label: String) -> (text: [UInt8], problem: Problem?) {
+        let span = bytes.span
+        let decoder = CharsetLabels.decoder(for: label)
+        let isPlain = span.endOfASCII(from: 0) == bytes.count
+        switch decoder {
+        case .utf8, .ascii, nil:
+            let isValid = isPlain || UTF8Text.isValid(span)
+            if isValid, span.matches("\u{FEFF}", at: 0) { break }
+            if decoder == nil { return (isValid ? bytes : windows1252Bytes(span), .unknownLabel) }
+            return isValid ? (bytes, nil) : (windows1252Bytes(span), decoder == .utf8 ? .badBytes : nil)
+        case .windows1252: return (isPlain ? bytes : windows1252Bytes(span), nil)
+        default: break
+        }
+        let decoded = decode(span, label: label)
+        return (Array(decoded.text.utf8), decoded.problem)
+    }
+
     /// Whether a label is known.
     package static func isKnown(_ label: String) -> Bool {
         guard let decoder = CharsetLabels.decoder(for: label) else { return false }
@@ -45,14 +63,30 @@ package enum Charset {
 
     /// windows-1252 as WHATWG has it: the five bytes without a character are C1 controls.
     package static func windows1252(_ bytes: Span<UInt8>) -> String {
-        var text = ""
-        text.unicodeScalars.reserveCapacity(bytes.count)
-        for index in 0..<bytes.count {
-            let byte = bytes[index]
-            let value = byte & 0xE0 == 0x80 ? c1[Int(byte & 0x1F)] : UInt32(byte)
-            text.unicodeScalars.append(Unicode.Scalar(value) ?? "\u{FFFD}")
+        if UTF8Text.isASCII(bytes) { return UTF8Text.repaired(bytes) }
+        return UTF8Text.repaired(windows1252Bytes(bytes).span)
+    }
+
+    /// The same in UTF-8.
+    private static func windows1252Bytes(_ bytes: Span<UInt8>) -> [UInt8] {
+        var text: [UInt8] = []
+        text.reserveCapacity(bytes.count + bytes.count / 8)
+        var place = 0
+        while true {
+            let end = bytes.endOfASCII(from: place)
+            text.append(span: bytes.extracting(place..<end))
+            guard end < bytes.count else { return text }
+            let byte = bytes[end]
+            let value = byte < 0xA0 ? c1[Int(byte & 0x1F)] : UInt32(byte)
+            if value < 0x800 {
+                text.append(0xC0 | UInt8(truncatingIfNeeded: value >> 6))
+            } else {
+                text.append(0xE0 | UInt8(truncatingIfNeeded: value >> 12))
+                text.append(0x80 | UInt8(truncatingIfNeeded: value >> 6 & 0x3F))
+            }
+            text.append(0x80 | UInt8(truncatingIfNeeded: value & 0x3F))
+            place = end + 1
         }
-        return text
     }
 
     private static let c1: [UInt32] = [

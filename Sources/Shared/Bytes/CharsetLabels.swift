@@ -12,6 +12,13 @@ enum CharsetLabels {
     }
 
     static func decoder(for label: String) -> Decoder? {
+        // What most mail has, without looking further.
+        switch label {
+        case "us-ascii": return .ascii
+        case "utf-8", "UTF-8": return .utf8
+        case "iso-8859-1", "ISO-8859-1", "windows-1252": return .windows1252
+        default: break
+        }
         let name = label.asciiLowercased.utf8.filter { $0 > 0x20 && $0 != ASCII.quote && $0 != ASCII.apostrophe }.text
         if let known = table[name] { return known }
         // Anything else that the C library knows by a name of plain characters (never with its //OPTIONS).

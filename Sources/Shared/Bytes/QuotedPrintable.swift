@@ -59,8 +59,13 @@ package enum QuotedPrintable {
 
         package mutating func decode(_ text: Span<UInt8>, into result: inout [UInt8]) {
             var place = 0
+            let lastLineEnd = text.lastIndex(of: ASCII.lf, in: 0..<text.count) ?? -1
             while place < text.count {
                 if escape == nil, held.isEmpty {
+                    if place <= lastLineEnd {
+                        place = decodeLines(text, from: place, into: &result)
+                        continue
+                    }
                     var end = place
                     while end < text.count, QuotedPrintable.isOrdinary(text[end]) { end &+= 1 }
                     if end > place {
@@ -124,6 +129,41 @@ package enum QuotedPrintable {
                 release(&result)
                 result.append(byte)
             }
+        }
+
+        /// Decodes whole lines, which is nearly everything; returns where the line begins that has no end yet.
+        private mutating func decodeLines(_ text: Span<UInt8>, from start: Int, into result: inout [UInt8]) -> Int {
+            var place = start
+            while let lf = text.firstIndex(of: ASCII.lf, from: place) {
+                let hasCR = lf > place && text[lf &- 1] == ASCII.cr
+                var end = hasCR ? lf &- 1 : lf
+                while end > place, text[end &- 1].isSpaceOrTab { end &-= 1 }
+                var isSoft = false
+                while let equals = text.firstIndex(of: ASCII.equals, in: place..<end) {
+                    result.append(span: text.extracting(place..<equals))
+                    place = equals &+ 1
+                    if place == end {
+                        isSoft = true
+                        break
+                    }
+                    if place &+ 1 < end, let high = text[place].hexadecimalValue,
+                        let low = text[place &+ 1].hexadecimalValue
+                    {
+                        result.append(high << 4 | low)
+                        place &+= 2
+                    } else {
+                        isBroken = true
+                        result.append(ASCII.equals)
+                    }
+                }
+                if !isSoft {
+                    result.append(span: text.extracting(place..<end))
+                    if hasCR { result.append(ASCII.cr) }
+                    result.append(ASCII.lf)
+                }
+                place = lf &+ 1
+            }
+            return place
         }
 
         private mutating func release(_ result: inout [UInt8]) {

@@ -2,12 +2,12 @@
 package enum UTF8Text {
     /// Whether the bytes are valid UTF-8.
     package static func isValid(_ bytes: Span<UInt8>) -> Bool {
-        var place = 0
         let count = bytes.count
+        var place = bytes.endOfASCII(from: 0)
         while place < count {
             let byte = bytes[place]
             if byte < 0x80 {
-                place &+= 1
+                place = bytes.endOfASCII(from: place)
                 continue
             }
             let length: Int
@@ -32,13 +32,59 @@ package enum UTF8Text {
 
     /// Whether all bytes are below 128.
     package static func isASCII(_ bytes: Span<UInt8>) -> Bool {
-        for index in 0..<bytes.count where bytes[index] >= 0x80 { return false }
-        return true
+        bytes.endOfASCII(from: 0) == bytes.count
     }
 
     /// The bytes as text: U+FFFD for each maximal invalid subsequence.
     package static func repaired(_ bytes: Span<UInt8>) -> String {
         // Safe: the buffer does not leave the closure.
         bytes.withUnsafeBufferPointer { String(decoding: $0, as: UTF8.self) }
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// The first place from `start` on whose byte is not below 128; the end when there is none.
+    package func endOfASCII(from start: Int) -> Int {
+        // Safe: each word read ends within the span, as the loop checks.
+        withUnsafeBytes { bytes in
+            var place = start
+            while place &+ 8 <= bytes.count {
+                let word = bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self)
+                let high = word & 0x8080_8080_8080_8080
+                if high != 0 { return place &+ high.littleEndian.trailingZeroBitCount / 8 }
+                place &+= 8
+            }
+            while place < bytes.count, bytes[place] < 0x80 { place &+= 1 }
+            return place
+        }
+    }
+
+    /// The first place from `start` on whose byte a JSON string cannot hold as it is (a quote, a backslash, a control
+    /// character); the end when there is none.
+    package func endOfPlainJSON(from start: Int) -> Int {
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        // The high bit of each byte of a word that is zero; exact up to the first such byte.
+        func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word & highs }
+        // Safe: each word read ends within the span, as the loop checks.
+        return withUnsafeBytes { bytes in
+            var place = start
+            while place &+ 8 <= bytes.count {
+                let word = bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self).littleEndian
+                let found =
+                    (word &- ones &* 0x20) & ~word & highs | zeros(word ^ ones &* 0x22) | zeros(word ^ ones &* 0x5C)
+                    | zeros(word ^ ones &* 0x7F)
+                if found != 0 { return place &+ found.trailingZeroBitCount / 8 }
+                place &+= 8
+            }
+            while place < bytes.count {
+                let byte = bytes[place]
+                if byte < 0x20 || byte == ASCII.quote || byte == ASCII.backslash || byte == ASCII.delete {
+                    return place
+                }
+                place &+= 1
+            }
+            return place
+        }
     }
 }

@@ -19,6 +19,14 @@ package struct JSONWriter: Sendable {
         return line
     }
 
+    /// Writes the text out with a line feed after it; the writer is empty again, and keeps its memory for the next.
+    package mutating func endLine(to output: Output) {
+        bytes.append(ASCII.lf)
+        output.write(bytes.span)
+        bytes.removeAll(keepingCapacity: true)
+        needsComma = false
+    }
+
     /// What was written so far, which is not kept: an object may be larger than memory should hold.
     package mutating func takeBytes() -> [UInt8] {
         let taken = bytes
@@ -78,7 +86,24 @@ package struct JSONWriter: Sendable {
         appendString(text)
     }
 
-    package mutating func value(_ number: Int?) { number.map { literal(String($0)) } ?? null() }
+    /// A string from its bytes, which must be valid UTF-8.
+    package mutating func value(utf8 text: Span<UInt8>) {
+        separate()
+        bytes.append(ASCII.quote)
+        appendEscaped(text)
+        bytes.append(ASCII.quote)
+    }
+
+    /// A string that is written in pieces, between `beginString` and `endString`: their bytes together are valid UTF-8.
+    package mutating func beginString() {
+        separate()
+        bytes.append(ASCII.quote)
+    }
+
+    package mutating func continueString(_ text: Span<UInt8>) { appendEscaped(text) }
+    package mutating func endString() { bytes.append(ASCII.quote) }
+
+    package mutating func value(_ number: Int?) { number.map { appendNumber($0) } ?? null() }
     package mutating func value(_ truth: Bool?) { truth.map { literal($0 ? "true" : "false") } ?? null() }
 
     /// With so many decimals; what is not finite is null.
@@ -96,6 +121,10 @@ package struct JSONWriter: Sendable {
     package mutating func field(_ name: String, _ text: String?) {
         key(name)
         value(text)
+    }
+    package mutating func field(_ name: String, utf8 text: Span<UInt8>) {
+        key(name)
+        value(utf8: text)
     }
     package mutating func field(_ name: String, _ number: Int?) {
         key(name)
@@ -126,6 +155,17 @@ package struct JSONWriter: Sendable {
         array(content)
     }
 
+    private mutating func appendNumber(_ number: Int) {
+        guard number >= 0 else { return literal(String(number)) }
+        separate()
+        var divisor = 1
+        while number / divisor >= 10 { divisor *= 10 }
+        while divisor > 0 {
+            bytes.append(ASCII.zero + UInt8(number / divisor % 10))
+            divisor /= 10
+        }
+    }
+
     private mutating func literal(_ text: String) {
         separate()
         bytes.append(contentsOf: text.utf8)
@@ -133,23 +173,42 @@ package struct JSONWriter: Sendable {
 
     private mutating func appendString(_ text: String) {
         bytes.append(ASCII.quote)
-        for byte in text.utf8 {
-            switch byte {
-            case ASCII.quote, ASCII.backslash:
-                bytes.append(ASCII.backslash)
-                bytes.append(byte)
-            case ASCII.lf: bytes.append(contentsOf: "\\n".utf8)
-            case ASCII.cr: bytes.append(contentsOf: "\\r".utf8)
-            case ASCII.tab: bytes.append(contentsOf: "\\t".utf8)
-            case 0..<0x20, ASCII.delete:
-                bytes.append(contentsOf: "\\u00".utf8)
-                for digit in [byte >> 4, byte & 15] {
-                    bytes.append(digit < 10 ? ASCII.zero + digit : UInt8(ascii: "a") + digit - 10)
-                }
-            default: bytes.append(byte)
+        appendEscaped(text.utf8Span.span)
+        bytes.append(ASCII.quote)
+    }
+
+    private mutating func appendEscaped(_ text: Span<UInt8>) {
+        var place = 0
+        while true {
+            let end = text.endOfPlainJSON(from: place)
+            if end > place { bytes.append(span: text.extracting(place..<end)) }
+            if end == text.count { return }
+            place = end
+            while place < text.count,
+                text[place] < 0x20 || text[place] == ASCII.quote || text[place] == ASCII.backslash
+                    || text[place] == ASCII.delete
+            {
+                appendEscape(text[place])
+                place += 1
             }
         }
-        bytes.append(ASCII.quote)
+    }
+
+    private mutating func appendEscape(_ byte: UInt8) {
+        bytes.append(ASCII.backslash)
+        switch byte {
+        case ASCII.quote, ASCII.backslash: bytes.append(byte)
+        case ASCII.lf: bytes.append(UInt8(ascii: "n"))
+        case ASCII.cr: bytes.append(UInt8(ascii: "r"))
+        case ASCII.tab: bytes.append(UInt8(ascii: "t"))
+        default:
+            bytes.append(UInt8(ascii: "u"))
+            bytes.append(ASCII.zero)
+            bytes.append(ASCII.zero)
+            for digit in [byte >> 4, byte & 15] {
+                bytes.append(digit < 10 ? ASCII.zero + digit : UInt8(ascii: "a") + digit - 10)
+            }
+        }
     }
 }
 

@@ -49,6 +49,12 @@ package final class Output: Sendable {
             $0.append(ASCII.lf)
         }
     }
+    package func writeLine(_ text: Span<UInt8>) {
+        append {
+            $0.append(span: text)
+            $0.append(ASCII.lf)
+        }
+    }
     package func write(_ bytes: [UInt8]) { append { $0.append(contentsOf: bytes) } }
     package func write(_ bytes: Span<UInt8>) {
         if bytes.count < 65_536 || sink != nil {

@@ -42,7 +42,9 @@ final class InputWorker {
         case .files(let range): return try readFiles(range, number, visitor)
         case .mapped(let batch):
             defer { batch.mapping.release(batch.range) }
-            return try batch.mapping.withBytes { try readItems(batch.items, $0, batch.file, visitor) }
+            return try batch.mapping.withBytes {
+                try readItems(batch.items, $0, batch.file, batch.mapping, visitor)
+            }
         case .owned(let batch):
             for item in batch.items {
                 let message = InputMessage(
@@ -60,13 +62,17 @@ final class InputWorker {
 
     /// The messages of an mbox or a batch.
     private func readItems(
-        _ items: [StreamItem], _ bytes: Span<UInt8>, _ file: String, _ visitor: any MessageVisitor
+        _ items: [StreamItem], _ bytes: Span<UInt8>, _ file: String, _ mapping: MappedStream.Mapping?,
+        _ visitor: any MessageVisitor
     ) throws -> Bool {
         for item in items {
-            let message = InputMessage(
+            var message = InputMessage(
                 file: file, index: item.index, envelope: item.envelope.map { bytes.array($0) }, size: item.size,
                 flags: nil)
             if item.more.isEmpty {
+                if let mapping, item.size > Self.smallFile {
+                    message.release = { mapping.release(item.first.lowerBound..<(item.first.lowerBound + $0)) }
+                }
                 if try !give(message, bytes.extracting(item.first), visitor) { return false }
                 continue
             }
@@ -143,9 +149,9 @@ final class InputWorker {
             // Files of /proc and their like have no size and yet content.
             guard size > 0 else { break }
             let content = try content(of: file, size: size)
-            guard case .single(let mapping) = content, let finder = mapping.withBytes({ finder($0, name) }) else {
-                return content
-            }
+            guard case .single(let mapping) = content,
+                let finder = mapping.withBytes({ finder($0, name) { mapping.release(0..<$0) } })
+            else { return content }
             mapping.release(0..<size)
             return .generator(.mapped(MappedStream(name, mapping, finder)))
         default: break
@@ -171,9 +177,9 @@ final class InputWorker {
     }
 
     /// What finds the messages of a whole file; nil when it is one message.
-    private func finder(_ bytes: Span<UInt8>, _ name: String) -> MessageFinder? {
+    private func finder(_ bytes: Span<UInt8>, _ name: String, passed: ((Int) -> Void)? = nil) -> MessageFinder? {
         guard let finder = MessageFinder(bytes, isMbox: input.isMbox) else { return nil }
-        return input.isMbox || name == "-" || finder.isBatch || Self.holdsSeveral(bytes) ? finder : nil
+        return input.isMbox || name == "-" || finder.isBatch || Self.holdsSeveral(bytes, passed) ? finder : nil
     }
 
     /// Reads a file, or where the header suffices as much of it as the header needs.
@@ -201,7 +207,7 @@ final class InputWorker {
         var items = ItemFinder(name, finder)
         do {
             while let found = try items.next(in: bytes, only: input.only) {
-                if try !readItems(found, bytes, name, visitor) { return false }
+                if try !readItems(found, bytes, name, nil, visitor) { return false }
             }
         } catch let problem as InputProblem {
             try visitor.report(problem)
@@ -209,13 +215,23 @@ final class InputWorker {
         return true
     }
 
-    /// Whether the bytes are an mbox of more than one message.
-    private static func holdsSeveral(_ bytes: Span<UInt8>) -> Bool {
+    /// Whether the bytes are an mbox of more than one message. `passed` is told of places up to which all was looked
+    /// through.
+    private static func holdsSeveral(_ bytes: Span<UInt8>, _ passed: ((Int) -> Void)?) -> Bool {
+        // Most files with a From_ line are one message, and have no other line that could be one.
+        if bytes.count <= smallFile, bytes.firstIndex(of: "\nFrom ", in: 0..<bytes.count) == nil { return false }
         var scanner = MboxScanner(format: .mboxrd)
         var count = 0
-        while let event = try? scanner.next(in: bytes, isFinal: true) {
-            if case .begin = event { count += 1 }
-            if count > 1 { return true }
+        var end = 0
+        // In steps, so that a single message of any size does not fill memory.
+        while end < bytes.count {
+            end = min(end + Span<UInt8>.stepOfLongSearch, bytes.count)
+            let step = bytes.extracting(0..<end)
+            while let event = try? scanner.next(in: step, isFinal: end == bytes.count) {
+                if case .begin = event { count += 1 }
+                if count > 1 { return true }
+            }
+            passed?(scanner.consumed)
         }
         return false
     }
@@ -266,8 +282,9 @@ final class InputWorker {
                 file: file, index: index, envelope: nil, size: size, flags: flags, release: release)
             return try give(message, bytes, visitor)
         }
-        let message = InputMessage(
+        var message = InputMessage(
             file: file, index: index, envelope: bytes.array(line.content), size: size - line.next, flags: flags)
+        message.release = release
         return try give(message, bytes.extracting(line.next..<bytes.count), visitor)
     }
 

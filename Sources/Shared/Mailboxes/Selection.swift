@@ -147,7 +147,7 @@ struct SelectionFacts {
 
     private mutating func fields(_ message: Span<UInt8>) -> MessageStructure {
         if let header = header ?? parsed?.structure { return header }
-        let read = MessageStructure(headerOf: message)
+        let read = MessageStructure(fieldsOf: message)
         header = read
         return read
     }

@@ -82,12 +82,15 @@ private struct AddressReader {
     }
 
     mutating func endGroup() {
+        // A semicolon as a separator, as some programs write lists.
+        if group == nil { defects.insert(.badAddress) }
         if let group, groupIsEmpty { addresses.append(Address(name: nil, address: nil, group: group)) }
         group = nil
     }
 
     mutating func endInput() {
-        if group != nil { defects.insert(.badAddress) }
+        guard group != nil else { return }
+        defects.insert(.badAddress)
         endGroup()
     }
 

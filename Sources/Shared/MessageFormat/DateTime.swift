@@ -53,9 +53,28 @@ private struct DateParser {
     private var hasZone = false
 
     static func parse(_ value: [UInt8]) -> DateTime? {
-        guard value.contains(ASCII.openParenthesis) else { return parse(value.span) }
-        let plain = FieldTokens.withoutComments(value)
+        guard value.contains(ASCII.openParenthesis) || hasLooseColon(value) else { return parse(value.span) }
+        let plain = withTightColons(FieldTokens.withoutComments(value))
         return parse(plain.span)
+    }
+
+    /// White space beside a colon, which obsolete syntax allows in a time (RFC 5322 4.3, A.6.3).
+    private static func hasLooseColon(_ value: [UInt8]) -> Bool {
+        guard let colon = value.firstIndex(of: ASCII.colon) else { return false }
+        return (colon > 0 && value[colon - 1].isMailWhitespace)
+            || (colon + 1 < value.count && value[colon + 1].isMailWhitespace)
+    }
+
+    private static func withTightColons(_ value: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        for byte in value {
+            if byte == ASCII.colon {
+                while result.last?.isMailWhitespace ?? false { result.removeLast() }
+            }
+            if byte.isMailWhitespace, result.last == ASCII.colon { continue }
+            result.append(byte)
+        }
+        return result
     }
 
     private static func parse(_ bytes: Span<UInt8>) -> DateTime? {
@@ -69,7 +88,10 @@ private struct DateParser {
             }
             let start = place
             while place < bytes.count, !isSeparator(bytes[place]) { place += 1 }
-            guard parser.take(bytes.extracting(start..<place)) else { return nil }
+            if !parser.take(bytes.extracting(start..<place)) {
+                // Words behind a complete date do not spoil it.
+                return parser.seconds == nil ? nil : parser.result
+            }
         }
         return parser.result
     }
@@ -82,11 +104,14 @@ private struct DateParser {
             if word.count > 10, word[4] == ASCII.dash { return takeISO(word) }
             return takeTime(word, isISO: false)
         }
+        if first == ASCII.plus, word.count > 1, word[1] == ASCII.dash {
+            return takeZone(word.extracting(1..<word.count))
+        }
         if first == ASCII.plus || first == ASCII.dash { return takeZone(word) }
         if word.isNumber(0..<word.count) { return takeNumber(word) }
         if first.isASCIIDigit {
             if word.count == 10, word[4] == ASCII.dash { return takeISO(word) }
-            return takeDashed(word)
+            return word.firstIndex(of: ASCII.dot) != nil ? takeDotted(word) : takeDashed(word)
         }
         return takeName(word)
     }
@@ -118,6 +143,13 @@ private struct DateParser {
         else { return false }
         return takeNumber(word.extracting(0..<dayEnd)) && takeName(word.extracting(dayEnd + 1..<nameEnd))
             && takeNumber(word.extracting(nameEnd + 1..<word.count))
+    }
+
+    /// `12.27.41`
+    private mutating func takeDotted(_ word: Span<UInt8>) -> Bool {
+        guard word.count <= 8 else { return false }
+        let time = word.array.map { $0 == ASCII.dot ? ASCII.colon : $0 }
+        return takeTime(time.span, isISO: false)
     }
 
     /// `hh:mm`, `hh:mm:ss`, with a fraction, and perhaps a zone right behind.

@@ -127,6 +127,7 @@ struct EncodedWord {
         let text = bytes.extracting(content)
         if isBase64 { return Base64.decode(text) }
         var result: [UInt8] = []
+        var isBroken = false
         var place = 0
         while place < text.count {
             let byte = text[place]
@@ -139,9 +140,10 @@ struct EncodedWord {
                 result.append(high << 4 | low)
                 place += 2
             } else {
+                if byte == ASCII.equals { isBroken = true }
                 result.append(byte)
             }
         }
-        return (result, false)
+        return (result, isBroken)
     }
 }

@@ -50,6 +50,28 @@ package struct HeaderField: Equatable, Sendable {
     /// both ends. Nothing is decoded.
     package func value(in bytes: Span<UInt8>) -> [UInt8] { HeaderField.unfold(bytes, body) }
 
+    /// The value unfolded, with encoded words decoded where the field may hold them (RFC 2047).
+    package func text(in bytes: Span<UInt8>) -> String {
+        FieldValue.decode(value(in: bytes), FieldKind(bytes, name)).text
+    }
+
+    /// The value as it stands, without white space at its ends, when it is plain text on one line that needs neither
+    /// unfolding nor decoding.
+    package func plainText(in bytes: Span<UInt8>) -> Range<Int>? {
+        var start = body.lowerBound
+        var end = body.upperBound
+        while start < end, bytes[start].isSpaceOrTab { start += 1 }
+        while end > start, bytes[end - 1].isSpaceOrTab { end -= 1 }
+        let value = start..<end
+        if FieldValue.needsDecoding(bytes, value) || bytes.firstIndex(of: ASCII.lf, in: value) != nil { return nil }
+        return value
+    }
+
+    /// Whether something in the value looks like an encoded word.
+    package func mayHoldEncodedWords(in bytes: Span<UInt8>) -> Bool {
+        bytes.firstIndex(of: "=?", in: body) != nil
+    }
+
     static func unfold(_ bytes: Span<UInt8>, _ range: Range<Int>) -> [UInt8] {
         var start = range.lowerBound
         var end = range.upperBound

@@ -80,38 +80,36 @@ package struct MessageFindings: Sendable {
 
     // MARK: Gathering
 
-    /// Findings of the outer header: what its fields and lines tell. `now` in seconds since 1970.
+    /// Findings of the outer header: what its fields and lines tell. `ending` is that of the message, `now` in seconds
+    /// since 1970.
     package mutating func addHeader(
-        _ structure: MessageStructure, _ summary: MessageSummary, in message: Span<UInt8>, now: Int
+        _ structure: MessageStructure, _ summary: MessageSummary, in message: Span<UInt8>, _ ending: LineEnding,
+        now: Int
     ) {
         for finding in structure.findings where finding.isOuterHeader { add(finding) }
         for defect in summary.defects { addOuter(defect.id, defect.offset) }
-        let names = Set(summary.fields.map { $0.name.asciiLowercased })
-        if !names.contains("from") { addOuter(.missingFrom, 0) }
-        if !names.contains("date") { addOuter(.missingDate, 0) }
-        if let date = summary.date, date.epoch > now + 86_400 {
-            addOuter(.futureDate, summary.fields.first { $0.name.equalsIgnoringCase("date") }?.offset ?? 0)
-        }
+        if !summary.hasFrom { addOuter(.missingFrom, 0) }
+        if summary.dateText == nil { addOuter(.missingDate, 0) }
+        if let date = summary.date, date.epoch > now + 86_400 { addOuter(.futureDate, summary.dateOffset) }
         guard let root = structure.parts.first else { return }
-        let isMixed = LineEnding(message) == .mixed
-        let lines = LineFindings(message, 0..<root.bodyOffset, isMixed: isMixed, forbidsNUL: true)
+        let lines = LineFindings(message, 0..<root.bodyOffset, ending, forbidsNUL: true)
         for found in lines.found { addOuter(found.id, found.offset) }
     }
 
-    /// Findings of all parts: structure, headers of inner parts, lines, transfer encodings.
+    /// Findings of all parts: structure, headers of inner parts, lines, transfer encodings. `passed` is told of places up
+    /// to which all was looked through.
     package mutating func addParts(
-        _ structure: MessageStructure, headers: [PartHeader], in message: Span<UInt8>
+        _ structure: MessageStructure, headers: [PartHeader], in message: Span<UInt8>, _ ending: LineEnding,
+        passed: ((Int) -> Void)? = nil
     ) {
         for finding in structure.findings where !finding.isOuterHeader { add(finding) }
-        var isMixed: [Int: Bool] = [:]
+        let endings = [ending] + structure.decoded.map { LineEnding($0.span) }
         for part in structure.parts.indices {
             addPartHeader(part, headers[part])
+            let source = structure.parts[part].source
             structure.withSource(of: part, in: message) { bytes in
-                let source = structure.parts[part].source
-                let mixed = isMixed[source] ?? (LineEnding(bytes) == .mixed)
-                isMixed[source] = mixed
                 addFileName(part, headers[part].filename, structure, bytes)
-                addLines(part, structure, bytes, mixed)
+                addLines(part, structure, bytes, endings[source], source == 0 ? passed : nil)
             }
         }
     }
@@ -141,29 +139,32 @@ package struct MessageFindings: Sendable {
     }
 
     private mutating func addLines(
-        _ part: Int, _ structure: MessageStructure, _ bytes: Span<UInt8>, _ isMixed: Bool
+        _ part: Int, _ structure: MessageStructure, _ bytes: Span<UInt8>, _ ending: LineEnding,
+        _ passed: ((Int) -> Void)?
     ) {
         let node = structure.parts[part]
         if part != 0 {
-            let summary = MessageSummary(structure.fields(of: part), in: bytes, isMessage: node.isMessageRoot)
+            let summary = MessageSummary(
+                structure.fields(of: part), in: bytes, isMessage: node.isMessageRoot, keepsFields: false)
             for defect in summary.defects { add(PartFinding(defect.id, at: defect.offset, part: part)) }
             let header = structure.clamped(node.headerOffset..<max(node.headerOffset, node.bodyOffset), bytes)
-            addLines(LineFindings(bytes, header, isMixed: isMixed, forbidsNUL: true), part)
+            addLines(LineFindings(bytes, header, ending, forbidsNUL: true), part)
         }
         let isPlain = ["7bit", "8bit"].contains(node.encodingName)
         if node.isMessage, node.decodedSource == nil { return }
         if node.children.isEmpty || node.isMessage {
             addLines(
-                LineFindings(bytes, structure.clamped(node.body, bytes), isMixed: isMixed, forbidsNUL: isPlain), part)
+                LineFindings(bytes, structure.clamped(node.body, bytes), ending, forbidsNUL: isPlain, passed: passed),
+                part)
             return
         }
         var start = node.bodyOffset
         for child in node.children {
             let gap = start..<max(start, structure.parts[child].headerOffset)
-            addLines(LineFindings(bytes, gap, isMixed: isMixed, forbidsNUL: true), part)
+            addLines(LineFindings(bytes, gap, ending, forbidsNUL: true), part)
             start = max(start, structure.parts[child].bodyEnd)
         }
-        addLines(LineFindings(bytes, start..<max(start, node.bodyEnd), isMixed: isMixed, forbidsNUL: true), part)
+        addLines(LineFindings(bytes, start..<max(start, node.bodyEnd), ending, forbidsNUL: true), part)
     }
 
     private mutating func addLines(_ lines: LineFindings, _ part: Int) {

@@ -10,8 +10,9 @@ package enum MessageIDs {
         return FieldTokens.withoutComments(value, gap: []).split(whereSeparator: {
             $0.isMailWhitespace || $0 == ASCII.comma
         }).map {
-            UTF8Text.repaired(Array($0).span)
-        }.filter { !$0.isEmpty && $0 != "<" && $0 != ">" }
+            // A bracket that is not closed, or was not opened.
+            $0.filter { $0 != ASCII.less && $0 != ASCII.greater }.text
+        }.filter { !$0.isEmpty }
     }
 
     /// The first `<...>`, else the trimmed value; nil when it is empty.

@@ -78,29 +78,35 @@ package struct MessageStructure: Sendable {
 
     /// The decoded values of the outer header's fields of a name, in any case.
     package func values(of name: String, in message: Span<UInt8>) -> [String] {
-        let key = name.asciiLowercased
-        return rawValues(of: key, in: message).map { FieldValue.decode($0, key).text }
+        let name = Array(name.utf8)
+        return fields(of: 0).filter { $0.isNamed(name.span, in: message) }.map { $0.text(in: message) }
     }
 
     /// The bytes that a part's offsets count in. `message` is what the structure was made from.
-    package func withSource<Result>(
-        of part: Int, in message: Span<UInt8>, _ body: (Span<UInt8>) -> Result
-    ) -> Result {
+    package func withSource<Result, Failure: Error>(
+        of part: Int, in message: Span<UInt8>, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
         let source = parts[part].source
-        if source == 0 { return body(message) }
+        if source == 0 { return try body(message) }
         let content = decoded[source - 1]
-        return body(content.span)
+        return try body(content.span)
     }
 
     /// The path of a part: `1` for the root, `1.2` for its second child.
     package func path(of part: Int) -> String {
-        var numbers: [String] = []
+        // From the end to the front, in one buffer: a path may have ten thousand numbers.
+        var reversed: [UInt8] = []
         var next: Int? = part
         while let index = next {
-            numbers.append(String(parts[index].number))
+            var number = parts[index].number
+            repeat {
+                reversed.append(ASCII.zero + UInt8(number % 10))
+                number /= 10
+            } while number > 0
             next = parts[index].parent
+            if next != nil { reversed.append(ASCII.dot) }
         }
-        return numbers.reversed().joined(separator: ".")
+        return reversed.reversed().text
     }
 
     /// The part at a path; nil when there is none.

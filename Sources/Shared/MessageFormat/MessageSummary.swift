@@ -16,6 +16,9 @@ package struct MessageSummary: Sendable {
     /// The first Date field, unfolded.
     package var dateText: String?
     package var date: DateTime?
+    /// The place of the first Date field.
+    private(set) var dateOffset = 0
+    private(set) var hasFrom = false
     package var from: [Address] = []
     package var sender: [Address] = []
     package var replyTo: [Address] = []
@@ -37,66 +40,78 @@ package struct MessageSummary: Sendable {
     /// Defects with the place of the field that has each.
     package var defects: [(id: FindingID, offset: Int)] = []
 
-    private var seen: Set<String> = []
+    private var seen: [Range<Int>] = []
 
     /// Reads header fields. `isMessage` is false for the header of a part that is no message: then only the defects of
-    /// its fields are told.
-    package init(_ headerFields: ArraySlice<HeaderField>, in bytes: Span<UInt8>, isMessage: Bool = true) {
-        for field in headerFields { read(field, bytes, isMessage) }
+    /// its fields are told. Without `keepsFields` there is nothing in `fields`.
+    package init(
+        _ headerFields: ArraySlice<HeaderField>, in bytes: Span<UInt8>, isMessage: Bool = true, keepsFields: Bool = true
+    ) {
+        for field in headerFields { read(field, bytes, isMessage, keepsFields) }
     }
 
-    private mutating func read(_ field: HeaderField, _ bytes: Span<UInt8>, _ isMessage: Bool) {
-        let name = bytes.array(field.name)
-        let key = name.map(\.asciiLowercased).text
+    private mutating func read(_ field: HeaderField, _ bytes: Span<UInt8>, _ isMessage: Bool, _ keepsFields: Bool) {
+        let kind = FieldKind(bytes, field.name)
+        if kind.isSingle, isMessage || kind.known == .content { noteDuplicate(field, bytes) }
+        let needsDecoding = FieldValue.needsDecoding(bytes, field.body)
+        // Most fields are plain text that nobody asks for.
+        guard needsDecoding || (isMessage && (keepsFields || kind.known != .other)) else { return }
         let value = field.value(in: bytes)
-        noteDuplicate(key, field.offset, isMessage)
-        let decoded = FieldValue.decode(value, key)
+        let decoded: (text: String, defects: Set<FindingID>) =
+            needsDecoding || kind.known == .subject || keepsFields ? FieldValue.decode(value, kind) : ("", [])
         for id in decoded.defects.sorted() { defects.append((id, field.offset)) }
-        if BidiControl.occurs(in: decoded.text) { defects.append((.bidiControl, field.offset)) }
+        if needsDecoding, BidiControl.occurs(in: decoded.text) { defects.append((.bidiControl, field.offset)) }
         guard isMessage else { return }
-        fields.append(
-            Field(
-                name: name.text, raw: UTF8Text.repaired(value.span), value: decoded.text, offset: field.offset,
-                length: field.length))
-        readKnown(key, value, decoded.text, field.offset)
-    }
-
-    private mutating func noteDuplicate(_ key: String, _ offset: Int, _ isMessage: Bool) {
-        switch key {
-        case "from", "sender", "reply-to", "to", "cc", "bcc", "date", "subject", "message-id", "in-reply-to",
-            "references", "mime-version":
-            guard isMessage else { return }
-        default: guard key.hasPrefix("content-") else { return }
+        if keepsFields {
+            fields.append(
+                Field(
+                    name: field.nameText(in: bytes), raw: UTF8Text.repaired(value.span), value: decoded.text,
+                    offset: field.offset, length: field.length))
         }
-        if !seen.insert(key).inserted { defects.append((.duplicateHeader, offset)) }
+        readKnown(kind.known, value, decoded.text, field.offset)
     }
 
-    private mutating func readKnown(_ key: String, _ value: [UInt8], _ text: String, _ offset: Int) {
-        switch key {
-        case "subject": subject = subject ?? text
-        case "date":
+    private mutating func noteDuplicate(_ field: HeaderField, _ bytes: Span<UInt8>) {
+        let name = bytes.extracting(field.name)
+        for other in seen where other.count == name.count {
+            let isSame = field.isNamed(bytes.extracting(other), in: bytes)
+            if isSame {
+                defects.append((.duplicateHeader, field.offset))
+                return
+            }
+        }
+        seen.append(field.name)
+    }
+
+    private mutating func readKnown(_ known: FieldKind.Known, _ value: [UInt8], _ text: String, _ offset: Int) {
+        switch known {
+        case .subject: subject = subject ?? text
+        case .date:
             guard dateText == nil else { return }
             dateText = UTF8Text.repaired(value.span)
+            dateOffset = offset
             date = DateTime(value)
             if date == nil { defects.append((.badDate, offset)) }
-        case "from": readAddresses(\.from, value, offset)
-        case "sender": readAddresses(\.sender, value, offset)
-        case "reply-to": readAddresses(\.replyTo, value, offset)
-        case "to": readAddresses(\.to, value, offset)
-        case "cc": readAddresses(\.cc, value, offset)
-        case "bcc": readAddresses(\.bcc, value, offset)
-        case "return-path": returnPath = returnPath ?? MessageSummary.withoutBrackets(value)
-        case "delivered-to": deliveredTo.append(UTF8Text.repaired(value.span))
-        case "message-id": messageID = messageID ?? MessageIDs.first(value)
-        case "in-reply-to": if inReplyTo.isEmpty { inReplyTo = MessageIDs.list(value) }
-        case "references": if references.isEmpty { references = MessageIDs.list(value) }
-        case "list-id": listID = listID ?? MessageSummary.listIdentifier(value)
-        case "list-unsubscribe":
+        case .from:
+            hasFrom = true
+            readAddresses(\.from, value, offset)
+        case .sender: readAddresses(\.sender, value, offset)
+        case .replyTo: readAddresses(\.replyTo, value, offset)
+        case .to: readAddresses(\.to, value, offset)
+        case .cc: readAddresses(\.cc, value, offset)
+        case .bcc: readAddresses(\.bcc, value, offset)
+        case .returnPath: returnPath = returnPath ?? MessageSummary.withoutBrackets(value)
+        case .deliveredTo: deliveredTo.append(UTF8Text.repaired(value.span))
+        case .messageID: messageID = messageID ?? MessageIDs.first(value)
+        case .inReplyTo: if inReplyTo.isEmpty { inReplyTo = MessageIDs.list(value) }
+        case .references: if references.isEmpty { references = MessageIDs.list(value) }
+        case .listID: listID = listID ?? MessageSummary.listIdentifier(value)
+        case .listUnsubscribe:
             if listUnsubscribe.isEmpty { listUnsubscribe = MessageSummary.bracketed(value) }
-        case "list-post": listPost = listPost ?? MessageSummary.bracketed(value).first
-        case "received": received.append((value, offset))
-        case "authentication-results": authenticationResults.append(value)
-        default: break
+        case .listPost: listPost = listPost ?? MessageSummary.bracketed(value).first
+        case .received: received.append((value, offset))
+        case .authenticationResults: authenticationResults.append(value)
+        case .mimeVersion, .content, .other: break
         }
     }
 
@@ -142,49 +157,6 @@ package struct MessageSummary: Sendable {
             place = close + 1
         }
         return found
-    }
-}
-
-/// The decoding that fits a field.
-enum FieldValue {
-    static func decode(_ value: [UInt8], _ key: String) -> (text: String, defects: Set<FindingID>) {
-        switch key {
-        case "from", "sender", "reply-to", "to", "cc", "bcc", "resent-from", "resent-sender", "resent-to", "resent-cc",
-            "resent-bcc", "resent-reply-to", "return-path", "delivered-to", "x-original-to", "errors-to",
-            "disposition-notification-to", "mail-followup-to", "apparently-to":
-            return decodeOutsideBrackets(value)
-        case "message-id", "in-reply-to", "references", "resent-message-id", "content-id", "received", "date",
-            "resent-date", "content-type", "content-disposition", "dkim-signature", "domainkey-signature":
-            return plain(value)
-        default:
-            if key.hasPrefix("arc-") || key.hasPrefix("dkim-") { return plain(value) }
-            return HeaderText.decode(value)
-        }
-    }
-
-    private static func plain(_ value: [UInt8]) -> (text: String, defects: Set<FindingID>) {
-        (UTF8Text.repaired(value.span), UTF8Text.isValid(value.span) ? [] : [.raw8BitHeader])
-    }
-
-    /// Addresses stay as they are written; names and comments are decoded.
-    private static func decodeOutsideBrackets(_ value: [UInt8]) -> (text: String, defects: Set<FindingID>) {
-        let bytes = value.span
-        guard bytes.firstIndex(of: "=?", in: 0..<value.count) != nil, value.contains(ASCII.less) else {
-            return HeaderText.decode(value)
-        }
-        var text = ""
-        var defects: Set<FindingID> = []
-        var place = 0
-        while place < value.count {
-            let open = bytes.firstIndex(of: ASCII.less, from: place) ?? value.count
-            let outside = HeaderText.decode(bytes.array(place..<open))
-            text += outside.text
-            defects.formUnion(outside.defects)
-            let close = bytes.firstIndex(of: ASCII.greater, from: open).map { $0 + 1 } ?? value.count
-            text += open < close ? Charset.guess(bytes.extracting(open..<close)) : ""
-            place = max(close, open)
-        }
-        return (text, defects)
     }
 }
 

@@ -88,6 +88,17 @@ private struct ParameterCollector {
         var plain: Piece?
         var extended: Piece?
         var numbered: [Int: Piece] = [:]
+
+        /// Keeps the first of each kind.
+        mutating func add(_ piece: Piece, isWhole: Bool, isUnnumbered: Bool, _ number: Int?) {
+            if isWhole {
+                plain = plain ?? piece
+            } else if isUnnumbered {
+                extended = extended ?? piece
+            } else if let number, 0..<ParameterCollector.maximumSections ~= number, numbered[number] == nil {
+                numbered[number] = piece
+            }
+        }
     }
 
     private static let maximumSections = 100_000
@@ -107,15 +118,9 @@ private struct ParameterCollector {
         let isExtended = name.last == ASCII.asterisk
         let piece = Piece(bytes: value, isExtended: isExtended)
         if pieces[base] == nil { order.append(base) }
-        var known = pieces[base] ?? Pieces()
-        if parts.count == 1 {
-            if known.plain == nil { known.plain = piece }
-        } else if parts[1].isEmpty {
-            if known.extended == nil { known.extended = piece }
-        } else if let number = Int(Array(parts[1]).text), number >= 0, number < ParameterCollector.maximumSections {
-            if known.numbered[number] == nil { known.numbered[number] = piece }
-        }
-        pieces[base] = known
+        let number = parts.count > 1 ? Int(Array(parts[1]).text) : nil
+        pieces[base, default: Pieces()].add(
+            piece, isWhole: parts.count == 1, isUnnumbered: parts.count > 1 && parts[1].isEmpty, number)
     }
 
     /// A token or a quoted string, unquoted; white space and comments around it are dropped.

@@ -65,14 +65,13 @@ extension MessageStructure {
     /// The text of a part from its transfer-decoded content.
     package func text(_ content: [UInt8], of part: Int) -> (text: [UInt8], defects: Set<FindingID>) {
         var defects: Set<FindingID> = []
-        let label = parts[part].contentType["charset"] ?? "us-ascii"
-        let decoded = Charset.decode(content.span, label: label)
+        let decoded = Charset.decode(content, label: parts[part].contentType["charset"] ?? "us-ascii")
         switch decoded.problem {
         case .unknownLabel: defects.insert(.unknownCharset)
         case .badBytes: defects.insert(.badCharsetBytes)
         case nil: break
         }
-        return (MessageStructure.withLineFeeds(Array(decoded.text.utf8)), defects)
+        return (MessageStructure.withLineFeeds(decoded.text), defects)
     }
 
     private static func withLineFeeds(_ text: [UInt8]) -> [UInt8] {

@@ -135,16 +135,19 @@ package struct ReadableText: Sendable {
 
     package static let defaultLimit = 1 << 20
 
-    /// The text of the shown parts, joined by one blank line, at most `limit` bytes.
+    /// The text of the shown parts, joined by one blank line, at most `limit` bytes. `texts` holds the texts of parts that
+    /// were decoded already.
     package init(
-        _ structure: MessageStructure, _ readable: ReadableParts, in message: Span<UInt8>, limit: Int = defaultLimit
+        _ structure: MessageStructure, _ readable: ReadableParts, in message: Span<UInt8>, texts: [Int: [UInt8]] = [:],
+        limit: Int = defaultLimit
     ) {
         var joined: [UInt8]?
         for part in readable.shown {
             if let text = joined, text.count >= limit { break }
-            let isHTML = structure.parts[part].contentType.name == "text/html"
-            isFromHTML = isFromHTML || isHTML
-            let text = ReadableText.render(part, structure, message, limit: limit)
+            let type = structure.parts[part].contentType
+            isFromHTML = isFromHTML || type.name == "text/html"
+            let content = texts[part] ?? structure.text(of: part, in: message).text
+            let text = ReadableText.render(content, type, limit: limit)
             guard var known = joined else {
                 joined = text
                 continue
@@ -162,8 +165,10 @@ package struct ReadableText: Sendable {
     package static func render(
         _ part: Int, _ structure: MessageStructure, _ message: Span<UInt8>, limit: Int = defaultLimit
     ) -> [UInt8] {
-        let text = structure.text(of: part, in: message).text
-        let type = structure.parts[part].contentType
+        render(structure.text(of: part, in: message).text, structure.parts[part].contentType, limit: limit)
+    }
+
+    private static func render(_ text: [UInt8], _ type: ContentType, limit: Int) -> [UInt8] {
         if type.name == "text/html" { return HTMLText.render(text.span, limit: limit) }
         if type.name == "text/plain", type["format"]?.asciiLowercased == "flowed" {
             return FlowedText.unwrap(text, deletingSpace: type["delsp"]?.asciiLowercased == "yes")

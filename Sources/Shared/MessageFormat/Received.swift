@@ -34,23 +34,27 @@ package struct ReceivedHop: Equatable, Sendable {
         var client = ReceivedClient()
         for (index, item) in items.enumerated() {
             guard !item.isComment else {
-                let words = ReceivedItem.words(bytes, item.range)
-                if clause == .from { client.read(words) }
-                readTLS(words)
+                let mayTellTLS = ReceivedItem.mayTellTLS(bytes, item.range)
+                if clause == .from || mayTellTLS {
+                    let words = ReceivedItem.words(bytes, item.range)
+                    if clause == .from { client.read(words) }
+                    if mayTellTLS { readTLS(words) }
+                }
                 if clause.takesSeveralWords { clause = .none }
                 continue
             }
-            let word = Charset.guess(bytes.extracting(item.range))
-            let keyword = Clause(keyword: word)
+            let keyword = Clause(keyword: bytes, item.range)
             if clause.wantsWord, keyword == nil || clause.mayBeKeyword(index, items) {
-                take(word, for: clause)
+                take(Charset.guess(bytes.extracting(item.range)), for: clause)
                 clause = clause.afterWord
             } else if let keyword {
                 clause = isTaken(keyword) ? .none : keyword
             } else if clause.takesSeveralWords {
-                append(word, to: clause)
+                append(Charset.guess(bytes.extracting(item.range)), to: clause)
             }
-            readSlashedTLS(word)
+            if bytes.firstIndex(of: ASCII.slash, in: item.range) != nil {
+                readSlashedTLS(Charset.guess(bytes.extracting(item.range)))
+            }
         }
         if let from {
             helo = client.helo ?? from
@@ -62,16 +66,17 @@ package struct ReceivedHop: Equatable, Sendable {
         case none
         case from, fromWord, by, via, viaWords, with, withWords, id, `for`, tls, other
 
-        init?(keyword: String) {
-            switch keyword.asciiLowercased {
-            case "from": self = .fromWord
-            case "by": self = .by
-            case "via": self = .via
-            case "with": self = .with
-            case "id": self = .id
-            case "for": self = .for
-            case "tls": self = .tls
-            case "envelope-from": self = .other
+        init?(keyword bytes: Span<UInt8>, _ word: Range<Int>) {
+            func isWord(_ text: StaticString) -> Bool { bytes.equalsIgnoringCase(word, text) }
+            switch word.count {
+            case 2 where isWord("by"): self = .by
+            case 2 where isWord("id"): self = .id
+            case 3 where isWord("for"): self = .for
+            case 3 where isWord("via"): self = .via
+            case 3 where isWord("tls"): self = .tls
+            case 4 where isWord("from"): self = .fromWord
+            case 4 where isWord("with"): self = .with
+            case 13 where isWord("envelope-from"): self = .other
             default: return nil
             }
         }

@@ -40,7 +40,7 @@ struct ReceivedItem {
                     }
                     place += 1
                 }
-                let isKeyword = isKeyword(bytes.extracting(start..<place))
+                let isKeyword = isKeyword(bytes, start..<place)
                 items.append(ReceivedItem(range: start..<place, isComment: false, isKeyword: isKeyword))
             }
         }
@@ -48,11 +48,27 @@ struct ReceivedItem {
         return (items, dateStart)
     }
 
-    private static func isKeyword(_ word: Span<UInt8>) -> Bool {
-        guard (2...4).contains(word.count) else { return false }
-        let word = word.array
-        return word.equalsIgnoringCase("from") || word.equalsIgnoringCase("by") || word.equalsIgnoringCase("via")
-            || word.equalsIgnoringCase("with") || word.equalsIgnoringCase("id") || word.equalsIgnoringCase("for")
+    private static func isKeyword(_ bytes: Span<UInt8>, _ word: Range<Int>) -> Bool {
+        func isWord(_ text: StaticString) -> Bool { bytes.equalsIgnoringCase(word, text) }
+        switch word.count {
+        case 2: return isWord("by") || isWord("id")
+        case 3: return isWord("for") || isWord("via")
+        case 4: return isWord("from") || isWord("with")
+        default: return false
+        }
+    }
+
+    /// Whether a comment can speak of encryption: it holds what `TLS`, `SSL` and `cipher` have in common with no host's
+    /// address.
+    static func mayTellTLS(_ bytes: Span<UInt8>, _ comment: Range<Int>) -> Bool {
+        var last: UInt8 = 0
+        for place in comment {
+            let letter = bytes[place] | 0x20
+            if letter == UInt8(ascii: "s"), last == UInt8(ascii: "l") || last == UInt8(ascii: "s") { return true }
+            if letter == UInt8(ascii: "i"), last == UInt8(ascii: "c") { return true }
+            last = letter
+        }
+        return false
     }
 
     private static func commentEnd(_ bytes: Span<UInt8>, _ start: Int) -> (content: Int, next: Int) {
@@ -89,13 +105,16 @@ struct ReceivedClient {
     mutating func read(_ words: [String]) {
         var isName = false
         for (index, word) in words.enumerated() {
-            let lower = word.asciiLowercased
+            let first = (word.utf8.first ?? 0) | 0x20
+            let lower =
+                first == UInt8(ascii: "h") || first == UInt8(ascii: "e")
+                ? word.prefix(5).description.asciiLowercased : ""
             if isName {
                 helo = helo ?? word
                 isName = false
             } else if lower.hasPrefix("helo=") || lower.hasPrefix("ehlo=") {
                 if word.utf8.count > 5 { helo = helo ?? String(word.dropFirst(5)) }
-            } else if lower == "helo" || lower == "ehlo" {
+            } else if word.utf8.count == 4, lower == "helo" || lower == "ehlo" {
                 isName = true
             } else {
                 readAddress(word, after: index > 0 ? words[index - 1] : nil)
@@ -106,11 +125,13 @@ struct ReceivedClient {
     /// An address in brackets counts wherever it stands; one without only when it stands first, behind a host's name,
     /// or behind `user@`: else it is the version of a program.
     private mutating func readAddress(_ word: String, after previous: String?) {
-        let isBracketed = word.contains("[")
+        let isBracketed = word.utf8.contains(ASCII.openBracket)
         guard !self.isBracketed, isBracketed || address == nil else { return }
         let isPlausible =
-            previous.map { $0.contains(".") && !$0.contains("/") || $0.equalsIgnoringCase("unknown") } ?? true
-        guard isBracketed || isPlausible || word.contains("@") else { return }
+            previous.map {
+                $0.utf8.contains(ASCII.dot) && !$0.utf8.contains(ASCII.slash) || $0.equalsIgnoringCase("unknown")
+            } ?? true
+        guard isBracketed || isPlausible || word.utf8.contains(ASCII.at) else { return }
         guard let found = ReceivedClient.address(word) else { return }
         address = found
         self.isBracketed = isBracketed

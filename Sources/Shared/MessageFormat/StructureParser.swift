@@ -2,9 +2,12 @@ import Bytes
 
 extension MessageStructure {
     /// Takes a message apart. `message` begins with the first header field (see `MboxLine` for the line before it).
-    package init(_ message: Span<UInt8>) {
+    /// `passed` is told of places up to which all was looked through.
+    package init(_ message: Span<UInt8>, passed: ((Int) -> Void)? = nil) {
         var parser = StructureParser(budget: message.count * 4 + 65_536)
+        parser.passed = passed
         parser.parse(message, source: 0, root: parser.addRoot())
+        parser.passed = nil
         var next = 0
         while next < parser.encodedMessages.count {
             let part = parser.encodedMessages[next]
@@ -12,6 +15,17 @@ extension MessageStructure {
             parser.decode(part, message)
         }
         self = parser.structure
+    }
+
+    /// Only the fields of the outermost header, with a root part that says nothing of its type.
+    package init(fieldsOf message: Span<UInt8>) {
+        var scanner = HeaderScanner()
+        scanner.fields.reserveCapacity(32)
+        _ = scanner.scan(message, from: 0, limit: message.count) { _ in false }
+        var root = MessagePart(source: 0, parent: nil, headerOffset: 0)
+        root.fields = 0..<scanner.fields.count
+        fields = scanner.fields
+        parts = [root]
     }
 
     /// Only the outermost header, with a root part that has no children.
@@ -38,6 +52,7 @@ struct StructureParser {
     /// No boundary that was ever open is longer.
     private var longestBoundary = 0
     private var scanner = HeaderScanner()
+    var passed: ((Int) -> Void)?
 
     init(budget: Int) { self.budget = budget }
 
@@ -208,22 +223,30 @@ struct StructureParser {
         return boundaries[name] == nil ? nil : (name, true)
     }
 
+    /// The next boundary line at or after `start`, where a line begins.
     private func nextBoundary(_ bytes: Span<UInt8>, from start: Int) -> BoundaryLine? {
+        if bytes.matches("--", at: start), let line = boundaryLine(bytes, at: start) { return line }
         var position = start
         while position < bytes.count {
-            if bytes.matches("--", at: position) {
-                let line = bytes.line(at: position)
-                if let found = StructureParser.boundary(bytes, line.content, boundaries, longestBoundary) {
-                    return BoundaryLine(
-                        start: position, next: line.next, boundary: found.boundary, isClosing: found.isClosing)
-                }
-                position = line.next
-            } else {
-                guard let lf = bytes.firstIndex(of: ASCII.lf, from: position) else { return nil }
-                position = lf + 1
+            let end = min(position + Span<UInt8>.stepOfLongSearch, bytes.count)
+            guard let found = bytes.firstIndex(of: "\n--", in: position..<end) else {
+                if end == bytes.count { return nil }
+                passed?(end)
+                position = end - 2
+                continue
             }
+            if let line = boundaryLine(bytes, at: found + 1) { return line }
+            position = found + 1
         }
         return nil
+    }
+
+    /// The boundary line at `position`, if the line there is one.
+    private func boundaryLine(_ bytes: Span<UInt8>, at position: Int) -> BoundaryLine? {
+        let line = bytes.line(at: position)
+        return StructureParser.boundary(bytes, line.content, boundaries, longestBoundary).map {
+            BoundaryLine(start: position, next: line.next, boundary: $0.boundary, isClosing: $0.isClosing)
+        }
     }
 
     /// Ends what a boundary line ends, and returns the part that it begins.

@@ -55,3 +55,78 @@ package enum TransferEncoding: Equatable, Sendable {
         }
     }
 }
+
+extension MessageStructure {
+    /// Encoded content is decoded in pieces of this size, in bytes.
+    private static let pieceSize = 1 << 20
+
+    /// Gives the transfer-decoded content of a leaf in pieces, in memory that does not depend on its size. `passed` is told
+    /// of places in the message up to which nothing is needed any more. Returns what was wrong.
+    package func decode<Failure: Error>(
+        _ part: Int, in message: Span<UInt8>, passed: ((Int) -> Void)? = nil,
+        _ take: (Span<UInt8>) throws(Failure) -> Void
+    ) throws(Failure) -> FindingID? {
+        let encoding = parts[part].isMultipart ? TransferEncoding.identity : parts[part].encoding
+        let isOuter = parts[part].source == 0
+        return try withSource(of: part, in: message) { source throws(Failure) in
+            let body = clamped(parts[part].body, source)
+            var decoder = PieceDecoder(encoding)
+            if body.count <= Self.pieceSize || decoder == nil, encoding != .identity, encoding != .unknown {
+                let content = encoding.decode(source.extracting(body))
+                try take(content.bytes.span)
+                return content.defect
+            }
+            var place = body.lowerBound
+            var piece: [UInt8] = []
+            while place < body.upperBound {
+                let end = min(place + Self.pieceSize, body.upperBound)
+                if decoder == nil {
+                    try take(source.extracting(place..<end))
+                } else {
+                    piece.removeAll(keepingCapacity: true)
+                    decoder?.decode(source.extracting(place..<end), isLast: end == body.upperBound, into: &piece)
+                    let content = piece
+                    try take(content.span)
+                }
+                if isOuter { passed?(end) }
+                place = end
+            }
+            return decoder?.defect
+        }
+    }
+}
+
+/// Decodes what can be decoded in pieces.
+private enum PieceDecoder {
+    case base64(Base64.Decoder)
+    case quotedPrintable(QuotedPrintable.Decoder)
+
+    /// Nil for an encoding without pieces, or none.
+    init?(_ encoding: TransferEncoding) {
+        switch encoding {
+        case .base64: self = .base64(Base64.Decoder())
+        case .quotedPrintable: self = .quotedPrintable(QuotedPrintable.Decoder())
+        case .identity, .unknown, .uuencode: return nil
+        }
+    }
+
+    mutating func decode(_ piece: Span<UInt8>, isLast: Bool, into content: inout [UInt8]) {
+        switch self {
+        case .base64(var decoder):
+            decoder.decode(piece, into: &content)
+            if isLast { decoder.finish(into: &content) }
+            self = .base64(decoder)
+        case .quotedPrintable(var decoder):
+            decoder.decode(piece, into: &content)
+            if isLast { decoder.finish(into: &content) }
+            self = .quotedPrintable(decoder)
+        }
+    }
+
+    var defect: FindingID? {
+        switch self {
+        case .base64(let decoder): decoder.hasJunk ? .badBase64 : nil
+        case .quotedPrintable(let decoder): decoder.isBroken ? .badQuotedPrintable : nil
+        }
+    }
+}

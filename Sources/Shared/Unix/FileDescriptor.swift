@@ -22,7 +22,9 @@ package struct FileDescriptor: ~Copyable, Sendable {
         _ path: String, _ flags: Int32, mode: mode_t = 0o666
     ) throws(SystemError) -> FileDescriptor {
         let verb = flags & O_CREAT != 0 ? "create" : "open"
-        guard !path.utf8.contains(0) else { throw SystemError(code: EINVAL, operation: verb, subject: path) }
+        guard path.utf8Span.span.firstIndex(of: ASCII.nul) == nil else {
+            throw SystemError(code: EINVAL, operation: verb, subject: path)
+        }
         let number = retryingOnInterrupt { Glibc.open(path, flags | O_CLOEXEC, mode) }
         guard number >= 0 else { throw .last(verb, path) }
         return FileDescriptor(owning: number, subject: path)

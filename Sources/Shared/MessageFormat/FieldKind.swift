@@ -1,0 +1,135 @@
+import Bytes
+
+/// What a header field's name says about its value: which field of a message it is, and how it is decoded.
+struct FieldKind: Equatable {
+    /// The fields that a summary reads.
+    enum Known {
+        case from, sender, replyTo, to, cc, bcc, date, subject, messageID, inReplyTo, references
+        case returnPath, deliveredTo, listID, listUnsubscribe, listPost, received, authenticationResults
+        case mimeVersion, content, other
+    }
+
+    /// Where encoded words may stand (RFC 2047 5).
+    enum Decoding {
+        case anywhere
+        /// In names and comments, not within angle brackets.
+        case outsideBrackets
+        case nowhere
+    }
+
+    var known = Known.other
+    var decoding = Decoding.anywhere
+
+    /// It may stand in a header once (RFC 5322 3.6, RFC 2045 3).
+    var isSingle: Bool {
+        switch known {
+        case .from, .sender, .replyTo, .to, .cc, .bcc, .date, .subject, .messageID, .inReplyTo, .references,
+            .mimeVersion, .content:
+            true
+        default: false
+        }
+    }
+
+    /// By the name, in any case.
+    init(_ bytes: Span<UInt8>, _ name: Range<Int>) {
+        func isNamed(_ text: StaticString) -> Bool { bytes.equalsIgnoringCase(name, text) }
+        switch name.count {
+        case 2 where isNamed("to"): (known, decoding) = (.to, .outsideBrackets)
+        case 2 where isNamed("cc"): (known, decoding) = (.cc, .outsideBrackets)
+        case 3 where isNamed("bcc"): (known, decoding) = (.bcc, .outsideBrackets)
+        case 4 where isNamed("from"): (known, decoding) = (.from, .outsideBrackets)
+        case 4 where isNamed("date"): (known, decoding) = (.date, .nowhere)
+        case 6 where isNamed("sender"): (known, decoding) = (.sender, .outsideBrackets)
+        case 7 where isNamed("subject"): known = .subject
+        case 7 where isNamed("list-id"): known = .listID
+        case 8 where isNamed("received"): (known, decoding) = (.received, .nowhere)
+        case 8 where isNamed("reply-to"): (known, decoding) = (.replyTo, .outsideBrackets)
+        case 9 where isNamed("list-post"): known = .listPost
+        case 10 where isNamed("message-id"): (known, decoding) = (.messageID, .nowhere)
+        case 10 where isNamed("references"): (known, decoding) = (.references, .nowhere)
+        case 11 where isNamed("in-reply-to"): (known, decoding) = (.inReplyTo, .nowhere)
+        case 11 where isNamed("return-path"): (known, decoding) = (.returnPath, .outsideBrackets)
+        case 12 where isNamed("delivered-to"): (known, decoding) = (.deliveredTo, .outsideBrackets)
+        case 12 where isNamed("mime-version"): known = .mimeVersion
+        case 12 where isNamed("content-type"): (known, decoding) = (.content, .nowhere)
+        case 10 where isNamed("content-id"): (known, decoding) = (.content, .nowhere)
+        case 19 where isNamed("content-disposition"): (known, decoding) = (.content, .nowhere)
+        case 16 where isNamed("list-unsubscribe"): known = .listUnsubscribe
+        case 22 where isNamed("authentication-results"): known = .authenticationResults
+        default: readOther(bytes, name)
+        }
+    }
+
+    private mutating func readOther(_ bytes: Span<UInt8>, _ name: Range<Int>) {
+        func begins(_ text: StaticString) -> Bool {
+            let end = name.lowerBound + text.utf8CodeUnitCount
+            return end <= name.upperBound && bytes.equalsIgnoringCase(name.lowerBound..<end, text)
+        }
+        func isNamed(_ text: StaticString) -> Bool { bytes.equalsIgnoringCase(name, text) }
+        if begins("content-") { known = .content }
+        if begins("arc-") || begins("dkim-") || isNamed("domainkey-signature") || isNamed("resent-message-id")
+            || isNamed("resent-date")
+        {
+            decoding = .nowhere
+        } else if begins("resent-") || isNamed("x-original-to") || isNamed("errors-to") || isNamed("apparently-to")
+            || isNamed("disposition-notification-to") || isNamed("mail-followup-to")
+        {
+            decoding = .outsideBrackets
+        }
+    }
+}
+
+extension Span where Element == UInt8 {
+    /// Whether the bytes of `range`, which must be there, are those of `text`, the case of ASCII letters aside.
+    func equalsIgnoringCase(_ range: Range<Int>, _ text: StaticString) -> Bool {
+        guard range.count == text.utf8CodeUnitCount else { return false }
+        return text.withUTF8Buffer { expected in
+            for index in 0..<expected.count
+            where self[range.lowerBound &+ index].asciiLowercased != expected[index].asciiLowercased {
+                return false
+            }
+            return true
+        }
+    }
+}
+
+/// The decoding that fits a field.
+enum FieldValue {
+    /// Whether decoding can change the bytes of a value, or find something wrong with them.
+    static func needsDecoding(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        let value = bytes.extracting(range)
+        return value.endOfASCII(from: 0) < value.count || value.firstIndex(of: "=?", in: 0..<value.count) != nil
+    }
+
+    /// Decodes an unfolded value.
+    static func decode(_ value: [UInt8], _ kind: FieldKind) -> (text: String, defects: Set<FindingID>) {
+        if !needsDecoding(value.span, 0..<value.count) { return (UTF8Text.repaired(value.span), []) }
+        switch kind.decoding {
+        case .anywhere: return HeaderText.decode(value)
+        case .outsideBrackets: return decodeOutsideBrackets(value)
+        case .nowhere:
+            return (UTF8Text.repaired(value.span), UTF8Text.isValid(value.span) ? [] : [.raw8BitHeader])
+        }
+    }
+
+    /// Addresses stay as they are written; names and comments are decoded.
+    private static func decodeOutsideBrackets(_ value: [UInt8]) -> (text: String, defects: Set<FindingID>) {
+        let bytes = value.span
+        guard bytes.firstIndex(of: "=?", in: 0..<value.count) != nil, value.contains(ASCII.less) else {
+            return HeaderText.decode(value)
+        }
+        var text = ""
+        var defects: Set<FindingID> = []
+        var place = 0
+        while place < value.count {
+            let open = bytes.firstIndex(of: ASCII.less, from: place) ?? value.count
+            let outside = HeaderText.decode(bytes.array(place..<open))
+            text += outside.text
+            defects.formUnion(outside.defects)
+            let close = bytes.firstIndex(of: ASCII.greater, from: open).map { $0 + 1 } ?? value.count
+            text += open < close ? Charset.guess(bytes.extracting(open..<close)) : ""
+            place = max(close, open)
+        }
+        return (text, defects)
+    }
+}
