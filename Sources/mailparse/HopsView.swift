@@ -29,9 +29,9 @@ struct HopsView {
         }
         let skews = message.delays.count { ($0 ?? 0) < 0 }
         var total = "\(hops.count) hop\(hops.count == 1 ? "" : "s")"
-        if let newest = hops.first?.date?.epoch, let oldest = hops.last?.date?.epoch, hops.count > 1 {
-            total = "total \(HopsView.delay(newest - oldest).drop { $0 == "+" }), \(total)"
-        }
+        // A clock that is wrong says nothing of the time that the message took.
+        let delays = message.delays.compactMap { $0 }.filter { $0 >= 0 }
+        if !delays.isEmpty { total = "total \(HopsView.delay(delays.reduce(0, +)).drop { $0 == "+" }), \(total)" }
         if skews > 0 { total += ", \(skews) clock skew\(skews == 1 ? "" : "s")" }
         output.writeLine(total)
     }
@@ -54,13 +54,8 @@ struct HopsView {
 
     /// The time where the receiver is: `2004-08-21 12:27:43 +0200`.
     private static func time(_ date: DateTime) -> String {
-        let words = date.text.split(separator: " ").map(String.init)
-        guard words.count == 6, let month = months.firstIndex(of: words[2]) else { return date.text }
-        func two(_ text: String) -> String { text.count < 2 ? "0\(text)" : text }
-        return "\(words[3])-\(two(String(month + 1)))-\(two(words[1])) \(words[4]) \(words[5])"
+        "\(date.local.sortable) \(date.zone)"
     }
-
-    private static let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
 
     /// Each Authentication-Results field; anyone can write one, so only that of the newest hop's server is trusted
     /// (RFC 8601 5).

@@ -74,7 +74,7 @@ struct ParsedMessage {
             findings.addParts(structure, headers: headers, in: bytes, ending, passed: passed)
             for (part, facts) in contents.enumerated() {
                 for id in facts.defects.sorted() {
-                    findings.add(PartFinding(id, at: structure.parts[part].bodyOffset, part: part))
+                    findings.add(PartFinding(id, at: place(of: id, part, bytes), part: part))
                 }
             }
         }
@@ -82,6 +82,39 @@ struct ParsedMessage {
             findings.addOuter(.hopClockSkew, summary.received[index].offset)
         }
         return findings.sorted
+    }
+
+    /// Where in a part's body a defect of its content begins.
+    private func place(of defect: FindingID, _ part: Int, _ bytes: Span<UInt8>) -> Int {
+        let node = structure.parts[part]
+        return structure.withSource(of: part, in: bytes) { source in
+            let body = node.body.clamped(to: 0..<source.count)
+            switch defect {
+            case .badBase64: return body.first { !ParsedMessage.isBase64(source[$0]) } ?? node.bodyOffset
+            case .badQuotedPrintable: return ParsedMessage.brokenEscape(source, body) ?? node.bodyOffset
+            default: return node.bodyOffset
+            }
+        }
+    }
+
+    private static func isBase64(_ byte: UInt8) -> Bool {
+        byte.isASCIIAlphanumeric || byte.isMailWhitespace || byte == ASCII.plus || byte == ASCII.slash
+            || byte == ASCII.equals
+    }
+
+    /// The first `=` that begins neither an escape nor a soft line break.
+    private static func brokenEscape(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Int? {
+        var start = range.lowerBound
+        while let place = bytes.firstIndex(of: ASCII.equals, in: start..<range.upperBound) {
+            start = place + 1
+            let rest = bytes.extracting(start..<range.upperBound)
+            if rest.count >= 2, rest[0].hexadecimalValue != nil, rest[1].hexadecimalValue != nil { continue }
+            var end = 0
+            while end < rest.count, rest[end].isSpaceOrTab { end += 1 }
+            if end < rest.count, rest[end] == ASCII.cr { end += 1 }
+            if end < rest.count, rest[end] != ASCII.lf { return place }
+        }
+        return nil
     }
 
     /// The size of a part for people: decoded bytes of a leaf, the bytes of the body of anything else.
