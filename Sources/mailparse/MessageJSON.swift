@@ -76,11 +76,13 @@ struct MessageJSON {
             json.beginObject()
             json.field("name", utf8: bytes.extracting(field.name))
             if let plain = field.plainText(in: bytes) {
-                writeTwice(bytes.extracting(plain), &json, output)
+                write("raw", bytes.extracting(plain), &json, output)
+                write("value", bytes.extracting(plain), &json, output)
             } else {
                 let raw = field.value(in: bytes)
                 if UTF8Text.isASCII(raw.span), !field.mayHoldEncodedWords(in: bytes) {
-                    writeTwice(raw.span, &json, output)
+                    write("raw", raw.span, &json, output)
+                    write("value", raw.span, &json, output)
                 } else {
                     json.field("raw", UTF8Text.repaired(raw.span))
                     json.field("value", field.text(in: bytes))
@@ -92,7 +94,11 @@ struct MessageJSON {
             if json.bytes.count > pieceSize { output.write(json.takeBytes()) }
         }
         json.endArray()
-        json.field("subject", summary.subject)
+        if let subject = summary.subject {
+            write("subject", subject.utf8Span.span, &json, output)
+        } else {
+            json.fieldNull("subject")
+        }
         json.key("date")
         if let text = summary.dateText {
             json.object { json in
@@ -121,20 +127,18 @@ struct MessageJSON {
         }
     }
 
-    /// `raw` and `value` of a field that says the same in both; a long one in pieces.
-    private static func writeTwice(_ text: Span<UInt8>, _ json: inout JSONWriter, _ output: Output) {
-        for key in ["raw", "value"] {
-            json.key(key)
-            json.beginString()
-            var place = 0
-            while place < text.count {
-                let end = min(place + pieceSize, text.count)
-                json.continueString(text.extracting(place..<end))
-                if json.bytes.count > pieceSize { output.write(json.takeBytes()) }
-                place = end
-            }
-            json.endString()
+    /// A text that may be of any length, in pieces.
+    private static func write(_ key: String, _ text: Span<UInt8>, _ json: inout JSONWriter, _ output: Output) {
+        json.key(key)
+        json.beginString()
+        var place = 0
+        while place < text.count {
+            let end = min(place + pieceSize, text.count)
+            json.continueString(text.extracting(place..<end))
+            if json.bytes.count > pieceSize { output.write(json.takeBytes()) }
+            place = end
         }
+        json.endString()
     }
 
     private static func write(_ key: String, _ addresses: [Address], _ json: inout JSONWriter) {
