@@ -21,9 +21,6 @@ struct DMARCPolicyCheck: Sendable {
         var record: DMARCRecord? { records.count == 1 ? DMARCRecord(parsing: records[0]) : nil }
     }
 
-    /// The walk asks no more names than this.
-    private static let walkLimit = 8
-
     func section() async -> CheckSection {
         let steps = await walk()
         let organizational = Self.organizational(steps)
@@ -50,18 +47,9 @@ struct DMARCPolicyCheck: Sendable {
 
     // MARK: The walk
 
-    /// The names from the domain upward: from one with more than eight labels on to the last seven (RFC 9989 4.10).
+    /// What stands at each of the names, up to the one that ends the walk.
     private func walk() async -> [Step] {
-        guard let start = try? DomainName(domain) else { return [] }
-        var names = [start]
-        while names.count < Self.walkLimit, let last = names.last, last.labels.count > 1 {
-            var next = last.parent
-            if last.labels.count > Self.walkLimit {
-                while let name = next, name.labels.count >= Self.walkLimit { next = name.parent }
-            }
-            guard let next else { break }
-            names.append(next)
-        }
+        let names = DMARCDiscovery.names(domain).compactMap { try? DomainName($0) }
         let resolver = resolver
         let steps = await inOrder(names) { await Self.step($0, resolver) }
         // psd=n and psd=y end the walk.

@@ -36,7 +36,7 @@ enum SPFPolicyCheck {
                         .spfVoidLookups, .error, survey.domain,
                         "\(survey.void) terms find nothing, limit \(voidLimit): \(names)")))
         }
-        items += terms(survey)
+        items += crowds(survey) + terms(survey)
         if let failure = nestedFailure(survey) {
             items.append(
                 CheckItem(Finding(.tempfail, .unknown, survey.domain, "not all of the policy is known: \(failure)")))
@@ -79,6 +79,16 @@ enum SPFPolicyCheck {
             let record = policy.text ?? policy.failure.map { "\($0)" } ?? "no record"
             return ["\(indent)\(term.text) (\(term.lookups)): \(record)"]
                 + policy.terms.flatMap { tree($0, depth: depth + 1) }
+        }
+    }
+
+    /// Terms `mx` that name more hosts than a check looks at.
+    private static func crowds(_ survey: SPFSurvey) -> [CheckItem] {
+        survey.terms.flatMap { term -> [CheckItem] in
+            let nested = term.nested.flatMap(crowds)
+            guard term.hosts > lookupLimit else { return nested }
+            let text = "\(term.text) of \(survey.domain) names \(term.hosts) hosts, limit \(lookupLimit)"
+            return [CheckItem(Finding(.spfLookups, .error, survey.domain, text))] + nested
         }
     }
 

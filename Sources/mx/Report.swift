@@ -59,12 +59,13 @@ struct Report: Sendable {
     }
 
     private func tell(_ lookup: Lookup) {
-        var shown = lookup
-        if shuffles || onlyFirst { shown = Lookup(route: narrowed(lookup.route), milliseconds: lookup.milliseconds) }
-        let route = shown.route
+        let route = shuffles || onlyFirst ? narrowed(lookup.route) : lookup.route
         switch form {
-        case .json: Output.standard.write(JSONReport.line(shown, Finding.all(in: lookup.route)))
-        case .template(let template): Output.standard.writeLine(template.line(shown))
+        case .json:
+            let shown = Lookup(route: route, milliseconds: lookup.milliseconds)
+            Output.standard.write(JSONReport.line(shown, Finding.all(in: lookup.route)))
+        case .template(let template):
+            Output.standard.writeLine(template.line(Lookup(route: route, milliseconds: lookup.milliseconds)))
         case .row: Output.standard.write(TextReport.row(route))
         case .short: TextReport.short(route)
         case .addresses: TextReport.addresses(route)

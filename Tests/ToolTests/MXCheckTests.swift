@@ -56,6 +56,14 @@ struct MXCheckTests {
         loop.example.            A    192.0.2.5
         loop.example.            TXT  "v=spf1 include:loop.example -all"
         child.of.good.example.   A    192.0.2.5
+        crowd.example.           A    192.0.2.5
+        crowd.example.           TXT  "v=spf1 mx:hosts.example -all"
+        _dmarc.crowd.example.    TXT  "v=DMARC1; p=reject"
+        \((0..<11).map { "hosts.example. MX 1 h\($0).example." }.joined(separator: "\n"))
+        order.example.           A    192.0.2.5
+        order.example.           TXT  "v=spf1 -all"
+        _dmarc.order.example.    TXT  "v=DMARC1; p=reject"
+        _mta-sts.order.example.  TXT  "id=1; v=STSv1"
         flaky.example.           MX   10 mx.good.example.
         flaky.example.           SERVFAIL TXT
         _dmarc.flaky.example.    SERVFAIL
@@ -140,6 +148,8 @@ struct MXCheckTests {
             ),
             ("bare.example", ["mx-implicit", "ptr-missing", "spf-missing", "dns-tempfail"], 0),
             ("syntax.example", ["mx-implicit", "ptr-missing", "spf-syntax", "dmarc-syntax"], 1),
+            ("crowd.example", ["mx-implicit", "ptr-missing"], 1),
+            ("order.example", ["mx-implicit", "ptr-missing", "mta-sts-syntax"], 1),
             ("loop.example", ["mx-implicit", "ptr-missing", "spf-syntax", "dns-tempfail"], 1),
             ("none.example", [], 68), ("null.example", ["spf-missing", "dns-tempfail"], 68),
         ] as [(String, [String], Int32)])

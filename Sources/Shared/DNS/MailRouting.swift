@@ -130,6 +130,23 @@ extension MailHost {
     }
 }
 
+/// What was seen before: a few are compared one by one, which is faster than a table for them.
+private struct Known<Element: Hashable> {
+    private var few: [Element] = []
+    private var many: Set<Element> = []
+    private let areFew: Bool
+
+    init(_ count: Int) { areFew = count <= 8 }
+
+    /// False when it was there.
+    mutating func insert(_ element: Element) -> Bool {
+        guard areFew else { return many.insert(element).inserted }
+        if few.contains(element) { return false }
+        few.append(element)
+        return true
+    }
+}
+
 /// MX records put in order, and what is odd about them.
 struct MailExchangeList: Equatable {
     /// By preference, equal ones by name; without null records.
@@ -141,14 +158,14 @@ struct MailExchangeList: Equatable {
     private(set) var nullPreference: UInt16?
 
     init(_ records: [Record]) {
-        var known: Set<MailExchange> = []
         var nulls: [MailExchange] = []
         var named: [(exchange: MailExchange, name: String)] = []
         named.reserveCapacity(records.count)
+        var known = Known<MailExchange>(records.count)
         for record in records {
             guard case .exchange(let preference, let host) = record.data else { continue }
             let exchange = MailExchange(preference: preference, host: host)
-            if records.count > 1, !known.insert(exchange).inserted {
+            if !known.insert(exchange) {
                 duplicates.append(exchange)
             } else if host.isRoot {
                 nulls.append(exchange)
@@ -160,8 +177,8 @@ struct MailExchangeList: Equatable {
         exchanges = named.map(\.exchange)
         names = named.map(\.name)
         if named.count > 1 {
-            var hosts: Set<DomainName> = []
-            duplicates += exchanges.filter { !hosts.insert($0.host).inserted }
+            var hosts = Known<DomainName>(named.count)
+            for exchange in exchanges where !hosts.insert(exchange.host) { duplicates.append(exchange) }
         }
         hasMixedNull = !nulls.isEmpty && !exchanges.isEmpty
         if exchanges.isEmpty { nullPreference = nulls.first { $0.preference != 0 }?.preference }
@@ -170,6 +187,10 @@ struct MailExchangeList: Equatable {
     /// Why a host cannot be used, whatever the DNS says of it.
     static func problem(of host: DomainName, named name: String) -> MailHost.Problem? {
         if !host.isPlain { return .isNoHostName }
+        // What is no address neither ends with a digit or a bracket nor holds a colon.
+        guard let last = name.utf8.last,
+            last.isASCIIDigit || last == ASCII.closeBracket || name.utf8.contains(ASCII.colon)
+        else { return nil }
         var text = name
         if text.hasPrefix("["), text.hasSuffix("]") { text = String(text.dropFirst().dropLast()) }
         if text.utf8.prefix(5).equalsIgnoringCase("ipv6:") { text = String(text.dropFirst(5)) }

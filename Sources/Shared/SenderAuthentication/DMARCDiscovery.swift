@@ -2,7 +2,7 @@ import Bytes
 import DNS
 
 /// Finds DMARC records and organizational domains in the DNS.
-struct DMARCDiscovery: Sendable {
+package struct DMARCDiscovery: Sendable {
     let resolver: Resolver
     /// Records by their texts.
     let records: TextCache<DMARCRecord?>
@@ -65,7 +65,7 @@ struct DMARCDiscovery: Sendable {
     // MARK: The tree walk
 
     /// The names of the tree walk (RFC 9989 4.10): the domain, then from seven labels upward.
-    static func names(_ domain: String) -> [String] {
+    package static func names(_ domain: String) -> [String] {
         let labels = domain.split(separator: ".")
         var names = [domain]
         var count = min(labels.count - 1, 7)

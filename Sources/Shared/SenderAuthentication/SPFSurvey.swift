@@ -17,6 +17,8 @@ package struct SPFSurvey: Sendable {
         package var isVoid = false
         /// Why the DNS could not say, for now.
         package var failure: TemporaryFailure?
+        /// Of `mx`: how many hosts it names; more than 10 are an error (RFC 7208 4.6.4).
+        package var hosts = 0
     }
 
     package let domain: String
@@ -141,6 +143,7 @@ package struct SPFSurvey: Sendable {
         for type in types {
             let answer = await resolver.lookup(target.name, type)
             term.failure = term.failure ?? answer.temporaryFailure
+            if type == .mx { term.hosts = answer.records.count }
             if !answer.records.isEmpty || answer.temporaryFailure != nil { isVoid = false }
         }
         term.isVoid = isVoid
