@@ -74,7 +74,7 @@ struct DANECheck: Sendable {
     func section(_ hosts: [Host], _ probes: [ProbeResult]) -> CheckSection {
         var items = hosts.flatMap { self.items($0, probes) }
         if items.isEmpty { items = [CheckItem(.notApplicable, "no mail host")] }
-        if items.allSatisfy({ $0.verdict == .notApplicable }) {
+        if !hosts.isEmpty, hosts.allSatisfy({ $0.records.isEmpty && $0.answer.temporaryFailure == nil }) {
             items = [CheckItem(.notApplicable, "no TLSA records")]
         }
         return CheckSection(.dane, items) { json in

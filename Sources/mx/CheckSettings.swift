@@ -28,7 +28,7 @@ struct CheckSettings: Sendable {
             zones.append(zone)
         }
         blocklists = zones
-        port = arguments[MXOptions.port].flatMap { UInt16(exactly: $0) } ?? 25
+        port = arguments[MXOptions.noSMTP] ? 25 : arguments[MXOptions.port].flatMap { UInt16(exactly: $0) } ?? 25
         helo = try CheckSettings.word("helo", arguments[MXOptions.helo]) ?? Host.name
         sender = try CheckSettings.word("from", arguments[MXOptions.from])
         startTLSOnly = arguments[MXOptions.startTLSOnly]

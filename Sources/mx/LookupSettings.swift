@@ -59,8 +59,9 @@ struct LookupSettings: Sendable {
         } catch {
             throw ToolFailure(.noInput, "\(error.subject): \(error.reason)")
         }
-        // With --check the port is that of the mail hosts.
-        let port = arguments[MXOptions.check] ? 53 : arguments[MXOptions.port].flatMap { UInt16(exactly: $0) } ?? 53
+        // With --check the port is that of the mail hosts, when they are spoken with.
+        let isForHosts = arguments[MXOptions.check] && !arguments[MXOptions.noSMTP]
+        let port = isForHosts ? 53 : arguments[MXOptions.port].flatMap { UInt16(exactly: $0) } ?? 53
         let given = arguments[MXOptions.server]
         if given.isEmpty {
             configuration.servers = configuration.servers.map { $0.ip.map { .ip($0, port: port) } ?? $0 }
