@@ -109,8 +109,9 @@ let package = Package(
         .target(
             name: "FuzzTargets",
             dependencies: [
-                "Bytes", "Unix", "MessageFormat", "Mailboxes", "DNS", "SASL", "SMTP", "POP3", "Accounts",
-                "SpamRules",
+                "Bytes", "Unix", "MessageFormat", "Mailboxes", "DNS", "SMTP", "POP3", "SASL", "FilterProtocols",
+                "Accounts",
+                "SenderAuthentication", "SpamRules",
             ],
             path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(

@@ -11,7 +11,7 @@ public struct FuzzTarget: Sendable {
 
     /// Every target; a parser that is added to the sources gets one here and seeds in `Tests/FuzzTests/Seeds`.
     public static let all: [FuzzTarget] =
-        codecs + messages + mailboxes + protocols + names + rules
+        codecs + messages + mailboxes + protocols + names + rules + authentication + answers
 
     public static func named(_ name: String) -> FuzzTarget? { all.first { $0.name == name } }
 }

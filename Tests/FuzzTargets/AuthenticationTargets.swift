@@ -1,0 +1,65 @@
+import Accounts
+import Bytes
+import FilterProtocols
+import Mailboxes
+import SASL
+import SenderAuthentication
+
+extension FuzzTarget {
+    /// What proves who sends: records of the DNS, signatures, logins.
+    static let authentication = [
+        FuzzTarget("spf-record") { bytes in
+            _ = try? SPFRecord(parsing: bytes)
+            _ = SPFRecord.select([bytes])
+        },
+        FuzzTarget("dkim-key") { bytes in
+            _ = try? DKIMKeyRecord(parsing: bytes)
+            _ = try? TagList(bytes)
+        },
+        FuzzTarget("dmarc-record") { bytes in _ = DMARCRecord(parsing: bytes) },
+        FuzzTarget("signed-message") { bytes in
+            _ = try? SignedMessage(bytes.span)
+            for range in AuthenticationResultsField.forged(bytes.span, server: "mx.example") {
+                require(range.upperBound <= bytes.count, "a forged field lies within the message")
+            }
+        },
+        FuzzTarget("sasl") { bytes in
+            guard let file = try? PasswordFile(Array("anna:{PLAIN}secret".utf8)) else { return }
+            for mechanism in SASLMechanism.allCases {
+                var exchange = SASLServerExchange(mechanism, SASLServerContext(secrets: file, hostName: "mx.example"))
+                var step = exchange.begin(initialResponse: nil)
+                for line in bytes.split(separator: 10, omittingEmptySubsequences: false).prefix(4) {
+                    guard case .challenge = step else { break }
+                    step = exchange.respond(Array(line))
+                    if case .success(let user) = step { require(user.name == "anna", "only who is known logs in") }
+                }
+            }
+        },
+    ]
+
+    /// What filters answer, and what people ask of messages.
+    static let answers = [
+        FuzzTarget("milter") { bytes in
+            var session = MilterSession(
+                MilterMessage(
+                    hostName: "mx.example", clientName: "[192.0.2.1]", helloName: "a.example", sender: "a@example.org",
+                    recipients: ["b@example.net"], identifier: "1", content: Array("Subject: x\r\n\r\ny\r\n".utf8)))
+            var place = 0
+            for _ in 0..<1_000 {
+                while let next = session.next() { if next.expectsAnswer { break } }
+                guard
+                    case .packet(let packet, let length) = MilterPacket.read(bytes.span.extracting(place..<bytes.count))
+                else { return }
+                require(length > 0, "a packet takes something")
+                place += length
+                _ = session.receive(packet)
+            }
+        },
+        FuzzTarget("clamd") { bytes in _ = ClamdProtocol.answer(bytes) },
+        FuzzTarget("selection") { bytes in
+            guard UTF8Text.isValid(bytes.span), let selection = try? Selection(bytes.text) else { return }
+            let message = Array("From: a@example.org\nSubject: invoice\n\nx\n".utf8)
+            _ = selection.matches(message.span, size: message.count)
+        },
+    ]
+}
