@@ -121,7 +121,7 @@ bench_authentication_limits() {
     local kilobytes
     kilobytes=$( { /usr/bin/time -f %M "$bin/mailparse" --verify --dns "$home/zone" --json "$home/large" >/dev/null; } 2>&1 | tail -n 1) || true
     rm -f "$home/large"
-    row '1 GiB: memory (wanted: 30 MB)' "$(over 1000 "${kilobytes:-0}")" 33.3 wanted /GB
+    row "1 GiB: memory (wanted: 30 MB)" "$(over 1000000 "${kilobytes:-1}")" 33.3 wanted /GB
 }
 
 bench_authentication_spf() {
