@@ -10,7 +10,7 @@ make_maildir() {
             print ""
         }
     }' >"$scratch/pop3.box"
-    "$bin/mboxconv" -q "$scratch/pop3.box" "$1/" >/dev/null
+    "$bin/mboxconv" -q --no-sync "$scratch/pop3.box" "$1/" >/dev/null
     rm "$scratch/pop3.box"
 }
 

@@ -92,6 +92,7 @@ enum Pop3d: Tool {
         await conversation.run()
         connection.close()
         await output
+        await events.finish()
         return .ok
     }
 }

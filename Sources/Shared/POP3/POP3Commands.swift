@@ -7,7 +7,9 @@ extension POP3Session {
         guard !line.contains(ASCII.nul) else { return refuse("a line holds no NUL") }
         let space = line.firstIndex(of: ASCII.space)
         let verb = String(decoding: line[..<(space ?? line.count)].prefix(16).map(\.asciiLowercased), as: UTF8.self)
-        let argument = space.map { line[($0 + 1)...] }
+        // Spaces at the end alone are no argument, but for a password.
+        let rest = space.map { line[($0 + 1)...] }
+        let argument = verb == "pass" || !(rest?.allSatisfy { $0 == ASCII.space } ?? false) ? rest : nil
 
         switch verb {
         case "capa": return argument == nil ? capabilities() : refuse("CAPA takes no argument")  // RFC 2449 5
