@@ -1,11 +1,12 @@
 # pop3d beside Dovecot on the same Maildirs. Read by Benchmarks/run.
 
-# A Maildir $1 of $2 messages with bodies of $3 lines of 64 octets.
+# A Maildir $1 of $2 messages with bodies of $3 lines of 64 octets. They were seen before, so that they lie in cur/ and no
+# server has to move them there.
 make_maildir() {
     awk -v count="$2" -v lines="$3" 'BEGIN {
         line = sprintf("%063d", 0)
         for (i = 1; i <= count; i++) {
-            printf "From a@example.org Mon Nov  2 09:15:00 2026\nFrom: a@example.org\nSubject: message %d\n\n", i
+            printf "From a@example.org Mon Nov  2 09:15:00 2026\nFrom: a@example.org\nStatus: RO\nSubject: message %d\n\n", i
             for (l = 0; l < lines; l++) print line
             print ""
         }
