@@ -83,6 +83,7 @@ bench_pop3() {
         pop3_peer=2597
         "$here/dovecot-peer" start "$scratch/dovecot" "$pop3_peer"
         dovecot=$(cat "$scratch/dovecot/run/master.pid")
+        pids+=("$dovecot")
         chown -R nobody:nogroup "$mail"
         sleep 1
     fi
