@@ -62,7 +62,7 @@ struct Conversation {
     mutating func run() async throws(ConnectionError) {
         if origin.listener.isProxied { try await readProxyHeader() }
         if events.isOn { events.connect(client) }
-        if origin.listener.isTLS { try await startTLS() }
+        if origin.listener.isTLS { try await startTLS(takingInput: origin.listener.isProxied) }
         if origin.isOverLimit {
             session.end(with: .tooManyConnections(hostName))
         } else if try await opens() {
@@ -171,9 +171,9 @@ struct Conversation {
         if truncation != nil { throw .closed }
     }
 
-    private func startTLS() async throws(ConnectionError) {
+    private func startTLS(takingInput: Bool = false) async throws(ConnectionError) {
         guard let context = settings.tls else { throw .tls("no certificate") }
-        try await connection.startTLS(server: context, timeout: .seconds(30))
+        try await connection.startTLS(server: context, takingInput: takingInput, timeout: .seconds(30))
         if events.isOn, let tls = connection.tls { events.tls(client, tls.version, tls.cipher) }
     }
 

@@ -159,7 +159,7 @@ extension SmtpServe {
             early-talker, tls (version, cipher), auth (mechanism, user, success, reason), mail (address, size, \
             parameters, code), rcpt (address, code, text), reputation (name, score, reasons), \
             authentication (id, spf, dkim, arc, dmarc), filter (id, filter, \
-            outcome), delivery (id, recipient, outcome), message (id, from, to, size, code, enhanced, text, ms), rule \
+            outcome), delivery (id, recipient, target, outcome), message (id, from, to, size, code, enhanced, text, ms), rule \
             (command, action), reload.
             """),
     ]

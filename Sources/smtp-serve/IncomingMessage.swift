@@ -155,6 +155,7 @@ final class IncomingMessage {
             fail(error)
             return failure ?? .cannotStore
         }
+        tellDelivered(Array(envelope.recipients.indices))
         return Reply(250, "2.0.0", "delivered as \(identifier)")
     }
 
@@ -300,7 +301,16 @@ final class IncomingMessage {
             service.tell(error)
             return Reply(storing: error)
         }
+        tellDelivered(indices)
         return Reply(250, "2.0.0", "delivered as \(identifier)")
+    }
+
+    private func tellDelivered(_ indices: [Int]) {
+        guard service.events.isOn else { return }
+        for delivery in indices.flatMap({ routes[$0] }) {
+            if case .program = delivery.target { continue }
+            service.events.delivery(origin.client, identifier, delivery, "done")
+        }
     }
 
     /// The report of success that senders have asked for, on its way to them; nil without one, or without a way.
@@ -375,7 +385,7 @@ final class IncomingMessage {
         ]
         let outcome = await MessageProgram.run(
             command, message, environment: environment, timeout: service.settings.filterTimeout, limit: 1 << 20)
-        if service.events.isOn { service.events.delivery(origin.client, identifier, delivery, outcome) }
+        if service.events.isOn { service.events.delivery(origin.client, identifier, delivery, outcome.description) }
         guard case .exited(let code, _) = outcome else {
             return Reply(451, "4.3.0", "the message cannot be delivered now")
         }

@@ -126,14 +126,27 @@ extension EventLog {
     }
 
     func delivery(
-        _ client: SocketAddress, _ identifier: String, _ delivery: LocalDelivery, _ outcome: MessageProgram.Outcome
+        _ client: SocketAddress, _ identifier: String, _ delivery: LocalDelivery, _ outcome: String
     ) {
         write("delivery", client: client) {
             $0.field("id", identifier)
             $0.field("recipient", "\(delivery.recipient)")
-            $0.field("outcome", outcome.description)
+            $0.field("target", delivery.target.description)
+            $0.field("outcome", outcome)
         } plain: {
-            "delivery to \(delivery.recipient): \(outcome.description)"
+            "delivery to \(delivery.recipient), \(delivery.target.description): \(outcome)"
+        }
+    }
+}
+
+extension DeliveryTarget {
+    /// As events name it.
+    var description: String {
+        switch self {
+        case .maildir(let path): "\(path)/"
+        case .mbox(let path): path
+        case .program(let command): "|\(command)"
+        case .forward(let path): "\(path)"
         }
     }
 }

@@ -77,7 +77,9 @@ final class ServerSettings: Sendable {
         resolver = try ServerSettings.resolver(arguments)
         senderChecks = SenderChecks(arguments, resolver)
         store = try ServerSettings.store(arguments)
-        domains = arguments[SmtpServe.domain]
+        // With local domains named, the addresses that are listened on are local too (RFC 5321 4.1.3).
+        let names = arguments[SmtpServe.domain]
+        domains = names.isEmpty ? [] : names + ServerSettings.literals(arguments)
         usersFile = arguments[SmtpServe.users]
         aliasesFile = arguments[SmtpServe.aliases]
         accountsFile = arguments[SmtpServe.accounts]
@@ -106,6 +108,11 @@ final class ServerSettings: Sendable {
     }
 
     // MARK: Options
+
+    private static func literals(_ arguments: Arguments) -> [String] {
+        let addresses = (try? SmtpServe.server.addresses(arguments)) ?? []
+        return addresses.compactMap { $0.address.ip.map { $0.isIPv6 ? "[IPv6:\($0)]" : "[\($0)]" } }
+    }
 
     static func filters(_ texts: [String], _ option: String) throws(ToolFailure) -> [FilterSpecification] {
         var filters: [FilterSpecification] = []

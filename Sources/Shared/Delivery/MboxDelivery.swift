@@ -1,6 +1,7 @@
 import Bytes
 import Glibc
 import Mailboxes
+import Synchronization
 import Unix
 
 /// One message on its way into an mbox: gathered in a file of its own, then appended under the mailbox's locks and synced.
@@ -46,6 +47,11 @@ final class MboxDelivery {
 
     /// Appends it to the mailbox; returns when it is on the disk. What fails leaves the mailbox as it was.
     func publish() throws(SystemError) {
+        // The locks of files are for other processes, and are polled: within this one there is a turn for each.
+        try MboxTurn.turn(of: path).lock.withLock { _ throws(SystemError) in try append() }
+    }
+
+    private func append() throws(SystemError) {
         let isNew = !Files.exists(path)
         do throws(MboxAppender.Failure) {
             var appender = try MboxAppender.open(path, timeout: MboxDelivery.lockTimeout)
@@ -78,4 +84,13 @@ final class MboxDelivery {
             throw .system(error)
         }
     }
+}
+
+/// Whose turn it is to append: mailboxes are shared out over a few locks.
+private final class MboxTurn: Sendable {
+    let lock = Mutex(())
+
+    private static let all = (0..<64).map { _ in MboxTurn() }
+
+    static func turn(of path: String) -> MboxTurn { all[Int(UInt(bitPattern: path.hashValue) % 64)] }
 }

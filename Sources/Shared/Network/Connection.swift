@@ -199,9 +199,13 @@ package final class Connection {
 
     // MARK: TLS
 
-    /// Begins TLS as the server. Everything that was received in the clear is thrown away first (RFC 3207 4.2).
-    package func startTLS(server context: TLSContext, timeout: Duration) async throws(ConnectionError) {
-        try await start({ () throws(TLSError) in try TLSEngine(server: context) }, timeout)
+    /// Begins TLS as the server. Everything that was received in the clear is thrown away first (RFC 3207 4.2); with
+    /// `takingInput`, where a proxy's header has come before TLS, it is the beginning of the handshake.
+    package func startTLS(
+        server context: TLSContext, takingInput: Bool = false, timeout: Duration
+    ) async throws(ConnectionError) {
+        let received = takingInput ? input.takeAll() : []
+        try await start({ () throws(TLSError) in try TLSEngine(server: context) }, received, timeout)
     }
 
     /// Begins TLS as the client and verifies that the server is `serverName`, as `context` asks. Without `checkingName`
@@ -212,14 +216,14 @@ package final class Connection {
         try await start(
             { () throws(TLSError) in
                 try TLSEngine(client: context, serverName: serverName, checkingName: checkingName)
-            }, timeout)
+            }, [], timeout)
     }
 
     /// Everything that the certificates of the other side say; nil on a plain connection or when it gave none.
     package func inspectCertificates(host: String) -> TLSInspection? { engine?.inspection(host: host) }
 
     private func start(
-        _ make: () throws(TLSError) -> TLSEngine, _ timeout: Duration
+        _ make: () throws(TLSError) -> TLSEngine, _ received: [UInt8], _ timeout: Duration
     ) async throws(ConnectionError) {
         input.removeAll()
         let engine: TLSEngine
@@ -228,6 +232,7 @@ package final class Connection {
         } catch {
             throw .tls("\(error)")
         }
+        if !received.isEmpty { engine.receive(received.span) }
         let deadline = Connection.deadline(after: timeout)
         while true {
             let result = Result { () throws(TLSError) in try engine.advanceHandshake() }
