@@ -7,8 +7,13 @@ import Unix
 /// One run that copies sources to a destination.
 struct Conversion {
     private let arguments: Arguments
-    private let names: [String]
     private let destination: String
+    private let look: Source.Look
+    private let sources: [Source]
+    private let choice: MessageChoice
+    private let split: MessageSplit?
+    private let plan: DestinationPlan
+    private let settings: WriteSettings
 
     init(_ arguments: Arguments) throws {
         self.arguments = arguments
@@ -19,199 +24,224 @@ struct Conversion {
                     ? "no SOURCE and DESTINATION given: see --help"
                     : "no DESTINATION given: name one, or use --count or --list to look at a SOURCE")
         }
-        names = Array(arguments.operands.dropLast())
         destination = last
+        let names = Array(arguments.operands.dropLast())
+        choice = try MessageChoice(arguments)
+        split = try arguments[Mboxconv.split].map { try MessageSplit($0) }
+        try SamePlace(destination, isTree: arguments[Mboxconv.recursive]).refuse(names)
+        let isReread =
+            arguments[Mboxconv.verify] || arguments[Mboxconv.resume] || choice.needsPlan || split?.needsSize ?? false
+        look = Source.Look(
+            format: arguments[Mboxconv.from], lockTimeout: arguments.lockTimeout, spool: Spool(), isReread: isReread)
+        sources = try Self.sources(names, look, arguments)
+        let form = DestinationForm(destination, arguments)
+        let format = try form.format(appendingLike: look)
+        plan = DestinationPlan(
+            base: destination, format: format, isTree: arguments[Mboxconv.recursive] || format == .maildirPlusPlus,
+            isSplit: split != nil, folders: Set(sources.map(\.folder)))
+        try form.check(plan)
+        let options = [
+            "to \(format.rawValue)", "crlf \(arguments[Mboxconv.crlf])", "strip \(arguments[Mboxconv.stripStatus])",
+            "where \(arguments[Mboxconv.selection] ?? "")", "split \(arguments[Mboxconv.split] ?? "")",
+            "dedupe \(arguments[Mboxconv.dedupe])",
+        ]
+        settings = WriteSettings(
+            arguments, format: format,
+            identity: sources.map { "source \($0.identity)" } + ["options " + options.joined(separator: ", ")])
     }
 
-    func run() throws -> ExitCode {
+    /// The mailboxes that the operands name.
+    static func sources(_ names: [String], _ look: Source.Look, _ arguments: Arguments) throws -> [Source] {
+        let isTree = arguments[Mboxconv.recursive] || look.given == .maildirPlusPlus
+        return try names.flatMap { name -> [Source] in
+            guard isTree else {
+                let source = try Source(name, look)
+                if case .directory(let format, let path) = source.storage, format.isMaildir,
+                    !arguments[Mboxconv.quiet]
+                {
+                    let folders = try DirectoryLook(path).subfolders
+                    if folders > 0 {
+                        Diagnostics.say(
+                            "\(name): \(folders) folder\(folders == 1 ? " in it is" : "s in it are") left out: "
+                                + "use --recursive")
+                    }
+                }
+                return [source]
+            }
+            let tree = try SourceFolders(name, look)
+            if !arguments[Mboxconv.quiet] {
+                for other in tree.others { Diagnostics.say("\(other): no mailbox: left out") }
+            }
+            return tree.sources
+        }
+    }
+
+    /// Converts; a signal ends it with what was done.
+    static func run(_ arguments: Arguments) throws -> ExitCode {
         do {
-            return try convert()
+            return try Conversion(arguments).convert()
         } catch let interrupted as Interrupted {
-            Diagnostics.say("\(destination): interrupted: \(interrupted.left)")
+            Diagnostics.say("\(arguments.operands.last ?? "-"): interrupted: \(interrupted.left)")
             return ExitCode(128 + (Interruption.signal ?? SIGINT))
         }
     }
 
     private func convert() throws -> ExitCode {
-        let spool = Spool()
-        try refuseSameFile()
-        let isVerified = arguments[Mboxconv.verify] && !arguments[Mboxconv.dryRun]
-        if arguments[Mboxconv.verify], destination == "-" || Files.kind(destination) == .other {
-            throw ToolFailure(.usage, "\(destination): cannot be read again: --verify needs a file or a Maildir")
+        if !arguments[Mboxconv.dryRun], try isCompleteAlready() { return .ok }
+        if choice.hasEquality, arguments[Mboxconv.append], plan.isSingle, !isResumed, isThere {
+            try choice.seed(with: written)
         }
-        let sources = try names.map { name in
-            try Source(
-                name, format: arguments[Mboxconv.from], lockTimeout: arguments.lockTimeout, spool: spool,
-                isReread: isVerified)
-        }
-        let format = try destinationFormat()
-        if arguments[Mboxconv.crlf], format == .maildir {
-            throw ToolFailure(.usage, "--crlf: is for an mbox; the messages of a Maildir keep their line ends")
-        }
-        let journal = try Journal(destination, sources: sources, resuming: arguments[Mboxconv.resume])
-        let existing = try existingMessages(format, journal, spool)
-        var report = ConversionReport(destination: destination, format: format)
+        if choice.needsPlan || split?.needsSize ?? false { try choice.makePlan(sources) }
+        choice.rewind()
+        let report = ConversionReport(destination: destination, format: plan.format)
         let start = ContinuousClock.now
+        var finished: ConversionReport
         if arguments[Mboxconv.dryRun] {
-            var sink = Discard()
-            try transfer(sources, into: &sink, report: &report)
-        } else if let mbox = format.mbox {
-            try writeMbox(mbox, sources, &report)
+            try refuseWhatIsThere()
+            var sink = transferSink(Discard(), listing: true)
+            finished = try transfer(into: &sink, report) {}
         } else {
-            try writeMaildir(sources, journal, &report)
+            raiseDescriptorLimit()
+            finished = try write(report)
         }
-        report.seconds = Double((ContinuousClock.now - start) / .microseconds(1)) / 1e6
-        if isVerified {
-            let verification = Verification(crlf: arguments[Mboxconv.crlf], format: format, existing: existing)
-            report.verification = try verification.compare(sources, with: written(as: format, spool))
-        }
-        report.write(arguments)
-        return report.verification?.isSame == false ? .negative : .ok
+        finished.seconds = Double((ContinuousClock.now - start) / .microseconds(1)) / 1e6
+        finished.unselected = choice.unselected
+        finished.duplicates = choice.duplicates
+        if arguments[Mboxconv.verify], !arguments[Mboxconv.dryRun] { finished.verification = try verify() }
+        finished.write(arguments)
+        return finished.exitCode
     }
 
-    private func writeMbox(_ format: MboxFormat, _ sources: [Source], _ report: inout ConversionReport) throws {
-        if arguments[Mboxconv.resume] { try MboxDestination.removeTemporaries(of: destination) }
-        var sink = try MboxDestination(
-            destination, format: format, crlf: arguments[Mboxconv.crlf], appending: arguments[Mboxconv.append],
-            lockTimeout: arguments.lockTimeout, isSynchronized: !arguments[Mboxconv.noSync],
-            stripsStatus: arguments[Mboxconv.stripStatus])
+    private func write(_ report: ConversionReport) throws -> ConversionReport {
+        if !isResumed { try refuseWhatIsThere() }
+        let tree = try DestinationTree(plan, settings)
+        var sink = transferSink(tree, listing: true)
+        var report = report
         do {
-            try transfer(sources, into: &sink, report: &report)
-        } catch is Interrupted where arguments[Mboxconv.append] {
-            throw Interrupted(left: "it is as it was before")
-        }
-        try sink.finish()
-    }
-
-    private func writeMaildir(_ sources: [Source], _ journal: Journal, _ report: inout ConversionReport) throws {
-        var sink = try MaildirDestination(
-            destination, journal: journal, isSynchronized: !arguments[Mboxconv.noSync],
-            stripsStatus: arguments[Mboxconv.stripStatus])
-        do {
-            try transfer(sources, into: &sink, report: &report)
+            // A destination that stays empty is made too.
+            if plan.isSingle { try tree.select(DestinationKey()) }
+            let groups = plan.isTree && sources.count > 1
+            report = try transfer(into: &sink, report) { if groups { try tree.completeOpen() } }
         } catch is Interrupted {
-            try sink.finish()
-            throw Interrupted(left: "\(sink.delivered) whole messages are there: go on with --resume")
+            throw Interrupted(left: try tree.interrupt())
+        } catch {
+            tree.abandon()
+            throw error
         }
-        try sink.complete()
+        try tree.complete()
+        report.destinations = plan.isSingle ? [] : tree.written.map { ($0.path, $0.messages) }
+        return report
     }
 
-    private func transfer(
-        _ sources: [Source], into sink: inout some MessageSink, report: inout ConversionReport
-    ) throws {
-        var observed = ObservedSink(
-            sink,
-            listing: arguments[Mboxconv.verbose]
+    private func transferSink(_ router: any MessageRouter, listing: Bool) -> TransferSink {
+        var total: Int? = 0
+        for source in sources { total = total.flatMap { sum in source.size.map { sum + $0 } } }
+        let shows = listing && !arguments[Mboxconv.quiet]
+        return TransferSink(
+            router, choice: choice, split: split,
+            listing: listing && arguments[Mboxconv.verbose]
                 ? MessageListing(arguments, ReportOutput(messagesTo: destination)) : nil,
-            progress: arguments[Mboxconv.quiet] ? "never" : arguments[Mboxconv.progress],
-            total: sources.map(\.size).reduce(0) { sum, size in sum.flatMap { sum in size.map { sum + $0 } } })
-        for source in sources {
+            progress: shows ? arguments[Mboxconv.progress] : "never", total: total)
+    }
+
+    /// Passes all messages on. `completed` is called when no more messages of a folder come.
+    private func transfer(
+        into sink: inout TransferSink, _ report: ConversionReport, completed: () throws -> Void
+    ) throws -> ConversionReport {
+        var report = report
+        for (index, source) in sources.enumerated() {
             let start = ContinuousClock.now
-            observed.begin(source: source.name)
-            let tally = try source.read(into: &observed)
+            let passed = sink.count
+            let bytes = sink.passed
+            try sink.begin(source)
+            let tally = try source.read(into: &sink)
             report.add(
-                source, tally, seconds: Double((ContinuousClock.now - start) / .microseconds(1)) / 1e6)
+                source, tally, passed: sink.count - passed, passedBytes: sink.passed - bytes,
+                seconds: Double((ContinuousClock.now - start) / .microseconds(1)) / 1e6)
+            let isLastOfFolder = !sources[(index + 1)...].contains { $0.folder == source.folder }
+            if isLastOfFolder {
+                try completed()
+                sink.deselect()
+            }
         }
-        observed.finish()
-        sink = observed.base
+        sink.finish()
+        return report
     }
 
-    // MARK: What the destination is
+    // MARK: What is there
 
-    private func destinationFormat() throws -> MailboxFormat {
-        let isDirectory = destination != "-" && Files.isDirectory(destination)
-        if let given = MailboxFormat(rawValue: arguments[Mboxconv.to]) {
-            if given == .maildir, destination == "-" {
-                throw ToolFailure(.usage, "-: a Maildir cannot go to standard output")
-            }
-            if given != .maildir, isDirectory {
-                throw ToolFailure(.cannotCreate, "\(destination): a directory: name a file for an mbox")
-            }
-            if given == .maildir, Files.kind(destination).map({ $0 != .directory }) ?? false {
-                throw ToolFailure(.cannotCreate, "\(destination): there is a file: name a directory for a Maildir")
-            }
-            return given
-        }
-        if destination == "-" { return .mboxrd }
-        if arguments[Mboxconv.append], let format = try existingFormat() { return format }
-        let name = Files.name(of: destination).asciiLowercased
-        if isDirectory || destination.utf8.last == ASCII.slash { return .maildir }
-        return !Files.exists(destination) && name.hasSuffix("maildir") ? .maildir : .mboxrd
-    }
-
-    /// What an mbox that is appended to is: its messages are counted when those that are there are.
-    private func existingFormat() throws -> MailboxFormat? {
-        guard Files.kind(destination) == .file else { return nil }
-        let source = try Source(
-            destination, format: "auto", lockTimeout: arguments.lockTimeout, spool: Spool(), isReread: true)
-        return source.format
-    }
-
-    /// How many messages stand in the destination before; refuses one that is not empty without --append.
-    private func existingMessages(_ format: MailboxFormat, _ journal: Journal, _ spool: Spool) throws -> Int {
-        guard destination != "-", let kind = Files.kind(destination), kind != .other else { return 0 }
-        do {
-            if format == .maildir {
-                guard Maildir.isMaildir(destination) else {
-                    if try Files.names(inDirectory: destination).isEmpty { return 0 }
-                    throw refusal("a directory that is not empty, and no Maildir", advice: "name another")
-                }
-                let count = try Maildir(destination).entries().count - journal.present
-                if count > 0, journal.present == 0 {
-                    try refuseUnlessAppending("holds \(count) message\(count == 1 ? "" : "s")")
-                }
-                return count
-            }
-            if try Files.status(destination).st_size == 0 { return 0 }
-            try refuseUnlessAppending("is not empty")
-        } catch let error as SystemError {
-            throw Self.cannotCreate(destination, error)
-        }
-        guard arguments[Mboxconv.verify] else { return 0 }
-        var sink = Discard()
-        return try written(as: format, spool).read(into: &sink).messages
-    }
-
+    private var isThere: Bool { destination != "-" && Files.exists(destination) && Files.kind(destination) != .other }
     /// The destination, to be read.
-    private func written(as format: MailboxFormat, _ spool: Spool) throws -> Source {
-        try Source(
-            destination, format: format.rawValue, lockTimeout: arguments.lockTimeout, spool: spool, isReread: true)
-    }
-
-    private func refuseUnlessAppending(_ what: String) throws {
-        if !arguments[Mboxconv.append] {
-            throw refusal(what, advice: "use --append to add to it, or name another destination")
+    private var written: Source {
+        get throws {
+            try Source(
+                destination,
+                Source.Look(
+                    format: plan.format.rawValue, lockTimeout: look.lockTimeout, spool: look.spool, isReread: true))
         }
     }
 
-    private func refusal(_ what: String, advice: String) -> ToolFailure {
-        ToolFailure(.cannotCreate, "\(destination): \(what): \(advice)")
+    /// An earlier run has left its journal.
+    private var isResumed: Bool {
+        guard settings.isResuming else { return false }
+        let path =
+            plan.isSingle ? WriteSettings.journalPath(plan.format, plan.path(DestinationKey())) : plan.journalPath
+        return Files.exists(path)
     }
 
-    /// Reading and writing the same file would never end, or lose it.
-    private func refuseSameFile() throws {
-        let target = destination == "-" ? Self.status(ofDescriptor: 1) : try? Files.status(destination)
-        guard let target, Files.kind(of: target) != .other else { return }
-        for name in names {
-            let source = name == "-" ? Self.status(ofDescriptor: 0) : try? Files.status(name)
-            guard let source, source.st_dev == target.st_dev, source.st_ino == target.st_ino else { continue }
-            throw ToolFailure(.usage, "\(name): source and destination are the same: name another destination")
+    private func verify() throws -> Verification.Outcome {
+        let verification = Verification(
+            plan: plan, crlf: settings.crlf, isAppended: settings.isAppending || settings.isResuming)
+        let look = Source.Look(
+            format: plan.format == .maildirPlusPlus ? "maildir" : plan.format.rawValue, lockTimeout: look.lockTimeout,
+            spool: look.spool, isReread: true)
+        return try verification.compare(look) { router in
+            choice.rewind()
+            var sink = transferSink(router, listing: false)
+            _ = try transfer(into: &sink, ConversionReport(destination: destination, format: plan.format)) {}
         }
     }
 
-    private static func status(ofDescriptor number: Int32) -> stat? {
-        var status = stat()
-        return fstat(number, &status) == 0 ? status : nil
+    /// With --resume: whether an earlier run was ended only after it had removed its journal.
+    private func isCompleteAlready() throws -> Bool {
+        guard settings.isResuming, !isResumed, isThere else { return false }
+        let outcome = try? verify()
+        guard outcome?.isSame ?? false else { return false }
+        // Nothing to compare is no proof.
+        var sink = transferSink(Discard(), listing: false)
+        choice.rewind()
+        var report = try transfer(into: &sink, ConversionReport(destination: destination, format: plan.format)) {}
+        guard report.messages > 0 else { return false }
+        report.verification = outcome
+        report.write(arguments)
+        return true
     }
 
-    /// What is said, and the code, when a destination cannot be made or opened.
-    static func cannotCreate(_ path: String, _ error: SystemError) -> ToolFailure {
-        let code: ExitCode =
-            switch error.code {
-            case EACCES, EPERM: .noPermission
-            case ENOSPC, EDQUOT, EFBIG, EIO: .ioError
-            default: .cannotCreate
+    /// What is there is not overwritten, and not added to unless that is wanted.
+    private func refuseWhatIsThere() throws {
+        guard !settings.isAppending, destination != "-" else { return }
+        let keys = plan.isSplit ? [] : plan.isTree ? plan.folders.sorted { $0.lexicographicallyPrecedes($1) } : [[]]
+        for key in keys {
+            let path = plan.path(DestinationKey(folder: key))
+            if Files.exists(WriteSettings.journalPath(plan.format, path)) { continue }
+            try settings.refuseUnlessEmpty(path)
+        }
+        guard plan.isTree else { return }
+        let places = Set(keys.compactMap { FileIdentity(plan.path(DestinationKey(folder: $0))) })
+        for source in sources {
+            if let identity = FileIdentity(source.name), places.contains(identity) {
+                throw ToolFailure(
+                    .usage, "\(source.name): source and destination are the same: name another destination")
             }
-        return ToolFailure(code, "\(path): cannot be made or opened: \(error.reason): name another, or make its folder")
+        }
+    }
+
+    /// Many destinations are open at a time when messages are split.
+    private func raiseDescriptorLimit() {
+        guard plan.isSplit else { return }
+        var limit = rlimit()
+        guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+        limit.rlim_cur = limit.rlim_max
+        setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
     }
 }

@@ -9,15 +9,29 @@ struct SourceReport {
     let reason: String?
     let isCertain: Bool
     let tally: Tally
+    /// Of its messages, those that were chosen, and their bytes.
+    let passed: Int
+    let passedBytes: Int
     let seconds: Double
+
+    init(_ source: Source, _ tally: Tally, passed: Int, passedBytes: Int, seconds: Double = 0) {
+        name = source.name
+        format = source.format
+        reason = source.reason
+        isCertain = source.isCertain
+        self.tally = tally
+        self.passed = passed
+        self.passedBytes = passedBytes
+        self.seconds = seconds
+    }
 
     /// `inbox.mbox: mboxrd (41 lines ">>From", no Content-Length): 18,204 messages, 1.2 GB`.
     var text: String {
         let reason = reason.map { " (\($0))" } ?? ""
-        let count = tally.messages
+        let of = passed == tally.messages ? "" : " of \(Quantity.count(tally.messages))"
         return TerminalText.escape(
-            "\(name): \(format.rawValue)\(reason): \(Quantity.count(count)) message\(count == 1 ? "" : "s"), "
-                + Quantity.bytes(tally.bytes))
+            "\(name): \(format.rawValue)\(reason): \(Quantity.count(passed))\(of) message\(passed == 1 ? "" : "s"), "
+                + Quantity.bytes(passedBytes))
     }
 
     /// One line a finding, for people.
@@ -35,8 +49,8 @@ struct SourceReport {
         json.field("format", format.rawValue)
         json.field("reason", reason)
         json.field("certain", isCertain)
-        json.field("messages", tally.messages)
-        json.field("bytes", tally.bytes)
+        json.field("messages", passed)
+        json.field("bytes", passedBytes)
         json.array("findings") { json in
             for finding in tally.findings.sorted {
                 json.object { json in
@@ -57,21 +71,29 @@ struct ConversionReport {
     private(set) var sources: [SourceReport] = []
     var seconds = 0.0
     var verification: Verification.Outcome?
+    /// Where messages were parted, and how many went there.
+    var destinations: [(path: String, messages: Int)] = []
+    /// Messages that --where and --dedupe left out.
+    var unselected = 0
+    var duplicates = 0
 
     init(destination: String, format: MailboxFormat) {
         self.destination = destination
         self.format = format
     }
 
-    mutating func add(_ source: Source, _ tally: Tally, seconds: Double) {
-        sources.append(
-            SourceReport(
-                name: source.name, format: source.format, reason: source.reason, isCertain: source.isCertain,
-                tally: tally, seconds: seconds))
+    mutating func add(_ source: Source, _ tally: Tally, passed: Int, passedBytes: Int, seconds: Double) {
+        sources.append(SourceReport(source, tally, passed: passed, passedBytes: passedBytes, seconds: seconds))
     }
 
-    private var messages: Int { sources.reduce(0) { $0 + $1.tally.messages } }
-    private var bytes: Int { sources.reduce(0) { $0 + $1.tally.bytes } }
+    var messages: Int { sources.reduce(0) { $0 + $1.passed } }
+    private var bytes: Int { sources.reduce(0) { $0 + $1.passedBytes } }
+
+    /// A difference counts before files that could not be read.
+    var exitCode: ExitCode {
+        if verification?.isSame == false { return .negative }
+        return sources.lazy.compactMap { $0.tally.failures.first?.exitCode }.first ?? .ok
+    }
 
     func write(_ arguments: Arguments) {
         let output = ReportOutput(messagesTo: destination)
@@ -83,17 +105,29 @@ struct ConversionReport {
                 output.write(Array((summary(source, isDryRun: arguments[Mboxconv.dryRun]) + "\n").utf8))
             }
         }
-        if let verification, !verification.isSame { Diagnostics.say("\(destination): \(verification.difference)") }
+        for source in sources {
+            for failure in source.tally.failures { Diagnostics.say(failure.message) }
+        }
+        if let verification, !verification.isSame { Diagnostics.say(verification.difference) }
     }
 
     private func summary(_ source: SourceReport, isDryRun: Bool) -> String {
         let seconds = sources.count == 1 ? self.seconds : source.seconds
-        let speed = Double(source.tally.bytes) / 1e6 / Swift.max(seconds, 1e-6)
-        let target = format == .maildir ? "Maildir" : format.rawValue
+        let speed = Double(source.passedBytes) / 1e6 / Swift.max(seconds, 1e-6)
         let verified = verification.map { $0.isSame ? ", verified" : ", NOT the same" } ?? ""
-        return source.text + " -> \(target)\(isDryRun ? " (not written)" : ""), "
+        return source.text + " -> \(format.title)\(isDryRun ? " (not written)" : ""), "
             + "\(DecimalText.format(seconds, decimals: 1)) s, \(DecimalText.format(speed, decimals: 0)) MB/s"
-            + (source.name == sources.last?.name ? verified : "")
+            + (source.name == sources.last?.name ? parted + leftOut + verified : "")
+    }
+
+    private var parted: String {
+        destinations.isEmpty
+            ? "" : ", \(Quantity.count(destinations.count)) mailbox\(destinations.count == 1 ? "" : "es")"
+    }
+
+    private var leftOut: String {
+        (duplicates > 0 ? ", \(Quantity.count(duplicates)) duplicate\(duplicates == 1 ? "" : "s") left out" : "")
+            + (unselected > 0 ? ", \(Quantity.count(unselected)) not selected" : "")
     }
 
     private var json: [UInt8] {
@@ -107,6 +141,16 @@ struct ConversionReport {
         json.field("messages", messages)
         json.field("bytes", bytes)
         json.field("seconds", seconds, decimals: 3)
+        json.field("duplicates", duplicates)
+        json.field("unselected", unselected)
+        json.array("destinations") { json in
+            for (path, messages) in destinations {
+                json.object { json in
+                    json.field("destination", path)
+                    json.field("messages", messages)
+                }
+            }
+        }
         json.field("verified", verification?.isSame)
         json.endObject()
         return json.takeLine()

@@ -4,101 +4,90 @@ import Glibc
 import Mailboxes
 import Unix
 
-/// The journal of a conversion to a Maildir, a small text file in it while the conversion is under way: of which
-/// sources it is, and which runs have worked on it. Each name that a run makes in the Maildir tells the run and counts
-/// on, so that the names themselves tell how far it came.
-struct Journal {
-    /// One run: the mark of its names, and how many messages were there before it.
-    private struct Run {
-        let mark: String
-        let start: Int
-    }
-
-    private static let heading = "mboxconv journal 1"
+/// The journal of a conversion, a small text file beside or in its destination while it is under way: of which sources it
+/// is, and how far it came. Lines are appended; one without line end was being written when the run ended, and does not
+/// count.
+final class Journal {
+    private static let heading = "mboxconv journal 2"
 
     let path: String
-    private let sources: [String]
-    private var runs: [Run] = []
-    /// Messages of the sources that stand in the Maildir already.
-    private(set) var done = 0
-    /// How many of the Maildir's messages earlier runs have put there.
-    private(set) var present = 0
+    /// An earlier run has left it.
+    let isResumed: Bool
+    private let identity: [String]
+    private var lines: [[String]] = []
+    private var file: FileDescriptor?
 
-    /// The file of the journal of `maildir`.
-    static func path(in maildir: String) -> String {
-        maildir.utf8.last == ASCII.slash ? "\(maildir)mboxconv.journal" : "\(maildir)/mboxconv.journal"
-    }
-
-    static func exists(in maildir: String) -> Bool { Files.exists(path(in: maildir)) }
-
-    /// Begins a journal; with `resuming`, goes on with the one that is there.
-    init(_ maildir: String, sources: [Source], resuming: Bool) throws {
-        path = Self.path(in: maildir)
-        self.sources = sources.map { "source \($0.identity)" }
-        guard Files.exists(path) else { return }
+    /// Reads the journal at `path`, if there is one. `identity` tells the conversion: an earlier one of another is
+    /// refused, and so is any unless `resuming`.
+    init(_ path: String, identity: [String], resuming: Bool, destination: String) throws {
+        self.path = path
+        self.identity = identity
+        guard Files.exists(path) else {
+            isResumed = false
+            return
+        }
         guard resuming else {
             throw ToolFailure(
                 .cannotCreate,
-                "\(maildir): a conversion into it was interrupted: go on with --resume, or remove \(path)")
+                "\(destination): a conversion into it was interrupted: go on with --resume, or remove \(path)")
         }
-        try read(maildir)
-    }
-
-    private mutating func read(_ maildir: String) throws {
-        let lines = try Files.read(path, limit: 1 << 20).text.split(separator: "\n").map(String.init)
-        guard lines.first == Self.heading, lines.filter({ $0.hasPrefix("source ") }) == sources else {
+        var text = try Files.read(path, limit: 64 << 20)
+        text.removeLast(text.count - (text.lastIndex(of: ASCII.lf).map { $0 + 1 } ?? 0))
+        let lines = text.split(separator: ASCII.lf).map(\.text)
+        let start = [Self.heading] + identity
+        // One that was killed while it made its journal has done nothing yet.
+        isResumed = lines.count > start.count
+        guard lines.starts(with: start) || start.starts(with: lines) else {
             throw ToolFailure(
-                .dataError, "\(path): of other sources, or these have changed: name the same ones, or remove it")
+                .dataError,
+                "\(path): of other sources or options, or the sources have changed: name the same ones, or remove it")
         }
-        for line in lines where line.hasPrefix("run ") {
-            let words = line.split(separator: " ")
-            guard words.count == 3, let start = Int(words[2]), start >= 0 else { continue }
-            runs.append(Run(mark: String(words[1]), start: start))
-        }
-        let box = try Maildir(maildir)
-        try box.removeTemporaries(ofRuns: runs.map(\.mark))
-        for entry in try box.entries() {
-            for run in runs {
-                guard let number = entry.name.deliveryNumber(inRun: run.mark) else { continue }
-                present += 1
-                done = max(done, run.start + number)
-            }
-        }
+        self.lines = lines.dropFirst(start.count).map { $0.split(separator: " ", maxSplits: 1).map(String.init) }
     }
 
-    /// Notes that a run begins; returns the mark of its names.
-    mutating func beginRun(synchronizing: Bool) throws -> String {
-        let now = SystemClock.now
-        let mark = String(now.seconds, radix: 36) + String(now.microseconds, radix: 36) + String(getpid(), radix: 36)
-        runs.append(Run(mark: mark, start: done))
-        let text = ([Self.heading] + sources + runs.map { "run \($0.mark) \($0.start)" }).joined(separator: "\n") + "\n"
-        if synchronizing {
-            try Files.writeDurably(path, Array(text.utf8), mode: 0o600)
-        } else {
-            let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-            try file.writeAll(Array(text.utf8))
+    /// What the lines that begin with `key` say, in order.
+    func values(_ key: String) -> [String] { lines.filter { $0[0] == key }.map { $0.count > 1 ? $0[1] : "" } }
+    func value(_ key: String) -> String? { values(key).last }
+
+    /// The numbers that the last line with `key` says.
+    func numbers(_ key: String) -> [Int]? { value(key).map { $0.split(separator: " ").compactMap { Int($0) } } }
+
+    /// Begins to write, with one line to say that something follows; with `synchronizing`, durably.
+    func begin(synchronizing: Bool) throws {
+        if !isResumed {
+            let text = Array(([Self.heading] + identity + ["begun"]).joined(separator: "\n").utf8) + [ASCII.lf]
+            lines = [["begun"]]
+            try make(text, synchronizing: synchronizing)
         }
-        return mark
+        let file = try FileDescriptor.open(path, O_RDWR, mode: 0o600)
+        // What was being written when an earlier run ended would spoil the next line.
+        let text = try file.readAll(limit: 64 << 20)
+        let end = text.lastIndex(of: ASCII.lf).map { $0 + 1 } ?? 0
+        try file.truncate(to: end)
+        try file.seek(to: end)
+        self.file = consume file
     }
 
-    /// The conversion is complete.
-    func remove() throws(SystemError) { try Files.remove(path) }
-}
+    /// Makes the file, whole or not at all. What a run that was killed meanwhile has left is written over.
+    private func make(_ text: [UInt8], synchronizing: Bool) throws(SystemError) {
+        let temporary = "\(path).new"
+        let file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
+        try file.writeAll(text)
+        if synchronizing { try file.synchronize() }
+        try Files.rename(temporary, to: path)
+        if synchronizing { try Files.synchronizeDirectory(Files.parent(of: path) ?? "/") }
+    }
 
-extension Source {
-    /// What tells whether a source is the one of an earlier run.
-    fileprivate var identity: String {
-        switch storage {
-        case .mbox(let format, let path):
-            let status = name == "-" ? nil : try? Files.status(path)
-            return "\(format.rawValue) \(status?.st_size ?? -1) \(name)"
-        case .stream(let format): return "\(format.rawValue) -1 \(name)"
-        case .maildir(let path):
-            // Messages that come or go change what is to be skipped; flags do not.
-            var digest: UInt64 = 0xCBF2_9CE4_8422_2325
-            let entries = (try? Maildir(path).entries()) ?? []
-            for byte in entries.lazy.flatMap(\.name.unique) { digest = (digest ^ UInt64(byte)) &* 0x100_0000_01B3 }
-            return "maildir \(entries.count) \(String(digest, radix: 36)) \(name)"
-        }
+    /// Appends a line.
+    func note(_ line: String, synchronizing: Bool = false) throws(SystemError) {
+        try file?.writeAll(Array("\(line)\n".utf8))
+        if synchronizing { try file?.synchronize() }
+    }
+
+    /// The conversion is complete, or all of it is undone.
+    func remove() throws(SystemError) {
+        file = nil
+        if Files.exists("\(path).new") { try Files.remove("\(path).new") }
+        if Files.exists(path) { try Files.remove(path) }
     }
 }

@@ -7,7 +7,7 @@ import Unix
     static func main() { Mboxconv.main() }
 }
 
-/// mbox <-> Maildir, byte-exact.
+/// Mailboxes of all kinds into each other, byte-exact.
 enum Mboxconv: Tool {
     static let formats = MailboxFormat.allCases.map(\.rawValue)
 
@@ -18,14 +18,27 @@ enum Mboxconv: Tool {
         group: "Formats")
     static let crlf = Option.flag("crlf", "write an mbox with CRLF line ends", group: "Formats")
     static let stripStatus = Option.flag(
-        "strip-status", "leave out Status, X-Status and the flags of a Maildir", group: "Formats")
+        "strip-status", "leave out Status, X-Status, X-Keywords and the flags of a Maildir", group: "Formats")
+    static let recursive = Option.flag(
+        "recursive", short: "r", "SOURCE and DESTINATION are trees of folders", group: "Formats")
+    static let selection = Option.text(
+        "where", "EXPRESSION", "only messages like 'from~REGEX and date>2020-01-01 and size<1M and flag:S'",
+        group: "Messages")
+    static let dedupe = Option.choice(
+        "dedupe", ["id", "content"], default: "", "of messages with the same Message-ID, or equal ones, only the first",
+        group: "Messages")
+    static let split = Option.text(
+        "split", "RULE", "part them by size:100M, year, month or from: DESTINATION-PART, or folders of DESTINATION",
+        group: "Messages")
     static let append = Option.flag("append", "add to a DESTINATION that is not empty", group: "Writing")
     static let resume = Option.flag(
-        "resume", "go on where an interrupted run to a Maildir stopped", group: "Writing")
+        "resume", "go on where an interrupted run stopped", group: "Writing")
     static let lockTimeout = Option.duration(
         "lock-timeout", "SECONDS", default: .seconds(30), "how long to wait for the locks of an mbox (30)",
         group: "Writing")
     static let noLock = Option.flag("no-lock", "take no locks", group: "Writing")
+    static let jobs = Option.integer(
+        "jobs", "N", in: 1...64, "threads that write a Maildir (as many as processors)", group: "Writing")
     static let noSync = Option.flag("no-sync", "do not wait for the disk", group: "Writing")
     static let verify = Option.flag("verify", "read both sides again and compare digests", group: "Writing")
     static let dryRun = Option.flag("dry-run", short: "n", "read and check everything, write nothing", group: "Writing")
@@ -38,21 +51,23 @@ enum Mboxconv: Tool {
     static let quiet = Option.flag("quiet", short: "q", "no summary", group: "Output")
 
     static let description = ToolDescription(
-        name: "mboxconv", summary: "convert mailboxes between mbox and Maildir, byte for byte",
+        name: "mboxconv",
+        summary: "convert mailboxes between mbox, Maildir, MH, .eml files and batch SMTP, byte for byte",
         synopsis: ["[options] SOURCE... DESTINATION", "--count|--list [options] SOURCE..."],
         details: """
             Copies the messages of each SOURCE to DESTINATION, in order. A mailbox is an mbox file of one of four \
-            variants, or a Maildir directory; - is standard input or output. Messages may be of any size.
+            variants, a Maildir, a directory of MH or of .eml files, or batch SMTP; - is standard input or output. \
+            Files that gzip, zstd, xz or bzip2 compressed are read too. Messages may be of any size.
 
-            An mbox DESTINATION appears whole or not at all. A Maildir gets only whole messages. What is there already \
-            is not overwritten: see --append.
+            A DESTINATION that is one file appears whole or not at all; a directory gets only whole messages. What is \
+            there already is not overwritten: see --append.
             """,
         options: [
-            AnyOption(from), AnyOption(to), AnyOption(crlf), AnyOption(stripStatus),
-            AnyOption(append), AnyOption(resume),
-            AnyOption(lockTimeout),
-            AnyOption(noLock), AnyOption(noSync), AnyOption(verify), AnyOption(dryRun), AnyOption(count),
-            AnyOption(list), AnyOption(json), AnyOption(progress), AnyOption(verbose), AnyOption(quiet),
+            AnyOption(from), AnyOption(to), AnyOption(recursive), AnyOption(crlf), AnyOption(stripStatus),
+            AnyOption(selection), AnyOption(dedupe), AnyOption(split),
+            AnyOption(append), AnyOption(resume), AnyOption(lockTimeout), AnyOption(noLock), AnyOption(noSync),
+            AnyOption(jobs), AnyOption(verify), AnyOption(dryRun), AnyOption(count), AnyOption(list), AnyOption(json),
+            AnyOption(progress), AnyOption(verbose), AnyOption(quiet),
         ],
         sections: [
             .init(
@@ -68,17 +83,33 @@ enum Mboxconv: Tool {
                 A message begins at a From_ line with a date after a blank line; without date only when a well-known \
                 header field follows; without blank line only when sender and date are there.
 
-                Status and X-Status become the flags of a Maildir name, and come back from there. A message without a \
-                line end at its end gets one in an mbox; a tab at the end of its From_ line says so, and it is taken \
-                away again.
+                Status, X-Status and X-Keywords become the flags of a Maildir name, with dovecot-keywords for the names \
+                of keywords, and come back from there. A message without a line end at its end gets one in an mbox; a \
+                tab at the end of its From_ line says so, and it is taken away again.
+
+                maildir++: a Maildir with its folders, directories .Parent.Child of names in modified UTF-7. mh: files \
+                with numbers for names; .mh_sequences keeps flags and keywords. eml: files 000001.eml, with flags as \
+                000001.FS.eml. bsmtp: envelope and message as an SMTP client says them (RFC 2442), with NOOP for date \
+                and flags, and BDAT (RFC 3030) for what DATA cannot carry byte for byte.
+                """),
+            .init(
+                "FOLDERS",
+                """
+                --recursive reads a tree: Maildir++ folders, Maildirs, mboxes, MH and .eml directories below SOURCE, in \
+                any mixture, and writes the same tree in the form of --to below DESTINATION. The inbox is the Maildir \
+                itself, the file INBOX, the directory inbox of MH. Folders below a folder that is an mbox are in \
+                NAME.sbd.
+
+                --split writes NAME-2004.mbox beside DESTINATION NAME.mbox, and a folder 2004 in a directory.
                 """),
             .init(
                 "INTERRUPTED CONVERSIONS",
                 """
-                An mbox DESTINATION appears when all is done; what stands beside it until then, NAME.tmp.PID, is of no \
-                use after a crash and --resume removes it. In a Maildir every message is whole at any instant, and \
-                mboxconv.journal tells until the end that more were to come: --resume with the same sources goes on \
-                behind the last message that is there.
+                A journal tells, until the end, that more was to come, and --resume with the same sources goes on \
+                behind the last message that is there: NAME.mboxconv-journal with NAME.mboxconv-partial beside a file, \
+                mboxconv.journal in a Maildir, .mboxconv.journal in other directories. After kill -9 no message is lost \
+                or there twice. An mbox that is appended to is cut back on any error; a run of --append that was killed \
+                is to be resumed.
                 """),
             .init(
                 "JSON",
@@ -87,16 +118,22 @@ enum Mboxconv: Tool {
                 "first"}]} for each SOURCE.
 
                 Converting: {"sources": [as above], "destination", "format", "messages", "bytes", "seconds", \
-                "verified"}; verified is null without --verify.
+                "duplicates", "unselected", "destinations": [{"destination", "messages"}], "verified"}; destinations \
+                are those of --recursive and --split, verified is null without --verify.
 
-                --list, and -v: {"source", "index", "offset", "name", "size", "from", "date", "flags", "subject"} for \
-                each message; offset in an mbox, name in a Maildir.
+                --list, and -v: {"source", "index", "offset", "name", "size", "from", "date", "flags", "subject", \
+                "keywords"} for each message; offset in an mbox, name in a directory.
                 """),
         ],
         examples: [
             .init("Turn an mbox into a Maildir", "mboxconv inbox.mbox ~/Maildir"),
             .init("And back, checked", "mboxconv --verify ~/Maildir inbox.mbox"),
             .init("What is in it?", "mboxconv --count --json inbox.mbox"),
+            .init("A tree of mboxes for Dovecot", "mboxconv --recursive --to maildir++ ~/mail ~/Maildir"),
+            .init(
+                "The large ones of a year, once each",
+                "mboxconv --where 'date=2004 and size>1M' --dedupe id old.mbox.gz big.mbox"),
+            .init("A file for each month", "mboxconv --split month --to mboxrd list.mbox months/"),
         ],
         exitCodes: [
             (.ok, "done"), (.negative, "--verify found a difference"),
@@ -110,25 +147,8 @@ enum Mboxconv: Tool {
     static func run(_ arguments: Arguments) throws -> ExitCode {
         Interruption.catchSignals()
         if arguments[count] || arguments[list] { return try Survey(arguments).run() }
-        return try Conversion(arguments).run()
+        return try Conversion.run(arguments)
     }
-}
-
-/// What a mailbox may be stored as.
-enum MailboxFormat: String, CaseIterable {
-    case mboxo, mboxrd, mboxcl, mboxcl2, maildir
-
-    init(_ mbox: MboxFormat) {
-        switch mbox {
-        case .mboxo: self = .mboxo
-        case .mboxrd: self = .mboxrd
-        case .mboxcl: self = .mboxcl
-        case .mboxcl2: self = .mboxcl2
-        }
-    }
-
-    /// The variant of mbox; nil for a Maildir.
-    var mbox: MboxFormat? { MboxFormat(rawValue: rawValue) }
 }
 
 extension Arguments {

@@ -14,12 +14,7 @@ struct ListedMessage {
     let head: MessageHead
 
     /// The sender of its From_ line, else the one that its header names.
-    var sender: String? {
-        if let line = envelope.fromLine, let parsed = FromLine(line.span, 0..<line.count), !parsed.sender.isEmpty {
-            return line[parsed.sender].text
-        }
-        return head.sender?.text
-    }
+    var sender: String? { envelope.sender?.text ?? head.sender?.text }
 
     var subject: String? { head.value(of: "Subject")?.text }
     var flags: String { envelope.flags.maildirLetters.text }
@@ -48,11 +43,12 @@ struct MessageListing {
             json.field("date", message.envelope.received)
             json.field("flags", message.flags)
             json.field("subject", message.subject)
+            json.field("keywords", message.envelope.keywords.map(\.text))
             json.endObject()
             report.write(json.takeLine())
             return
         }
-        let date = CalendarTime(epoch: message.envelope.received).sortable
+        let date = message.envelope.received.map { CalendarTime(epoch: $0).sortable } ?? "-"
         let words = [
             "\(message.source)", String(message.index), date, String(message.size),
             message.flags.isEmpty ? "-" : message.flags, message.sender ?? "-", message.subject ?? "",

@@ -1,4 +1,5 @@
 import Bytes
+import CommandLineTool
 import Glibc
 import Mailboxes
 import Unix
@@ -9,13 +10,30 @@ struct Envelope {
     var fromLine: [UInt8]?
     /// Where it stands: in an mbox, bytes from the start.
     var offset: Int?
-    /// Its file's name in a Maildir.
+    /// Its file's name in a directory.
     var name: [UInt8]?
-    var flags: MessageFlags
-    /// When it was received, in seconds since 1970.
-    var received: Int
+    var flags = MessageFlags()
+    /// The names of its keywords.
+    var keywords: [[UInt8]] = []
+    /// The keywords of its whole mailbox, in their order, where the mailbox tells them.
+    var mailboxKeywords: [[UInt8]] = []
+    /// When it was received, in seconds since 1970; nil when nothing tells.
+    var received: Int?
     /// Whether its last line ends with a line end.
     var lastLineEnd = MboxWriter.LastLineEnd.present
+    /// Its reverse-path and recipients, where the source tells them.
+    var batch: BatchScanner.Envelope?
+    /// Its size in bytes as the source holds it, where that is known before its end.
+    var size: Int?
+
+    /// The sender of its From_ line or of its envelope.
+    var sender: [UInt8]? {
+        if let line = fromLine {
+            guard let parsed = FromLine(line.span, 0..<line.count), !parsed.sender.isEmpty else { return nil }
+            return Array(line[parsed.sender])
+        }
+        return batch?.reversePath
+    }
 }
 
 /// Takes messages one after another, in pieces.
@@ -32,34 +50,41 @@ struct Tally {
     var messages = 0
     var bytes = 0
     var findings = MboxFindings()
+    /// Files that could not be read.
+    var failures: [ToolFailure] = []
 }
 
 extension Source {
     /// Gives every message to `sink`, in order.
     func read(into sink: inout (some MessageSink & ~Copyable)) throws -> Tally {
         switch storage {
-        case .mbox(let format, let path):
-            try readMbox(Self.open(path, as: name, lockTimeout: lockTimeout), format, into: &sink)
-        case .stream(let format):
-            try readMbox(FileDescriptor(owning: dup(0), subject: "standard input"), format, into: &sink)
-        case .maildir(let path):
-            try readMaildir(path, into: &sink)
+        case .mbox(let format, let input): try readMbox(input, format, into: &sink)
+        case .batch(let input): try readBatch(input, into: &sink)
+        case .message(let input): try readMessage(input, into: &sink)
+        case .directory(let format, let path): try readDirectory(format, path, into: &sink)
         }
     }
 
     /// The bytes that reading will pass over, as far as they are known beforehand.
     var size: Int? {
-        guard case .mbox(_, let path) = storage, let status = try? Files.status(path) else { return nil }
+        let input: MailboxInput
+        switch storage {
+        case .mbox(_, let of), .batch(let of), .message(let of): input = of
+        case .directory: return nil
+        }
+        guard input.isSeekable, let path = input.path, let status = try? Files.status(path) else { return nil }
         return Files.kind(of: status) == .file ? Int(status.st_size) : nil
     }
 
     // MARK: mbox
 
     private func readMbox(
-        _ file: consuming FileDescriptor, _ format: MboxFormat, into sink: inout (some MessageSink & ~Copyable)
+        _ input: MailboxInput, _ format: MboxFormat, into sink: inout (some MessageSink & ~Copyable)
     ) throws -> Tally {
         do {
-            var reader = try MboxReader(file, format: format)
+            var open = try input.open()
+            guard let file = open.file.take() else { return Tally() }
+            var reader = try MboxReader(file, format: format, start: input.start)
             var assembly = MessageAssembly()
             var tally = Tally()
             while let event = try reader.next() {
@@ -67,8 +92,7 @@ extension Source {
                 case .begin(let line, let offset):
                     let span = reader.buffer.span
                     let envelope = Envelope(
-                        fromLine: span.array(line), offset: offset, flags: MessageFlags(),
-                        received: FromLine(span, line)?.date ?? -1)
+                        fromLine: span.array(line), offset: offset, received: FromLine(span, line)?.date)
                     assembly.begin(envelope)
                 case .content(let range):
                     if assembly.isAtStart { assembly.setLastLineEnd(try reader.lastLineEnd()) }
@@ -84,135 +108,135 @@ extension Source {
                 case .look: break
                 }
             }
+            try open.finish()
             for finding in reader.scanner.findings.sorted {
                 tally.findings.add(finding.id, finding.places)
             }
             return tally
         } catch let error as MailboxError {
-            throw Source.failure(name == "-" ? "standard input" : name, error)
+            throw Source.failure(input.name, error)
         }
     }
 
-    // MARK: Maildir
+    // MARK: Batch SMTP
 
-    private func readMaildir(_ path: String, into sink: inout (some MessageSink & ~Copyable)) throws -> Tally {
+    private func readBatch(
+        _ input: MailboxInput, into sink: inout (some MessageSink & ~Copyable)
+    ) throws -> Tally {
         var tally = Tally()
-        let maildir: Maildir
-        let entries: [Maildir.Entry]
-        do throws(SystemError) {
-            maildir = try Maildir(path)
-            entries = try maildir.entries()
-        } catch {
-            throw Source.failure(name, error)
+        var scanner = BatchScanner()
+        var assembly = MessageAssembly()
+        var lines = LineFeeds()
+        var place = 0
+        try input.forEachPiece { buffer, isFinal in
+            while let event = scanner.next(in: buffer.span, isFinal: isFinal) {
+                switch event {
+                case .begin:
+                    assembly.begin(Self.envelope(scanner.envelope, at: place + scanner.consumed))
+                    lines = LineFeeds()
+                case .content(let range):
+                    let piece = buffer.span.extracting(range)
+                    if scanner.isChunked {
+                        try assembly.add(piece, to: &sink)
+                    } else {
+                        try assembly.add(lines.convert(piece).span, to: &sink)
+                    }
+                case .end:
+                    try assembly.add(lines.finish().span, to: &sink)
+                    tally.bytes += try assembly.end(&sink)
+                    tally.messages += 1
+                }
+            }
+            let count = scanner.consumed
+            place += count
+            scanner.dropConsumed()
+            return count
         }
-        for entry in entries {
-            guard let file = try open(entry, of: maildir) else { continue }
-            tally.bytes += try readFile(entry, file, into: &sink)
-            tally.messages += 1
-        }
+        if scanner.isCutOff { tally.findings.add(.cutOff, at: place) }
         return tally
     }
 
-    private func readFile(
-        _ entry: Maildir.Entry, _ file: borrowing FileDescriptor, into sink: inout (some MessageSink & ~Copyable)
-    ) throws -> Int {
-        let status = try file.status()
+    private static func envelope(_ said: BatchScanner.Envelope, at offset: Int) -> Envelope {
+        var envelope = Envelope(offset: offset, lastLineEnd: .uncertain, batch: said)
+        envelope.received = said.notes["arrived"].flatMap { BatchTime.epoch(Array($0.utf8)) }
+        if let letters = said.notes["flags"] {
+            envelope.flags = MessageFlags(maildirLetters: letters.utf8.filter { $0.isASCIILetter })
+        }
+        if let names = said.notes["keywords"] {
+            envelope.keywords = names.utf8.split(separator: ASCII.comma).map(Array.init).filter { Keyword.isName($0) }
+        }
+        return envelope
+    }
+
+    // MARK: One message
+
+    private func readMessage(
+        _ input: MailboxInput, into sink: inout (some MessageSink & ~Copyable)
+    ) throws -> Tally {
         var assembly = MessageAssembly()
-        assembly.begin(try envelope(entry, status, file))
-        var left = Int(status.st_size)
-        var buffer: [UInt8] = []
-        while true {
-            if Interruption.signal != nil { throw Interrupted() }
-            buffer.removeAll(keepingCapacity: true)
-            do throws(SystemError) {
-                let count = try file.read(into: &buffer, atMost: min(max(left, 0) + 1, 256 << 10))
-                if count == 0 { break }
-                left -= count
-            } catch {
-                throw Source.failure(name, error)
-            }
+        var envelope = Envelope(name: Array(Files.name(of: name).utf8), lastLineEnd: .uncertain)
+        if let path = input.path, input.isSeekable, let status = try? Files.status(path) {
+            envelope.received = status.st_mtim.tv_sec
+        }
+        assembly.begin(envelope)
+        try input.forEachPiece { buffer, _ in
             try assembly.add(buffer.span, to: &sink)
+            return buffer.count
         }
-        return try assembly.end(&sink)
-    }
-
-    /// Opens a message's file; nil when another program has removed it since the directory was read.
-    private func open(_ entry: Maildir.Entry, of maildir: Maildir) throws -> FileDescriptor? {
-        do throws(SystemError) {
-            return try maildir.open(entry)
-        } catch {
-            if error.code == ENOENT { return nil }
-            throw Source.failure(name, error)
-        }
-    }
-
-    private func envelope(
-        _ entry: Maildir.Entry, _ status: stat, _ file: borrowing FileDescriptor
-    ) throws -> Envelope {
-        let size = Int(status.st_size)
-        let last = size == 0 ? nil : try file.read(at: size - 1, atMost: 1).first
-        // A copy makes the file's time later than the delivery; a conversion may have made the name later than it.
-        let changed = status.st_mtim.tv_sec
-        return Envelope(
-            name: entry.name.bytes, flags: entry.flags,
-            received: entry.name.deliveryTime.map { min($0, changed) } ?? changed,
-            lastLineEnd: last.map { $0 != ASCII.lf } ?? false ? .missing : .present)
+        var tally = Tally()
+        tally.bytes = try assembly.end(&sink)
+        tally.messages = 1
+        return tally
     }
 }
 
-/// Puts a message's header together before the sink gets it.
-private struct MessageAssembly {
-    private var envelope: Envelope?
-    private var start: [UInt8] = []
-    private var size = 0
-    private(set) var wasInternalData = false
-    /// Where the message stands in its mbox.
-    private(set) var offset = 0
-    private var isFirst = true
-
-    mutating func begin(_ envelope: Envelope) {
-        self.envelope = envelope
-        start.removeAll(keepingCapacity: true)
-        size = 0
-        wasInternalData = false
-        offset = envelope.offset ?? 0
-    }
-
-    /// Nothing of the message has come yet.
-    var isAtStart: Bool { size == 0 }
-
-    mutating func setLastLineEnd(_ lastLineEnd: MboxWriter.LastLineEnd) { envelope?.lastLineEnd = lastLineEnd }
-
-    mutating func add(_ bytes: Span<UInt8>, to sink: inout (some MessageSink & ~Copyable)) throws {
-        size += bytes.count
-        if wasInternalData { return }
-        guard envelope != nil else { return try sink.write(bytes) }
-        start.append(span: bytes)
-        guard let head = MessageHead(start: start, isComplete: false) else { return }
-        try pass(head, to: &sink)
-    }
-
-    mutating func end(_ sink: inout (some MessageSink & ~Copyable)) throws -> Int {
-        if envelope != nil, let head = MessageHead(start: start, isComplete: true) { try pass(head, to: &sink) }
-        if !wasInternalData { try sink.end(size: size) }
-        return size
-    }
-
-    private mutating func pass(_ head: MessageHead, to sink: inout (some MessageSink & ~Copyable)) throws {
-        guard var envelope = self.envelope else { return }
-        self.envelope = nil
-        defer { isFirst = false }
-        if envelope.fromLine != nil {
-            if isFirst, head.isInternalData {
-                wasInternalData = true
-                return
+extension MailboxInput {
+    /// Gives the bytes in pieces; `body` returns how many it is done with, the others come again with more behind them.
+    fileprivate func forEachPiece(_ body: (_ buffer: [UInt8], _ isFinal: Bool) throws -> Int) throws {
+        var open = try open()
+        guard let file = open.file.take() else { return }
+        var buffer = start
+        var isFinal = false
+        while !isFinal {
+            do throws(SystemError) {
+                guard file.waitForInput() else { throw SystemError(code: EINTR, operation: "read") }
+                isFinal = try file.read(into: &buffer, atMost: 256 << 10) == 0
+            } catch {
+                throw error.code == EINTR ? Interrupted() : Source.failure(name, error)
             }
-            envelope.flags = head.flags
+            buffer.removeFirst(try body(buffer, isFinal))
         }
-        if envelope.received == -1 { envelope.received = head.date ?? SystemClock.now.seconds }
-        try sink.begin(envelope, head)
-        if start.count > head.bytes.count {
-            try sink.write(start.span.extracting(head.bytes.count..<start.count))
+        try open.finish()
+    }
+}
+
+/// Turns CRLF into LF, in pieces of any size.
+private struct LineFeeds {
+    private var heldCR = false
+
+    mutating func convert(_ bytes: Span<UInt8>) -> [UInt8] {
+        var converted: [UInt8] = []
+        converted.reserveCapacity(bytes.count + 1)
+        var start = 0
+        if heldCR, bytes.count > 0 {
+            heldCR = false
+            if bytes[0] != ASCII.lf { converted.append(ASCII.cr) }
         }
+        while let cr = bytes.firstIndex(of: ASCII.cr, from: start) {
+            converted.append(span: bytes.extracting(start..<cr))
+            start = cr + 1
+            if start == bytes.count {
+                heldCR = true
+            } else if bytes[start] != ASCII.lf {
+                converted.append(ASCII.cr)
+            }
+        }
+        converted.append(span: bytes.extracting(start..<bytes.count))
+        return converted
+    }
+
+    mutating func finish() -> [UInt8] {
+        defer { heldCR = false }
+        return heldCR ? [ASCII.cr] : []
     }
 }

@@ -6,105 +6,180 @@ import Unix
 
 /// A mailbox to read: what it is, and what was found out about it.
 struct Source {
-    /// As given on the command line.
+    /// As given on the command line, or its place below that.
     let name: String
-    let storage: Storage
+    /// The folder that it is in a tree of folders; empty for the inbox, or where there is no tree.
+    var folder: [String] = []
+    private(set) var storage: Storage
     /// Why it is taken for what it is; nil when the user said so.
-    var reason: String?
+    private(set) var reason: String?
     /// False when it might be something else.
-    var isCertain = true
+    private(set) var isCertain = true
+    /// What the mailbox looked like, when all of it was looked at.
+    private(set) var survey: MboxSurvey?
 
     enum Storage {
-        /// An mbox in a file; for standard input, in a temporary file.
-        case mbox(MboxFormat, path: String)
-        /// An mbox from standard input, read once.
-        case stream(MboxFormat)
-        case maildir(path: String)
+        case mbox(MboxFormat, MailboxInput)
+        case batch(MailboxInput)
+        /// One message.
+        case message(MailboxInput)
+        case directory(MailboxFormat, path: String)
+    }
+
+    /// How a source is to be looked at.
+    struct Look {
+        /// `auto`, or the name of a format.
+        let format: String
+        let lockTimeout: Duration?
+        /// Keeps what can be read only once and has to be read twice.
+        let spool: Spool
+        let isReread: Bool
+
+        var given: MailboxFormat? { MailboxFormat(rawValue: format) }
     }
 
     var format: MailboxFormat {
         switch storage {
-        case .mbox(let format, _), .stream(let format): MailboxFormat(format)
-        case .maildir: .maildir
+        case .mbox(let format, _): MailboxFormat(format)
+        case .batch: .bsmtp
+        case .message: .eml
+        case .directory(let format, _): format
         }
     }
 
-    /// What the mailbox looked like, when all of it was looked at.
-    var survey: MboxSurvey?
+    /// How much of a stream is looked at to tell its variant.
+    private static let lookLimit = 8 << 20
 
-    /// How long to wait for other programs that write to the mailbox; nil takes no lock.
-    let lockTimeout: Duration?
-
-    /// Finds out what `name` is. `spool` keeps standard input when it has to be read twice.
-    init(_ name: String, format: String, lockTimeout: Duration?, spool: Spool, isReread: Bool) throws {
-        self.name = name
-        self.lockTimeout = lockTimeout
-        let given = MailboxFormat(rawValue: format)
+    /// Finds out what `name` is.
+    init(_ name: String, _ look: Look) throws {
         if name == "-" {
-            if given == .maildir { throw ToolFailure(.usage, "-: a Maildir cannot come from standard input") }
-            if let mbox = given?.mbox, !mbox.countsContent, !isReread {
-                storage = .stream(mbox)
-                return
-            }
-            let path = try spool.keepStandardInput()
-            (storage, survey) = try Self.mbox(path, given, name: "standard input", lockTimeout: nil)
-        } else {
-            let status: stat
-            do throws(SystemError) { status = try Files.status(name) } catch { throw Self.failure(name, error) }
-            switch Files.kind(of: status) {
-            case .directory:
-                guard Maildir.isMaildir(name) else {
-                    throw ToolFailure(.dataError, "\(name): a directory, but no Maildir: it has no new/ and cur/")
-                }
-                if let given, given != .maildir {
-                    throw ToolFailure(.dataError, "\(name): a Maildir, not \(given.rawValue): leave out --from")
-                }
-                storage = .maildir(path: name)
-                return
-            case .other where !isReread && given?.mbox != nil && given?.mbox?.countsContent == false, .file:
-                if given == .maildir { throw ToolFailure(.dataError, "\(name): a file, not a Maildir") }
-                (storage, survey) = try Self.mbox(name, given, name: name, lockTimeout: lockTimeout)
-            case .other:
-                // A pipe or a device can be read only once.
-                let path = try spool.keep(name)
-                (storage, survey) = try Self.mbox(path, given, name: name, lockTimeout: nil)
-            }
+            try self.init(standardInput: look)
+            return
         }
-        if let survey {
-            reason = survey.reason
-            isCertain = survey.isCertain
+        let status: stat
+        do throws(SystemError) { status = try Files.status(name) } catch { throw Self.failure(name, error) }
+        if Files.kind(of: status) == .directory {
+            try self.init(directory: name, look)
+            return
+        }
+        if let given = look.given, given.isMaildir || given == .mh {
+            throw ToolFailure(.dataError, "\(name): a file, not a \(given.title)")
+        }
+        let lockTimeout = Files.kind(of: status) == .file ? look.lockTimeout : nil
+        var input = MailboxInput(name: name, path: name, lockTimeout: lockTimeout)
+        if Files.kind(of: status) == .other {
+            // A pipe or a device can be read only once.
+            input = MailboxInput(name: name, path: try look.spool.keep(input), lockTimeout: nil)
+        }
+        try self.init(name, input, look)
+    }
+
+    private init(standardInput look: Look) throws {
+        if let given = look.given, given.isMaildir || given == .mh {
+            throw ToolFailure(.usage, "-: a \(given.title) cannot come from standard input")
+        }
+        let needsFile = look.isReread || look.given?.mbox?.countsContent ?? false
+        let path = needsFile ? try look.spool.keepStandardInput() : Spool.standardInputFile
+        try self.init("-", MailboxInput(name: "standard input", path: path, lockTimeout: nil), look)
+    }
+
+    /// What is one file or stream.
+    private init(_ name: String, _ input: MailboxInput, _ look: Look) throws {
+        self.name = name
+        var input = input
+        var start = try input.look(atMost: input.path == nil ? Self.lookLimit : 4_096)
+        if let compression = Compression(magic: start.bytes) {
+            if input.path == nil {
+                input = MailboxInput(name: input.name, path: try look.spool.keep(input), lockTimeout: nil)
+            }
+            input.compression = compression
+            start = try input.look(atMost: Self.lookLimit)
+        }
+        (storage, reason, isCertain, survey) = (.message(input), nil, true, nil)
+        switch look.given {
+        case .bsmtp: storage = .batch(input)
+        case .eml: break
+        case .some(let given):
+            guard let mbox = given.mbox else { break }
+            try settle(mbox, input, look.spool)
+        case nil: try detect(input, start, look.spool)
         }
     }
 
-    private static func mbox(
-        _ path: String, _ given: MailboxFormat?, name: String, lockTimeout: Duration?
-    ) throws -> (Storage, MboxSurvey?) {
-        if let mbox = given?.mbox {
-            return (.mbox(mbox, path: path), nil)
+    private mutating func detect(
+        _ input: MailboxInput, _ start: (bytes: [UInt8], isWhole: Bool), _ spool: Spool
+    ) throws {
+        if BatchScanner.begins(start.bytes.span) {
+            storage = .batch(input)
+            reason = "begins as an SMTP session does"
+            return
         }
-        let file = try open(path, as: name, lockTimeout: lockTimeout)
-        do throws(MailboxError) {
-            let survey = try MboxSurvey(file)
-            return (.mbox(survey.format, path: path), survey)
-        } catch {
-            throw failure(name, error)
+        let text = start.bytes.drop { $0 == ASCII.lf || $0 == ASCII.cr }
+        if !text.starts(with: "From ".utf8), name.asciiLowercased.hasSuffix(".eml"), !text.isEmpty {
+            reason = "one message"
+            return
+        }
+        do {
+            if input.isSeekable {
+                try examine(input)
+            } else if let survey = try MboxSurvey(start: start.bytes, isWhole: start.isWhole) {
+                take(survey, input)
+                if !start.isWhole { reason = "\(survey.reason) in the first 8 MiB" }
+            } else {
+                try examine(kept(input, spool))
+            }
+        } catch let error as MailboxError {
+            throw Self.failure(input.name, error)
         }
     }
 
-    /// Opens a mailbox for reading, under a lock that lasts until it is closed.
-    static func open(_ path: String, as name: String, lockTimeout: Duration?) throws -> FileDescriptor {
-        do throws(SystemError) {
-            let file = try FileDescriptor.open(path, O_RDONLY)
-            guard let lockTimeout, Files.kind(of: try file.status()) == .file else { return file }
-            // A file system without locks is read without.
-            if (try? FileLock.shared(file, timeout: lockTimeout)) ?? true { return file }
-        } catch {
-            throw failure(name, error)
-        }
-        throw ToolFailure(
-            .temporaryFailure,
-            "\(name): another program is writing to it: try again, wait longer with --lock-timeout, or use --no-lock")
+    /// Looks at all of a file.
+    private mutating func examine(_ input: MailboxInput) throws {
+        var open = try input.open()
+        guard let file = open.file.take() else { return }
+        let survey = try MboxSurvey(file)
+        take(survey, input)
+        self.survey = survey
     }
+
+    private func kept(_ input: MailboxInput, _ spool: Spool) throws -> MailboxInput {
+        MailboxInput(name: input.name, path: try spool.keep(input), lockTimeout: nil)
+    }
+
+    private mutating func take(_ survey: MboxSurvey, _ input: MailboxInput) {
+        storage = .mbox(survey.format, input)
+        reason = survey.reason
+        isCertain = survey.isCertain
+    }
+
+    /// A variant that was said. Content-Length is proved by looking ahead: that needs a file.
+    private mutating func settle(_ mbox: MboxFormat, _ input: MailboxInput, _ spool: Spool) throws {
+        storage = .mbox(mbox, mbox.countsContent && !input.isSeekable ? try kept(input, spool) : input)
+    }
+
+    // MARK: Directories
+
+    private init(directory name: String, _ look: Look) throws {
+        self.name = name
+        let found = try DirectoryLook(name)
+        guard let format = look.given ?? found.format else {
+            throw ToolFailure(.dataError, "\(name): \(found.refusal)")
+        }
+        guard format.isDirectory else {
+            throw ToolFailure(
+                .dataError,
+                found.format.map { "\(name): a \($0.title), not \(format.rawValue): leave out --from" }
+                    ?? "\(name): a directory, not \(format.rawValue): give files, or use --recursive for a tree")
+        }
+        if format.isMaildir, found.format?.isMaildir != true {
+            throw ToolFailure(.dataError, "\(name): a directory, but no Maildir: it has no new/ and cur/")
+        }
+        storage = .directory(format, path: name)
+        reason = look.given == nil ? found.reason : nil
+        isCertain = found.isCertain
+    }
+
+    // MARK: Failures
 
     /// What is said, and the code, when `name` cannot be read.
     static func failure(_ name: String, _ error: MailboxError) -> any Error {
@@ -131,56 +206,4 @@ struct Source {
 struct Interrupted: Error {
     /// What there is of the destination.
     var left = "nothing was written"
-}
-
-/// Temporary files for input that can be read only once; removed with it.
-final class Spool {
-    private var directory: TemporaryDirectory?
-    private var standardInput: String?
-    private var count = 0
-
-    /// Copies standard input, the first time, and returns where to.
-    func keepStandardInput() throws -> String {
-        if let standardInput { return standardInput }
-        var status = stat()
-        if fstat(0, &status) == 0, Files.kind(of: status) == .file, lseek(0, 0, SEEK_CUR) == 0 {
-            // A file can be read as often as wished.
-            return "/dev/stdin"
-        }
-        do throws(MailboxError) {
-            let path = try copy(FileDescriptor(owning: dup(0), subject: "standard input"))
-            standardInput = path
-            return path
-        } catch {
-            throw Source.failure("standard input", error)
-        }
-    }
-
-    /// Copies what is no regular file.
-    func keep(_ path: String) throws -> String {
-        let file = try Source.open(path, as: path, lockTimeout: nil)
-        do throws(MailboxError) {
-            return try copy(file)
-        } catch {
-            throw Source.failure(path, error)
-        }
-    }
-
-    private func copy(_ file: consuming FileDescriptor) throws(MailboxError) -> String {
-        do throws(SystemError) {
-            if directory == nil { directory = try TemporaryDirectory(prefix: "mboxconv") }
-            count += 1
-            let path = "\(directory?.path ?? ".")/\(count)"
-            let copy = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
-            var buffer: [UInt8] = []
-            while file.waitForInput() {
-                if try file.read(into: &buffer, atMost: 256 << 10) == 0 { return path }
-                try copy.writeAll(buffer)
-                buffer.removeAll(keepingCapacity: true)
-            }
-        } catch {
-            throw .system(error)
-        }
-        throw .interrupted
-    }
 }

@@ -7,71 +7,73 @@ import Unix
 /// --count and --list: what the sources hold.
 struct Survey {
     private let arguments: Arguments
+    private let choice: MessageChoice
+    private let output = ReportOutput(messagesTo: nil)
 
     init(_ arguments: Arguments) throws {
         self.arguments = arguments
         guard !arguments.operands.isEmpty else { throw ToolFailure(.usage, "no SOURCE given: see --help") }
+        choice = try MessageChoice(arguments)
     }
 
     func run() throws -> ExitCode {
-        let spool = Spool()
-        let output = ReportOutput(messagesTo: nil)
-        for name in arguments.operands {
-            do {
-                let source = try Source(
-                    name, format: arguments[Mboxconv.from], lockTimeout: arguments.lockTimeout, spool: spool,
-                    isReread: arguments[Mboxconv.list])
-                if arguments[Mboxconv.list] {
-                    try list(source, output)
-                } else {
-                    count(source, try tally(source), output)
-                }
-            } catch is Interrupted {
-                Diagnostics.say("interrupted")
-                return ExitCode(130)
-            }
+        do {
+            return try look()
+        } catch is Interrupted {
+            Diagnostics.say("interrupted")
+            return ExitCode(128 + (Interruption.signal ?? SIGINT))
         }
-        return .ok
     }
 
-    private func list(_ source: Source, _ output: ReportOutput) throws {
-        var sink = ObservedSink(
-            Discard(), listing: MessageListing(arguments, output), progress: "never", total: source.size)
-        sink.begin(source: source.name)
-        _ = try source.read(into: &sink)
+    private func look() throws -> ExitCode {
+        let look = Source.Look(
+            format: arguments[Mboxconv.from], lockTimeout: arguments.lockTimeout, spool: Spool(),
+            isReread: choice.needsPlan)
+        var code = ExitCode.ok
+        let sources = choice.needsPlan ? try Conversion.sources(arguments.operands, look, arguments) : []
+        if choice.needsPlan { try choice.makePlan(sources) }
+        choice.rewind()
+        for name in arguments.operands {
+            let found = choice.needsPlan ? sources : try Conversion.sources([name], look, arguments)
+            for source in found {
+                for failure in try survey(source) {
+                    Diagnostics.say(failure.message)
+                    code = failure.exitCode
+                }
+            }
+            if choice.needsPlan { break }
+        }
+        return code
     }
 
-    /// A look at the whole of an mbox has counted it already.
-    private func tally(_ source: Source) throws -> Tally {
+    /// Says what a source holds; returns what could not be read of it.
+    private func survey(_ source: Source) throws -> [ToolFailure] {
+        if arguments[Mboxconv.list] {
+            var sink = TransferSink(Discard(), choice: choice, listing: MessageListing(arguments, output))
+            try sink.begin(source)
+            return try source.read(into: &sink).failures
+        }
+        if choice.takesAll, let tally = try tallyWithoutReading(source) {
+            count(SourceReport(source, tally, passed: tally.messages, passedBytes: tally.bytes))
+            return tally.failures
+        }
+        var sink = TransferSink(Discard(), choice: choice)
+        try sink.begin(source)
+        let tally = try source.read(into: &sink)
+        count(SourceReport(source, tally, passed: sink.count, passedBytes: sink.passed))
+        return tally.failures
+    }
+
+    /// A look at the whole of an mbox has counted it already; files of a directory need not be opened.
+    private func tallyWithoutReading(_ source: Source) throws -> Tally? {
         if let survey = source.survey {
             return Tally(messages: survey.messages, bytes: survey.bytes, findings: survey.findings)
         }
-        if case .maildir(let path) = source.storage { return try sizes(path, of: source) }
-        var sink = Discard()
-        return try source.read(into: &sink)
+        guard case .directory(let format, let path) = source.storage else { return nil }
+        return try source.countFiles(format, path)
     }
 
-    /// What a Maildir holds, without opening its files.
-    private func sizes(_ path: String, of source: Source) throws -> Tally {
-        var tally = Tally()
-        do throws(SystemError) {
-            let maildir = try Maildir(path)
-            for entry in try maildir.entries() {
-                // One that is gone by now is not counted.
-                guard let status = try? maildir.status(entry) else { continue }
-                tally.messages += 1
-                tally.bytes += Int(status.st_size)
-            }
-        } catch {
-            throw Source.failure(source.name, error)
-        }
-        return tally
-    }
-
-    private func count(_ source: Source, _ tally: Tally, _ output: ReportOutput) {
-        let report = SourceReport(
-            name: source.name, format: source.format, reason: source.reason, isCertain: source.isCertain,
-            tally: tally, seconds: 0)
+    private func count(_ report: SourceReport) {
         if arguments[Mboxconv.json] {
             var json = JSONWriter()
             report.write(to: &json)

@@ -7,45 +7,64 @@ import OpenSSL
 /// store.
 struct Verification {
     struct Outcome {
-        /// The first message that differs, counted from 1; nil when none does.
-        var firstDifference: Int?
-        var expected = 0
-        var found = 0
+        /// The destination, and the first message in it that differs, counted from 1; nil when none does.
+        var firstDifference: (path: String, message: Int)?
+        /// The destination that holds another number of messages than it should.
+        var wrongCount: (path: String, expected: Int, found: Int)?
 
-        var isSame: Bool { firstDifference == nil && expected == found }
+        var isSame: Bool { firstDifference == nil && wrongCount == nil }
         var difference: String {
-            expected != found
-                ? "not the same: \(expected) messages were to be there, \(found) are"
-                : "not the same: message \(firstDifference ?? 0) differs from its source: compare them with --list -v, "
-                    + "or convert to mboxrd"
+            if let wrongCount {
+                return "\(wrongCount.path): not the same: \(wrongCount.expected) messages were to be there, "
+                    + "\(wrongCount.found) are"
+            }
+            return
+                "\(firstDifference?.path ?? ""): not the same: message \(firstDifference?.message ?? 0) differs from "
+                + "its source: compare them with --list -v, or convert to mboxrd"
         }
     }
 
+    let plan: DestinationPlan
     /// Line ends were changed: they are left out of the comparison.
     let crlf: Bool
-    /// What the destination is stored as: where it quotes and cannot take the quotes away, the source is quoted too.
-    let format: MailboxFormat
-    /// Messages that stood in the destination before.
-    let existing: Int
+    /// Messages stood in the destinations before.
+    let isAppended: Bool
 
-    func compare(_ sources: [Source], with destination: Source) throws -> Outcome {
-        let quotes: LineQuoting.Rule = format == .mboxo || format == .mboxcl ? .from : .none
-        var expected = DigestSink(quoting: quotes, ignoringLineEnds: crlf)
-        for source in sources { _ = try source.read(into: &expected) }
-        var found = DigestSink(quoting: .none, ignoringLineEnds: crlf)
-        _ = try destination.read(into: &found)
-        let digests = Array(found.digests.dropFirst(existing))
-        let difference = zip(expected.digests, digests).enumerated().first { $0.element.0 != $0.element.1 }?.offset
-        return Outcome(
-            firstDifference: difference.map { $0 + 1 }, expected: expected.digests.count, found: digests.count)
+    /// Compares what `read` gives with the destinations. Only `Outcome.isSame` counts when one of these cannot be read.
+    func compare(_ look: Source.Look, _ read: (DigestRouter) throws -> Void) throws -> Outcome {
+        // What the destination is stored as: where it quotes and cannot take the quotes away, the source is quoted too.
+        let quotes: LineQuoting.Rule = plan.format == .mboxo || plan.format == .mboxcl ? .from : .none
+        let expected = DigestRouter(quoting: quotes, ignoringLineEnds: crlf)
+        try read(expected)
+        var outcome = Outcome()
+        for (key, digests) in expected.digests {
+            let path = plan.path(key)
+            let found = DigestRouter(quoting: .none, ignoringLineEnds: crlf)
+            var sink = TransferSink(found, choice: nil)
+            let written = try Source(path, look)
+            try sink.begin(written)
+            _ = try written.read(into: &sink)
+            let all = found.digests[DestinationKey()] ?? []
+            guard isAppended ? all.count >= digests.count : all.count == digests.count else {
+                outcome.wrongCount = (path, digests.count, all.count)
+                return outcome
+            }
+            let before = all.count - digests.count
+            for index in digests.indices where digests[index] != all[before + index] {
+                outcome.firstDifference = (path, index + 1)
+                return outcome
+            }
+        }
+        return outcome
     }
 }
 
-/// Makes a digest of every message.
-struct DigestSink: MessageSink, ~Copyable {
-    private(set) var digests: [[UInt8]] = []
+/// Makes a digest of every message, for each place that messages go to.
+final class DigestRouter: MessageRouter {
+    private(set) var digests: [DestinationKey: [UInt64]] = [:]
     private let rule: LineQuoting.Rule
     private let ignoresLineEnds: Bool
+    private var key = DestinationKey()
     private var quoting = LineQuoting(.none)
     private var digest: Digest?
     private var buffer: [UInt8] = []
@@ -55,7 +74,12 @@ struct DigestSink: MessageSink, ~Copyable {
         ignoresLineEnds = ignoringLineEnds
     }
 
-    mutating func begin(_ envelope: Envelope, _ head: MessageHead) throws {
+    func select(_ key: DestinationKey) {
+        self.key = key
+        digests[key, default: []] += []
+    }
+
+    func begin(_ envelope: Envelope, _ head: MessageHead) throws {
         do throws(OpenSSLError) {
             digest = try Digest(.sha256)
         } catch {
@@ -66,20 +90,25 @@ struct DigestSink: MessageSink, ~Copyable {
         try write(bytes.span)
     }
 
-    mutating func write(_ bytes: Span<UInt8>) throws {
+    func write(_ bytes: Span<UInt8>) throws {
+        if rule == .none, !ignoresLineEnds {
+            digest?.update(bytes)
+            return
+        }
         buffer.removeAll(keepingCapacity: true)
         quoting.write(bytes, into: &buffer)
         add()
     }
 
-    mutating func end(size: Int) throws {
+    func end(size: Int) throws {
         buffer.removeAll(keepingCapacity: true)
         quoting.finish(into: &buffer)
         add()
-        if let digest = digest.take() { digests.append(Array(digest.finalize().prefix(16))) }
+        guard let digest = digest.take() else { return }
+        digests[key, default: []].append(digest.finalize().prefix(8).reduce(0) { $0 << 8 | UInt64($1) })
     }
 
-    private mutating func add() {
+    private func add() {
         if ignoresLineEnds { buffer.removeAll { $0 == ASCII.cr } }
         let bytes = buffer
         digest?.update(bytes.span)

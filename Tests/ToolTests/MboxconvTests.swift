@@ -254,7 +254,7 @@ import Testing
         try folder.write("m/cur/1000000001.a.b:2,PSXab", "A: c\n\ny\n")
         #expect(try run("m", "n/").status == 0)
         #expect(try maildir("n").map(\.flags) == ["", "PSXab"])
-        #expect(try run("--count", "n").text == "n: maildir: 2 messages, 16 bytes\n")
+        #expect(try run("--count", "n").text == "n: maildir (cur/ and new/): 2 messages, 16 bytes\n")
         #expect(try run("m", "out.mbox").status == 0)
         let text = String(decoding: try folder.read("out.mbox"), as: UTF8.self)
         #expect(text.contains("From MAILER-DAEMON Sun Sep  9 01:46:41 2001\nA: c\nStatus: RO\nX-Status: Pab\n\ny\n"))

@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import Synchronization
 import TestSupport
 import Testing
 import Unix
@@ -76,6 +77,63 @@ struct FilesTests {
         var times = [timeval(tv_sec: 1, tv_usec: 0), timeval(tv_sec: 1, tv_usec: 0)]
         utimes(folder.file("box.lock"), &times)
         #expect(try DotLock.acquire(path, timeout: .zero) != nil)
+    }
+
+    @Test("a dot lock names its process, and one of a process that is gone is broken at once")
+    func deadLock() throws {
+        let folder = try TestDirectory()
+        let path = folder.file("box")
+        let lock = try DotLock.acquire(path, timeout: .zero)
+        let isTaken = lock != nil
+        let text = try Files.read("\(path).lock").text
+        #expect(isTaken && text == "\(getpid()):\(Host.name)")
+        let process = try ToolProcess("/bin/true", [])
+        let gone = process.pid
+        #expect(process.wait() == 0)
+        for (text, isBroken) in [("\(gone):\(Host.name)", true), ("\(gone):elsewhere", false), ("0", false)] {
+            try folder.write("other.lock", text)
+            let taken = try DotLock.tryAcquire(folder.file("other")) != nil
+            #expect(taken == isBroken, "\(text)")
+        }
+    }
+
+    @Test("a dot lock that another program has taken over is left to it")
+    func takenOver() throws {
+        let folder = try TestDirectory()
+        do {
+            let lock = try DotLock.acquire(folder.file("box"), timeout: .zero)
+            let isTaken = lock != nil
+            #expect(isTaken)
+            unlink(folder.file("box.lock"))
+            try folder.write("box.lock", "another")
+        }
+        #expect(folder.names() == ["box.lock"])
+    }
+
+    @Test("a pool does all its work, by no more threads than it may have", arguments: [0, 1, 4])
+    func workers(_ count: Int) {
+        let state = Mutex((sum: 0, running: 0, most: 0))
+        let box = StateBox(state)
+        let pool = WorkerPool<Int>(workers: count) { number in
+            box.state.withLock {
+                $0.running += 1
+                $0.most = max($0.most, $0.running)
+            }
+            usleep(100)
+            box.state.withLock {
+                $0.running -= 1
+                $0.sum += number
+            }
+        }
+        for number in 1...200 { pool.submit(number) }
+        pool.wait()
+        #expect(box.state.withLock { $0.sum } == 20_100)
+        #expect(box.state.withLock { $0.most } <= max(1, count))
+    }
+
+    private final class StateBox: Sendable {
+        let state: Mutex<(sum: Int, running: Int, most: Int)>
+        init(_ state: consuming Mutex<(sum: Int, running: Int, most: Int)>) { self.state = state }
     }
 
     @Test(

@@ -55,7 +55,7 @@ final class MboxDelivery {
         let isNew = !Files.exists(path)
         do throws(MboxAppender.Failure) {
             var appender = try MboxAppender.open(path, timeout: MboxDelivery.lockTimeout)
-            try append(to: appender)
+            try append(to: &appender)
             do throws(SystemError) {
                 try appender.commit(synchronizing: true)
             } catch {
@@ -65,6 +65,7 @@ final class MboxDelivery {
             switch error {
             case .system(let error): throw error
             case .locked: throw SystemError(code: EAGAIN, operation: "lock", subject: path)
+            case .changed: throw SystemError(code: ESTALE, operation: "append to", subject: path)
             case .notMailbox:
                 throw SystemError(code: EINVAL, operation: "append, since it is no mbox, to", subject: path)
             }
@@ -72,16 +73,14 @@ final class MboxDelivery {
         if isNew { try Files.synchronizeDirectory(Files.parent(of: path) ?? "/") }
     }
 
-    private func append(to appender: borrowing MboxAppender) throws(MboxAppender.Failure) {
-        do throws(SystemError) {
-            try file.seek(to: 0)
-            var piece = [UInt8](repeating: ASCII.lf, count: appender.missingLineEnds)
-            repeat {
-                try appender.write(piece.span)
-                piece.removeAll(keepingCapacity: true)
-            } while try file.read(into: &piece) > 0
-        } catch {
-            throw .system(error)
+    private func append(to appender: inout MboxAppender) throws(MboxAppender.Failure) {
+        do throws(SystemError) { try file.seek(to: 0) } catch { throw .system(error) }
+        var piece = [UInt8](repeating: ASCII.lf, count: appender.missingLineEnds)
+        var isAtEnd = false
+        while !isAtEnd {
+            try appender.write(piece.span)
+            piece.removeAll(keepingCapacity: true)
+            do throws(SystemError) { isAtEnd = try file.read(into: &piece) == 0 } catch { throw .system(error) }
         }
     }
 }

@@ -23,6 +23,13 @@ package struct FromLine: Equatable, Sendable {
         guard line.count <= Self.lengthLimit, line.count >= 5, bytes.matches("From ", at: line.lowerBound) else {
             return nil
         }
+        if let (sender, date) = Self.usual(bytes, line) {
+            self.sender = sender
+            self.date = date
+            hasAddress = true
+            isBare = false
+            return
+        }
         var words = Self.words(bytes, line.lowerBound + 5..<line.upperBound)
         isBare = words.isEmpty
         if words.count >= 3, bytes.equal(words[words.count - 3], "remote"), bytes.equal(words[words.count - 2], "from")
@@ -50,6 +57,49 @@ package struct FromLine: Equatable, Sendable {
         date = nil
         sender = Self.extent(words[...], at: line.lowerBound + 5)
         hasAddress = words.count == 1
+    }
+
+    /// The usual form, read at once: a sender of one word, and `Www Mmm dd hh:mm:ss yyyy` up to the end.
+    private static func usual(_ bytes: Span<UInt8>, _ line: Range<Int>) -> (sender: Range<Int>, date: Int)? {
+        let start = line.upperBound - 24
+        guard start > line.lowerBound + 6, bytes[start - 1] == ASCII.space, bytes[start + 3] == ASCII.space,
+            bytes[start + 7] == ASCII.space, bytes[start + 10] == ASCII.space, bytes[start + 13] == ASCII.colon,
+            bytes[start + 16] == ASCII.colon, bytes[start + 19] == ASCII.space
+        else { return nil }
+        let sender = line.lowerBound + 5..<start - 1
+        for index in sender where bytes[index] <= ASCII.space { return nil }
+        func number(_ place: Int, _ digits: Int) -> Int? {
+            var number = 0
+            for index in start + place..<start + place + digits {
+                guard bytes[index].isASCIIDigit else { return nil }
+                number = number * 10 + Int(bytes[index] - ASCII.zero)
+            }
+            return number
+        }
+        guard name(bytes, start, among: "SunMonTueWedThuFriSat") != nil,
+            let month = name(bytes, start + 4, among: "JanFebMarAprMayJunJulAugSepOctNovDec"),
+            let day = bytes[start + 8] == ASCII.space ? number(9, 1) : number(8, 2), 1...31 ~= day,
+            let hour = number(11, 2), hour <= 23, let minute = number(14, 2), minute <= 59,
+            let second = number(17, 2), second <= 60, let year = number(20, 4), year >= 1_900
+        else { return nil }
+        let time = CalendarTime(year: year, month: month + 1, day: day, hour: hour, minute: minute, second: second)
+        return (sender, time.epoch)
+    }
+
+    /// Which of the names of three letters stands at `place`.
+    private static func name(_ bytes: Span<UInt8>, _ place: Int, among names: StaticString) -> Int? {
+        names.withUTF8Buffer { names in
+            var index = 0
+            while index < names.count {
+                if bytes[place] == names[index], bytes[place + 1] == names[index + 1],
+                    bytes[place + 2] == names[index + 2]
+                {
+                    return index / 3
+                }
+                index += 3
+            }
+            return nil
+        }
     }
 
     private static func extent(_ words: ArraySlice<Range<Int>>, at start: Int) -> Range<Int> {

@@ -90,6 +90,17 @@ package final class Maildir: Sendable {
         }
     }
 
+    /// Opens a message's file as `open` does, cheap where there are very many: whether it is a regular file is for the
+    /// caller to look at.
+    package func openMany(_ entry: Entry) throws(SystemError) -> FileDescriptor {
+        do throws(SystemError) {
+            return try directory(entry.folder).openMany(entry.name.bytes, O_RDONLY)
+        } catch {
+            guard error.code == ENOENT, let moved = try find(entry.name.unique) else { throw error }
+            return try directory(moved.folder).openMany(moved.name.bytes, O_RDONLY)
+        }
+    }
+
     private func open(_ name: [UInt8], in folder: Folder) throws(SystemError) -> FileDescriptor {
         let file = try directory(folder).open(name, O_RDONLY | O_NONBLOCK)
         guard Files.kind(of: try file.status()) == .file else {

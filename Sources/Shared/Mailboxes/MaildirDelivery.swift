@@ -108,13 +108,56 @@ extension Maildir {
     package func begin(time: Int? = nil) throws(SystemError) -> MaildirDelivery {
         for _ in 0..<8 {
             do throws(SystemError) {
-                return try MaildirDelivery(self, name: names.make(at: time, process: getpid()))
+                return try begin(named: names.make(at: time, process: getpid()))
             } catch {
                 guard error.code == EEXIST else { throw error }
             }
         }
         throw SystemError(code: EEXIST, operation: "create", subject: "\(path)/tmp")
     }
+
+    /// Begins the delivery of a message in `tmp/` under a name of `nextName`.
+    package func begin(named name: [UInt8]) throws(SystemError) -> MaildirDelivery {
+        try MaildirDelivery(self, name: name)
+    }
+
+    /// The name of the next message of a run, before sizes and flags. `number` is the one that
+    /// `MaildirName.deliveryNumber` gives back.
+    package func nextName(time: Int?, number: Int) -> [UInt8] {
+        names.make(at: time, process: getpid(), number: number)
+    }
+
+    /// Delivers a message that is all there, with one call for each step; safe on any thread. Durable are its bytes,
+    /// when `synchronizing`; its name is after `synchronize()`.
+    package func deliver(
+        _ message: Span<UInt8>, named name: [UInt8], flags: MessageFlags, received: Int, synchronizing: Bool
+    ) throws(SystemError) {
+        guard let tmp else { throw SystemError(code: ENOENT, operation: "open", subject: "\(path)/tmp") }
+        var sized = name
+        sized += [ASCII.comma, UInt8(ascii: "S"), ASCII.equals]
+        sized.append(decimal: message.count)
+        sized += [ASCII.comma, UInt8(ascii: "W"), ASCII.equals]
+        sized.append(decimal: message.count + message.loneLineFeeds(after: 0))
+        let isCurrent = flags.belongsInCur
+        let final = isCurrent ? MaildirName(base: sized, flags: flags).bytes : sized
+        let file = try tmp.openMany(name, O_WRONLY | O_CREAT | O_EXCL)
+        do throws(SystemError) {
+            try file.writeAll(message)
+            try file.setTimes(received)
+            if synchronizing { try file.synchronize() }
+            try file.close()
+            try tmp.rename(name, to: isCurrent ? cur : new, as: final)
+        } catch {
+            try? tmp.remove(name)
+            throw error
+        }
+    }
+
+    /// The time that the last message's name begins with; nil when there is none.
+    package func lastDeliveryTime() throws(SystemError) -> Int? { try entries().last?.name.deliveryTime }
+
+    /// Lets the messages that are delivered through this value from now on sort after those of the second `seconds`.
+    package func continueOrder(after seconds: Int) { names.continueAfter(seconds) }
 
     /// Lets the messages that are delivered through this value from now on sort after all that are there, whatever
     /// their dates.
@@ -139,13 +182,8 @@ extension Maildir {
 extension Span where Element == UInt8 {
     /// How many LF have no CR before them; `previous` is the byte before the first.
     fileprivate func loneLineFeeds(after previous: UInt8) -> Int {
-        var feeds = 0
-        var index = 0
-        while let lf = firstIndex(of: ASCII.lf, from: index) {
-            let before = lf == 0 ? previous : self[lf - 1]
-            if before != ASCII.cr { feeds += 1 }
-            index = lf + 1
-        }
-        return feeds
+        guard count > 0 else { return 0 }
+        let first = self[0] == ASCII.lf && previous != ASCII.cr ? 1 : 0
+        return first + loneLineFeedsBehindFirst
     }
 }

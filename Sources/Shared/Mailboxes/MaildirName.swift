@@ -40,7 +40,7 @@ package struct MaildirName: Equatable, Sendable {
         return digits.reduce(0) { $0 * 10 + Int($1 - ASCII.zero) }
     }
 
-    /// Which delivery of the run `run` made the name, counted from 1; nil when another run did.
+    /// The number that the run `run` gave to the message of this name; nil when another run made it.
     package func deliveryNumber(inRun run: String) -> Int? {
         let parts = unique.split(separator: ASCII.dot, maxSplits: 2)
         guard parts.count > 1, let start = parts[1].lastIndex(of: UInt8(ascii: "Q")) else { return nil }
@@ -62,10 +62,15 @@ package struct MaildirName: Equatable, Sendable {
     /// Orders names by the time of delivery, then by the number of each run of digits, then by bytes.
     package struct SortKey: Comparable, Sendable {
         let time: Int
+        /// The number behind `.M`, which most names have; -1 without.
+        let microseconds: Int
         let rest: [UInt8]
 
         package static func < (left: SortKey, right: SortKey) -> Bool {
             if left.time != right.time { return left.time < right.time }
+            if left.microseconds >= 0, right.microseconds >= 0, left.microseconds != right.microseconds {
+                return left.microseconds < right.microseconds
+            }
             return left.isBefore(right)
         }
 
@@ -92,7 +97,17 @@ package struct MaildirName: Equatable, Sendable {
         }
     }
 
-    package var sortKey: SortKey { SortKey(time: deliveryTime ?? 0, rest: Array(base)) }
+    package var sortKey: SortKey {
+        guard let time = deliveryTime, let dot = bytes.firstIndex(of: ASCII.dot) else {
+            return SortKey(time: 0, microseconds: -1, rest: Array(base))
+        }
+        var microseconds = -1
+        if dot + 1 < bytes.count, bytes[dot + 1] == UInt8(ascii: "M") {
+            let digits = bytes[(dot + 2)...].prefix { $0.isASCIIDigit }
+            if 1...18 ~= digits.count { microseconds = digits.reduce(0) { $0 * 10 + Int($1 - ASCII.zero) } }
+        }
+        return SortKey(time: time, microseconds: microseconds, rest: Array(base))
+    }
 }
 
 /// Makes unique names for one Maildir: `time.M…P…Q….host`, each later than the one before, so that the names keep the
@@ -121,10 +136,15 @@ final class MaildirNames: Sendable {
     init(run: String?) { self.run = run.map { Array("R\($0)".utf8) } ?? [] }
 
     /// A name for a message delivered at `time`, or now; a time before that of the last name made is put after it.
-    func make(at time: Int?, process: Int32) -> [UInt8] {
-        let now = SystemClock.now
-        let wanted =
-            time.map { (Swift.min(Swift.max($0, 0), 9_999_999_999), 0) } ?? (now.seconds, now.microseconds)
+    /// `number` tells it from the others of this run; without it, of this process.
+    func make(at time: Int?, process: Int32, number: Int? = nil) -> [UInt8] {
+        let wanted: (Int, Int)
+        if let time {
+            wanted = (Swift.min(Swift.max(time, 0), 9_999_999_999), 0)
+        } else {
+            let now = SystemClock.now
+            wanted = (now.seconds, now.microseconds)
+        }
         let (seconds, microseconds) = last.withLock { last -> (Int, Int) in
             var next = wanted
             if next <= (last.seconds, last.microseconds) { next = (last.seconds, last.microseconds + 1) }
@@ -132,9 +152,19 @@ final class MaildirNames: Sendable {
             last = Last(seconds: next.0, microseconds: next.1)
             return next
         }
-        let count = Self.count.wrappingAdd(1, ordering: .relaxed).newValue
-        return Self.padded(seconds, 10) + Array(".M".utf8) + Self.padded(microseconds, 6)
-            + Array("P\(process)Q\(count)".utf8) + run + [ASCII.dot] + Self.host
+        var name: [UInt8] = []
+        name.reserveCapacity(96 + Self.host.count)
+        name.append(decimal: seconds, width: 10)
+        name += [ASCII.dot, UInt8(ascii: "M")]
+        name.append(decimal: microseconds, width: 6)
+        name.append(UInt8(ascii: "P"))
+        name.append(decimal: Int(process))
+        name.append(UInt8(ascii: "Q"))
+        name.append(decimal: number ?? Self.count.wrappingAdd(1, ordering: .relaxed).newValue)
+        name += run
+        name.append(ASCII.dot)
+        name += Self.host
+        return name
     }
 
     /// Lets all names made from now on sort after those of the second `seconds`.
@@ -143,9 +173,20 @@ final class MaildirNames: Sendable {
             if last.seconds <= seconds { last = Last(seconds: seconds, microseconds: 999_999) }
         }
     }
+}
 
-    private static func padded(_ number: Int, _ width: Int) -> [UInt8] {
-        let digits = Array(String(number).utf8)
-        return [UInt8](repeating: ASCII.zero, count: Swift.max(0, width - digits.count)) + digits
+extension Array where Element == UInt8 {
+    /// Appends a number that is not negative in decimal digits, with leading zeros up to `width`.
+    package mutating func append(decimal number: Int, width: Int = 1) {
+        var divisor = 1
+        var digits = 1
+        while digits < 19, number / divisor >= 10 || digits < width {
+            divisor *= 10
+            digits += 1
+        }
+        while divisor > 0 {
+            append(ASCII.zero + UInt8(truncatingIfNeeded: number / divisor % 10))
+            divisor /= 10
+        }
     }
 }

@@ -27,6 +27,8 @@ package enum MboxFindingID: String, CaseIterable, Sendable {
     case unquotedFrom = "unquoted-from"
     /// The last line of the mailbox has no line end.
     case missingLastLineEnd = "missing-last-line-end"
+    /// The bytes end within a message of batch SMTP.
+    case cutOff = "cut-off"
     /// The first message holds a mail program's own data and is no mail.
     case internalData = "internal-data"
 }

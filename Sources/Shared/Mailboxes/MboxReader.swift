@@ -22,13 +22,17 @@ package struct MboxReader: ~Copyable {
     private let endsWithoutLineEnd: Bool
     private var atEnd = false
 
-    /// Reads from `file`, a regular file at its start or a pipe.
-    package init(_ file: consuming FileDescriptor, format: MboxFormat) throws(SystemError) {
+    /// Reads from `file`, a regular file at its start or a pipe. `start` is what was read of a pipe before.
+    package init(
+        _ file: consuming FileDescriptor, format: MboxFormat, start: [UInt8] = []
+    ) throws(SystemError) {
         let look = try Self.look(file)
         isFile = look.isFile
         endsWithoutLineEnd = look.endsWithoutLineEnd
         self.file = file
         scanner = MboxScanner(format: format)
+        buffer = start
+        bytesRead = start.count
         buffer.reserveCapacity(2 * Self.step)
     }
 

@@ -36,6 +36,33 @@ package struct MboxSurvey: Equatable, Sendable {
         self.init(reader.scanner, bytes: bytes, lines: lines, first: first)
     }
 
+    /// Looks at the start of a mailbox that can be read only once. Nil when that does not tell the variant: a message in
+    /// it has a `Content-Length`, and `isWhole` does not say that nothing follows.
+    package init?(start bytes: [UInt8], isWhole: Bool) throws(MailboxError) {
+        var scanner = MboxScanner(format: .mboxcl)
+        var size = 0
+        var lines = CountedLines()
+        var counted = 0
+        var first = FirstMessage()
+        do throws(MboxError) {
+            while let event = try scanner.next(in: bytes.span, isFinal: isWhole) {
+                switch event {
+                case .begin: counted = scanner.countedMessages
+                case .content(let range):
+                    size += range.count
+                    if scanner.messageCount == 1 { first.add(bytes.span, range) }
+                    if scanner.countedMessages > counted { lines.look(at: bytes.span, range) }
+                case .look: return nil
+                case .end: break
+                }
+            }
+        } catch {
+            throw .notMailbox(firstBytes: Array(bytes[scanner.consumed...].prefix(16)))
+        }
+        if !isWhole, scanner.countedMessages > 0 || scanner.findings.places[.badContentLength] != nil { return nil }
+        self.init(scanner, bytes: size, lines: lines, first: first)
+    }
+
     /// The first message of a mailbox, which may be a mail program's own data.
     private struct FirstMessage {
         private var start: [UInt8] = []

@@ -70,6 +70,9 @@ package struct MboxWriter: Sendable {
 
     private var lineEnd: [UInt8] { isCRLF ? [ASCII.cr, ASCII.lf] : [ASCII.lf] }
 
+    /// Says that writing begins at this place of the mailbox; nothing may have been written yet.
+    package mutating func start(at offset: Int) { base = offset }
+
     /// Line ends for a mailbox that another program left without a blank line at its end.
     package mutating func writeLineEnds(_ count: Int) {
         for _ in 0..<count { output += lineEnd }
@@ -160,6 +163,15 @@ package struct MboxWriter: Sendable {
         lengthPlace = lengthPlace.map { $0 - readyCount }
         readyCount = 0
         patches = []
+    }
+
+    /// Gives the ready bytes, and the patches, to `write`; they are done with then.
+    package mutating func drain(_ write: (Span<UInt8>, [Patch]) throws -> Void) rethrows {
+        var taken: [UInt8] = []
+        swap(&taken, &output)
+        try write(taken.span.extracting(0..<readyCount), patches)
+        swap(&taken, &output)
+        removeReady()
     }
 
     private mutating func giveAway() {

@@ -1,7 +1,7 @@
 import Bytes
 
 /// The start of a message as mailboxes see it: its header, and the fields in it that belong to the store and not to the
-/// message: `Status`, `X-Status`, `Content-Length`.
+/// message: `Status`, `X-Status`, `X-Keywords`, `X-UID`, `X-IMAP`, `X-IMAPbase`, `Content-Length`.
 package struct MessageHead: Sendable {
     /// A header longer than this, in bytes, is not looked through to its end.
     package static let limit = 256 << 10
@@ -12,7 +12,11 @@ package struct MessageHead: Sendable {
     package let fieldsEnd: Int?
     /// What `Status` and `X-Status` say; without them, what `X-Mozilla-Status` says.
     package private(set) var flags = MessageFlags()
-    /// The lines of `Status` and `X-Status` that belong to the store.
+    /// What `X-Keywords` says.
+    package private(set) var keywords: [[UInt8]] = []
+    /// The keywords of the whole mailbox in the order of their numbers, which `X-IMAP` or `X-IMAPbase` lists.
+    package private(set) var mailboxKeywords: [[UInt8]] = []
+    /// The lines that belong to the store, but for `Content-Length`.
     package private(set) var statusLines: [Range<Int>] = []
     /// The lines of `Content-Length`.
     package private(set) var lengthLines: [Range<Int>] = []
@@ -20,17 +24,21 @@ package struct MessageHead: Sendable {
     /// Reads the header that `message` begins with. Nil when the header may go on behind it: then more of the message
     /// is needed; `isComplete` says that there is no more.
     package init?(start message: [UInt8], isComplete: Bool) {
-        let span = message.span
-        var index = 0
-        while let lf = span.firstIndex(of: ASCII.lf, from: index) {
-            if lf == index || (lf == index + 1 && span[index] == ASCII.cr) {
-                self.init(bytes: Array(message[...lf]), fieldsEnd: index)
-                return
-            }
-            index = lf + 1
+        if let end = Self.fieldsEnd(message.span) {
+            let line = message.span.line(at: end)
+            self.init(bytes: Array(message[..<line.next]), fieldsEnd: end)
+            return
         }
         guard isComplete || message.count > Self.limit else { return nil }
         self.init(bytes: message, fieldsEnd: nil)
+    }
+
+    /// The place of the first empty line.
+    private static func fieldsEnd(_ message: Span<UInt8>) -> Int? {
+        if message.lineEnd(at: 0) != nil { return 0 }
+        let bare = message.firstIndex(of: "\n\n", in: 0..<message.count)
+        let crlf = message.firstIndex(of: "\n\r\n", in: 0..<(bare.map { $0 + 1 } ?? message.count))
+        return (crlf ?? bare).map { $0 + 1 }
     }
 
     private init(bytes: [UInt8], fieldsEnd: Int?) {
@@ -64,6 +72,11 @@ package struct MessageHead: Sendable {
     }
 
     private mutating func read(_ line: LineRange, of span: Span<UInt8>, _ mozilla: inout MessageFlags?) {
+        // Most fields are told apart from these by the length of their names.
+        switch HeaderLine.nameLength(span, at: line.content.lowerBound, limit: line.content.upperBound) {
+        case 5, 6, 8, 10, 14, 16: break
+        default: return
+        }
         let whole = line.content.lowerBound..<line.next
         if let value = HeaderLine.value(of: "Status", span, line.content) {
             let letters = HeaderLine.trimmed(span, value).map { span[$0] }
@@ -74,6 +87,22 @@ package struct MessageHead: Sendable {
         } else if let value = HeaderLine.value(of: "X-Mozilla-Status", span, line.content) {
             let digits = HeaderLine.trimmed(span, value).map { span[$0] }
             if let bits = Int(digits.text, radix: 16) { mozilla = MessageFlags(mozillaStatus: bits) }
+        } else if let value = HeaderLine.value(of: "X-Keywords", span, line.content) {
+            if let names = Keyword.names(in: span.array(value)) {
+                keywords += names.filter { !keywords.contains($0) }
+                statusLines.append(whole)
+            }
+        } else if let value = HeaderLine.value(of: "X-UID", span, line.content) {
+            let digits = HeaderLine.trimmed(span, value)
+            if 1...10 ~= digits.count, digits.allSatisfy({ span[$0].isASCIIDigit }) { statusLines.append(whole) }
+        } else if let value = HeaderLine.value(of: "X-IMAP", span, line.content)
+            ?? HeaderLine.value(of: "X-IMAPbase", span, line.content)
+        {
+            let words = span.array(value).split { $0.isMailWhitespace }
+            if words.count >= 2, words.prefix(2).allSatisfy({ $0.allSatisfy(\.isASCIIDigit) }) {
+                mailboxKeywords = words.dropFirst(2).map(Array.init).filter { Keyword.isName($0) }
+                statusLines.append(whole)
+            }
         } else if HeaderLine.contentLength(span, line.content) != nil {
             lengthLines.append(whole)
         }
@@ -82,7 +111,8 @@ package struct MessageHead: Sendable {
     /// The header without the store's fields, or without `Content-Length` alone, and with the fields for `flags` at its
     /// end (at its start, when no empty line closes it). `fieldsEnd` is the place before the empty line.
     package func stored(
-        removingStatus: Bool, adding flags: MessageFlags? = nil, lineEnd: [UInt8] = [ASCII.lf]
+        removingStatus: Bool, adding flags: MessageFlags? = nil, keywords: [[UInt8]] = [],
+        lineEnd: [UInt8] = [ASCII.lf]
     ) -> (bytes: [UInt8], fieldsEnd: Int?) {
         let removed = (lengthLines + (removingStatus ? statusLines : [])).sorted { $0.lowerBound < $1.lowerBound }
         var fields: [UInt8] = []
@@ -91,6 +121,9 @@ package struct MessageHead: Sendable {
             if !status.isEmpty { fields += Array("Status: ".utf8) + status + lineEnd }
             let extended = flags.extendedStatus
             if !extended.isEmpty { fields += Array("X-Status: ".utf8) + extended + lineEnd }
+            if !keywords.isEmpty {
+                fields += Array("X-Keywords: ".utf8) + Array(keywords.joined(separator: [ASCII.space])) + lineEnd
+            }
         }
         if removed.isEmpty, fields.isEmpty { return (bytes, fieldsEnd) }
         var kept: [UInt8] = []

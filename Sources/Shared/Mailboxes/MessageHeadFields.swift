@@ -31,6 +31,41 @@ extension MessageHead {
         return value(of: "From").flatMap(Self.address)
     }
 
+    /// The first address of `From`; nil when there is none.
+    package var fromAddress: [UInt8]? { value(of: "From").flatMap(Self.address) }
+
+    /// The recipients of an envelope that the header tells: of `Delivered-To` and its like, else of `To`, `Cc` and `Bcc`.
+    package var recipients: [[UInt8]] {
+        for name in ["Delivered-To", "X-Original-To", "Envelope-To"] as [StaticString] {
+            if let address = value(of: name).flatMap(Self.address) { return [address] }
+        }
+        var found: [[UInt8]] = []
+        for name in ["To", "Cc", "Bcc"] as [StaticString] {
+            guard let value = value(of: name) else { continue }
+            for part in Self.list(Self.withoutComments(value)) {
+                if let address = Self.address(in: part), !found.contains(address) { found.append(address) }
+            }
+        }
+        return found
+    }
+
+    /// The members of a list: what commas outside of quotes part.
+    private static func list(_ text: [UInt8]) -> [[UInt8]] {
+        var parts: [[UInt8]] = [[]]
+        var isQuoted = false
+        var isEscaped = false
+        for byte in text {
+            if byte == ASCII.quote, !isEscaped { isQuoted.toggle() }
+            isEscaped = isQuoted && byte == ASCII.backslash && !isEscaped
+            if !isQuoted, byte == ASCII.comma || byte == ASCII.semicolon {
+                parts.append([])
+            } else {
+                parts[parts.count - 1].append(byte)
+            }
+        }
+        return parts
+    }
+
     /// Seconds since 1970 of the topmost `Received` field that has a date, else of `Date`; nil when neither does.
     package var date: Int? {
         if let received = value(of: "Received"), let semicolon = received.lastIndex(of: ASCII.semicolon),

@@ -27,6 +27,9 @@ package struct Selection {
     /// Some term asks for more than the header, the size and the flags.
     package var needsBody: Bool { root.needsBody }
 
+    /// Some term asks for the size.
+    package var needsSize: Bool { root.needsSize }
+
     /// Whether a message is one of those. `message` begins with the first header field; without `needsBody` its header
     /// is enough. `size` counts the bytes of the whole message; without `flags`, Status and X-Status tell them.
     package func matches(_ message: Span<UInt8>, size: Int, flags: MessageFlags? = nil) -> Bool {
@@ -91,6 +94,15 @@ indirect enum SelectionTerm {
         case .not(let term): term.needsBody
         case .text, .filename, .hasAttachment, .hasType, .hasText: true
         case .field, .size, .date, .hasField, .flag: false
+        }
+    }
+
+    var needsSize: Bool {
+        switch self {
+        case .all(let terms), .any(let terms): terms.contains(where: \.needsSize)
+        case .not(let term): term.needsSize
+        case .size: true
+        default: false
         }
     }
 

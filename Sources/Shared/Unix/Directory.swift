@@ -74,9 +74,8 @@ package final class Directory: Sendable {
     /// The status of an entry itself, links not followed.
     package func status(_ name: [UInt8]) throws(SystemError) -> stat {
         var status = stat()
-        guard fstatat(descriptor.number, try terminated(name), &status, AT_SYMLINK_NOFOLLOW) == 0 else {
-            throw .last("examine", subject(name))
-        }
+        let code = try withTerminated(name) { fstatat(descriptor.number, $0, &status, AT_SYMLINK_NOFOLLOW) }
+        guard code == 0 else { throw .last("examine", subject(name)) }
         return status
     }
 
@@ -122,28 +121,65 @@ package final class Directory: Sendable {
     package func open(
         _ name: [UInt8], _ flags: Int32, mode: mode_t = 0o666
     ) throws(SystemError) -> FileDescriptor {
-        let terminated = try terminated(name)
-        let number = retryingOnInterrupt {
-            openat(descriptor.number, terminated, flags | O_NOFOLLOW | O_CLOEXEC, mode)
+        let number = try withTerminated(name) { terminated in
+            retryingOnInterrupt { openat(descriptor.number, terminated, flags | O_NOFOLLOW | O_CLOEXEC, mode) }
         }
         let subject = subject(name)
         guard number >= 0 else { throw .last(flags & O_CREAT != 0 ? "create" : "open", subject) }
         return FileDescriptor(owning: number, subject: subject)
     }
 
+    /// Opens an entry for reading, or a new one for writing, in the directory's own name: cheap where there are very
+    /// many. A link is ELOOP; opening does not wait for the other end of a FIFO.
+    package func openMany(
+        _ name: [UInt8], _ flags: Int32, mode: mode_t = 0o600
+    ) throws(SystemError) -> FileDescriptor {
+        let number = try withTerminated(name) { terminated in
+            retryingOnInterrupt {
+                openat(descriptor.number, terminated, flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, mode)
+            }
+        }
+        guard number >= 0 else { throw .last(flags & O_CREAT != 0 ? "create" : "open", path) }
+        return FileDescriptor(owning: number, subject: path)
+    }
+
+    /// Calls `body` with the name as a C string; a name that holds a NUL, or is too long, is EINVAL.
+    private func withTerminated<Result>(
+        _ name: [UInt8], _ body: (UnsafePointer<CChar>) -> Result
+    ) throws(SystemError) -> Result {
+        guard name.count < 4_096, !name.contains(0) else {
+            throw SystemError(code: EINVAL, operation: "name", subject: subject(name))
+        }
+        return withUnsafeTemporaryAllocation(of: CChar.self, capacity: name.count + 1) { buffer in
+            // Safe: the buffer has room for the name and its NUL, and lives as long as the call.
+            for (index, byte) in name.enumerated() { buffer.initializeElement(at: index, to: CChar(bitPattern: byte)) }
+            buffer.initializeElement(at: name.count, to: 0)
+            return body(UnsafePointer(buffer.baseAddress.unsafelyUnwrapped))
+        }
+    }
+
     /// Renames an entry into another directory, only when nothing has the new name there; else EEXIST. Links and
     /// unlinks where the file system has no such rename.
     package func rename(_ name: [UInt8], to other: Directory, as newName: [UInt8]) throws(SystemError) {
-        let from = try terminated(name)
-        let to = try terminated(newName)
         let source = descriptor.number
         let target = other.descriptor.number
-        if facteur_rename_noreplace(source, from, target, to) == 0 { return }
-        guard errno == EINVAL || errno == ENOSYS else { throw .last("rename", renaming(name, other, newName)) }
-        guard linkat(source, from, target, to, 0) == 0 else {
-            throw .last("rename", renaming(name, other, newName))
+        let code = try withTerminated(name) { from in
+            try? other.withTerminated(newName) { to in
+                if facteur_rename_noreplace(source, from, target, to) == 0 { return Int32(0) }
+                guard errno == EINVAL || errno == ENOSYS else { return errno }
+                return linkat(source, from, target, to, 0) == 0 && unlinkat(source, from, 0) == 0 ? 0 : errno
+            }
         }
-        try remove(name)
+        guard code == 0 else {
+            throw SystemError(code: code ?? EINVAL, operation: "rename", subject: renaming(name, other, newName))
+        }
+    }
+
+    /// Makes a directory in this one; one that is there already is no error.
+    package func makeDirectory(_ name: String, mode: mode_t = 0o777) throws(SystemError) {
+        guard mkdirat(descriptor.number, name, mode) == 0 || errno == EEXIST else {
+            throw .last("make", subject(Array(name.utf8)))
+        }
     }
 
     /// Renames an entry to `name`, in place of what has that name.
@@ -156,7 +192,9 @@ package final class Directory: Sendable {
 
     /// Removes an entry that is no directory.
     package func remove(_ name: [UInt8]) throws(SystemError) {
-        guard unlinkat(descriptor.number, try terminated(name), 0) == 0 else { throw .last("remove", subject(name)) }
+        guard try withTerminated(name, { unlinkat(descriptor.number, $0, 0) }) == 0 else {
+            throw .last("remove", subject(name))
+        }
     }
 
     /// Waits until the entries are on the disk: after it, a rename into the directory survives a power loss.
@@ -168,11 +206,5 @@ package final class Directory: Sendable {
 
     private func renaming(_ name: [UInt8], _ other: Directory, _ newName: [UInt8]) -> String {
         "\(subject(name)) to \(other.subject(newName))"
-    }
-
-    /// The name for a C call; one that holds a NUL is EINVAL.
-    private func terminated(_ name: [UInt8]) throws(SystemError) -> [CChar] {
-        guard !name.contains(0) else { throw SystemError(code: EINVAL, operation: "name", subject: subject(name)) }
-        return name.map { CChar(bitPattern: $0) } + [0]
     }
 }

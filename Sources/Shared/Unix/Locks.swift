@@ -72,39 +72,82 @@ package enum FileLock {
     }
 }
 
-/// A `.lock` file beside a mailbox, as procmail, Dovecot and mutt make it; removed when its owner ends.
+/// A `.lock` file beside a mailbox, as Dovecot, Postfix, procmail and mutt make it; removed when its owner ends. It
+/// holds `pid:host`, as Dovecot writes it, so that others can tell that its owner is gone.
 package struct DotLock: ~Copyable {
     private let path: String
 
-    /// Takes `path.lock`, waiting up to `timeout`; nil when it was not had in time. A lock older than `staleAfter`
-    /// whose process is not known to live is broken.
+    /// Takes `path.lock`, waiting up to `timeout`; nil when it was not had in time.
     package static func acquire(
         _ path: String, timeout: Duration, staleAfter: Duration = .seconds(300)
     ) throws(SystemError) -> DotLock? {
-        let lock = path + ".lock"
         let deadline = ContinuousClock.now + timeout
         while true {
-            do throws(SystemError) {
-                let file = try FileDescriptor.open(lock, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444)
-                try? file.writeAll(Array("\(getpid())".utf8))
-                return DotLock(path: lock)
-            } catch {
-                guard error.code == EEXIST else { throw error }
-            }
-            if let status = try? Files.status(lock, followLinks: false),
-                time(nil) - status.st_mtim.tv_sec > staleAfter.components.seconds
-            {
-                try? Files.remove(lock)
-                continue
-            }
-            if ContinuousClock.now >= deadline { return nil }
+            if let lock = try tryAcquire(path, staleAfter: staleAfter) { return lock }
+            if ContinuousClock.now >= deadline || Interruption.signal != nil { return nil }
             usleep(100_000)
         }
     }
 
+    /// Takes `path.lock`; nil when another has it. A lock that names a process of this host which is gone is broken,
+    /// and so is one that nobody has touched for longer than `staleAfter`.
+    package static func tryAcquire(
+        _ path: String, staleAfter: Duration = .seconds(300)
+    ) throws(SystemError) -> DotLock? {
+        let lock = path + ".lock"
+        for _ in 0..<2 {
+            do throws(SystemError) {
+                try make(lock)
+                return DotLock(path: lock)
+            } catch {
+                guard error.code == EEXIST else { throw error }
+            }
+            guard isStale(lock, staleAfter) else { return nil }
+            try? Files.remove(lock)
+        }
+        return nil
+    }
+
+    private static func isStale(_ lock: String, _ staleAfter: Duration) -> Bool {
+        guard let status = try? Files.status(lock, followLinks: false) else { return false }
+        if time(nil) - status.st_mtim.tv_sec > staleAfter.components.seconds { return true }
+        guard Files.kind(of: status) == .file, let text = try? Files.read(lock, limit: 512) else { return false }
+        let words = String(decoding: text, as: UTF8.self).split(separator: ":", maxSplits: 1)
+        guard words.count == 2, words[1] == Host.name, let process = pid_t(words[0]), process > 0 else { return false }
+        return kill(process, 0) != 0 && errno == ESRCH
+    }
+
+    /// Makes the file with its content, at once: one that was left empty would not tell that its owner is gone.
+    private static func make(_ lock: String) throws(SystemError) {
+        let folder = Files.parent(of: lock) ?? "/"
+        // O_TMPFILE, which the Glibc module lacks.
+        let unnamed = 0o20_000_000 | O_DIRECTORY
+        if let file = try? FileDescriptor.open(folder, O_WRONLY | unnamed, mode: 0o444),
+            (try? file.writeAll(owner)) != nil
+        {
+            if linkat(AT_FDCWD, "/proc/self/fd/\(file.number)", AT_FDCWD, lock, Int32(AT_SYMLINK_FOLLOW)) == 0 {
+                return
+            }
+            if errno == EEXIST { throw .last("create", lock) }
+        }
+        // A file system that has no files without names, or no /proc.
+        let file = try FileDescriptor.open(lock, O_WRONLY | O_CREAT | O_EXCL, mode: 0o444)
+        try? file.writeAll(owner)
+    }
+
+    /// What our locks hold.
+    private static var owner: [UInt8] { Array("\(getpid()):\(Host.name)".utf8) }
+
     private init(path: String) { self.path = path }
 
-    deinit { unlink(path) }
+    /// Shows others that the lock is still held: to be called twice a minute by long work.
+    package func refresh() { utimes(path, nil) }
+
+    deinit {
+        // Another program may have taken it for stale, and have its own there now.
+        if let text = try? Files.read(path, limit: 512), !text.isEmpty, text != Self.owner { return }
+        unlink(path)
+    }
 }
 
 /// An exclusive flock(2) on a directory: it needs no file, and it ends with its owner or with the process.

@@ -5,12 +5,11 @@ extension FileDescriptor {
     /// Sets the times of last access and change of content, in seconds since 1970 (futimens(2)).
     package func setTimes(_ seconds: Int) throws(SystemError) {
         let time = timespec(tv_sec: seconds, tv_nsec: 0)
-        guard withUnsafeTimes(time, { futimens(number, $0) }) == 0 else { throw .last("set the time of", subject) }
-    }
-
-    private func withUnsafeTimes(_ time: timespec, _ body: (UnsafePointer<timespec>) -> Int32) -> Int32 {
-        // Safe: futimens reads exactly the two values of the array.
-        [time, time].withUnsafeBufferPointer { $0.baseAddress.map(body) ?? -1 }
+        let code = withUnsafeBytes(of: (time, time)) { raw in
+            // Safe: futimens reads exactly the two values of the pair.
+            futimens(number, raw.assumingMemoryBound(to: timespec.self).baseAddress)
+        }
+        guard code == 0 else { throw .last("set the time of", subject) }
     }
 
     /// Reads up to `limit` bytes at an absolute place, without moving the file's own (pread(2)); fewer only at the
@@ -30,6 +29,17 @@ extension FileDescriptor {
         }
         buffer.removeLast(limit - filled)
         return buffer
+    }
+
+    /// Reads over the bytes of `buffer` with one call: fewer than it holds are no sign of the end, but for a regular file
+    /// whose size is known. Returns how many.
+    package func readOnce(over buffer: inout [UInt8]) throws(SystemError) -> Int {
+        let count = buffer.withUnsafeMutableBytes { bytes -> Int in
+            // Safe: the pointer and count are those of the buffer.
+            retryingOnInterrupt { Glibc.read(number, bytes.baseAddress, bytes.count) }
+        }
+        guard count >= 0 else { throw .last("read", subject) }
+        return count
     }
 
     /// Reads up to `limit` bytes over those of `buffer` from `start` on; fewer only at the end of the file or of the
