@@ -64,6 +64,8 @@ import Testing
         for other in ["X-Keywords: a (b)\n\n", "X-Keywords:   \n\n", "X-UID: x\n\n", "X-IMAP: a b\n\n"] {
             #expect(wholeHead(Array(other.utf8)).stored(removingStatus: true).bytes.text == other)
         }
+        let dovecot = "A: b\nX-UID: 7\nStatus: \nX-Keywords:     \n\n"
+        #expect(wholeHead(Array(dovecot.utf8)).stored(removingStatus: true).bytes.text == "A: b\n\n")
         var flags = MessageFlags()
         flags.isSeen = true
         let stored = wholeHead(Array("A: b\n\n".utf8)).stored(

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestSupport
 import Testing
 
@@ -77,5 +78,137 @@ import Testing
         try convert("box", "out.mbox")
         _ = try peer("mkdir -p m/cur m/new m/tmp && mdeliver -M m <out.mbox")
         #expect(folder.names("m/new").count + folder.names("m/cur").count == 50)
+    }
+
+    // MARK: Dovecot
+
+    /// Runs doveadm on a mail location within the folder; nil when it is not installed, or refuses to run.
+    private func doveadm(_ location: String, _ arguments: String) throws -> String? {
+        guard has("doveadm") else { return nil }
+        let isRoot = getuid() == 0
+        if isRoot, !has("setpriv") { return nil }
+        let id = isRoot ? 65_534 : Int(getuid())
+        let group = isRoot ? 65_534 : Int(getgid())
+        try folder.write(
+            "dovecot.conf",
+            """
+            log_path = \(folder.file("log"))
+            base_dir = \(folder.file("base"))
+            state_dir = \(folder.file("base"))
+            mail_location = \(location)
+            mbox_write_locks = fcntl
+            mail_privileged_group =
+            first_valid_uid = 1
+            first_valid_gid = 1
+            mail_uid = \(id)
+            mail_gid = \(group)
+            ssl = no
+
+            """)
+        let become =
+            isRoot ? "chown -R \(id):\(group) . && setpriv --reuid=\(id) --regid=\(group) --clear-groups" : "exec"
+        let result = try peer("\(become) env HOME='\(folder.path)' USER=nobody doveadm -c dovecot.conf \(arguments)")
+        guard result.status == 0 else {
+            print("doveadm does not run here: \(result.diagnostics)")
+            return nil
+        }
+        return result.text
+    }
+
+    @Test("Dovecot reads flags, keywords, dates and every byte of our Maildir")
+    func dovecotReads() throws {
+        try folder.write(
+            "one.mbox",
+            """
+            From a@b.example Sat Aug 21 10:27:43 2004
+            Subject: one
+            Status: RO
+            X-Status: AF
+            X-Keywords: $Forwarded work
+
+            body
+            >From quoted
+
+            From a@b.example Sun Aug 22 10:27:43 2004
+            Subject: two
+
+            body
+
+
+            """)
+        try convert("one.mbox", "box/")
+        guard
+            let text = try doveadm(
+                "maildir:\(folder.file("box"))", "fetch 'flags date.received size.physical text' all")
+        else { return }
+        #expect(text.contains("\\Answered \\Flagged \\Seen") && text.contains("$Forwarded work"))
+        #expect(text.contains("text:\nSubject: one\n\nbody\nFrom quoted\n"))
+        #expect(text.components(separatedBy: "date.received: 2004-08-2").count == 3)
+    }
+
+    @Test("what Dovecot wrote into an mbox is read with its flags and keywords, and without its own fields")
+    func dovecotWrites() throws {
+        for (name, flags) in [("1.a.b", ":2,FRSa"), ("2.a.b", ":2,")] {
+            try folder.write("from/cur/\(name)\(flags)", "Subject: \(name)\n\nbody\nFrom here\n")
+        }
+        try folder.write("from/new/.keep", "")
+        try folder.write("from/tmp/.keep", "")
+        try folder.write("from/dovecot-keywords", "0 work\n")
+        try folder.write("mail/inbox", "")
+        let location = "mbox:\(folder.file("mail")):INBOX=\(folder.file("mail/inbox"))"
+        guard try doveadm(location, "import -s maildir:\(folder.file("from")) '' all") != nil else { return }
+        try convert("mail/inbox", "box/")
+        let names = folder.names("box/cur") + folder.names("box/new")
+        #expect(names.count == 2 && names[0].hasSuffix(":2,FRSa"))
+        #expect(String(decoding: try folder.read("box/dovecot-keywords"), as: UTF8.self) == "0 work\n")
+        for (index, name) in folder.names("box/cur").enumerated() {
+            #expect(
+                String(decoding: try folder.read("box/cur/\(name)"), as: UTF8.self)
+                    == "Subject: \(index + 1).a.b\n\nbody\nFrom here\n")
+        }
+    }
+
+    // MARK: procmail, Python
+
+    @Test("procmail delivers into our mbox and our Maildir, and we read what it wrote")
+    func procmail() throws {
+        guard has("procmail") else { return }
+        try convert("in.mbox", "out.mbox")
+        try convert("in.mbox", "box/")
+        for destination in ["out.mbox", "box/"] {
+            let delivered = try peer(
+                "printf 'From: x@y\\nSubject: late\\n\\nbody\\n\\nFrom here\\n' | procmail -f x@y DEFAULT='\(folder.path)/\(destination)' /dev/null"
+            )
+            #expect(delivered.status == 0, "\(delivered.diagnostics)")
+            let count = try ToolProcess.run("mboxconv", ["--count", "--json", destination], directory: folder.path)
+            #expect(count.text.contains("\"messages\":51"), "\(count.text)")
+        }
+        try convert("--append", "in.mbox", "out.mbox")
+        let count = try ToolProcess.run("mboxconv", ["--count", "--json", "out.mbox"], directory: folder.path)
+        #expect(count.text.contains("\"messages\":101"))
+    }
+
+    @Test("Python's mailbox and we read each other's MH folders, with flags")
+    func pythonMH() throws {
+        guard has("python3") else { return }
+        try convert("--to", "mh", "in.mbox", "mh")
+        try folder.write(
+            "look.py",
+            """
+            import mailbox
+            a = mailbox.mbox('in.mbox', create=False); b = mailbox.MH('mh', create=False)
+            print(len(b), all(set(b[i + 1].get_sequences()) == {{'F': 'flagged', 'A': 'replied'}[f]
+                for f in a[i].get_flags() if f in 'FA'} | (set() if 'R' in a[i].get_flags() else {'unseen'})
+                for i in range(50)))
+            c = mailbox.MH('theirs')
+            for m in a: c.add(mailbox.MHMessage(m))
+            """)
+        #expect(try peer("python3 look.py").lines == ["50 True"])
+        try convert("mh", "ours/")
+        try convert("theirs", "python/")
+        func flags(_ name: String) -> [String] {
+            folder.names("\(name)/cur").compactMap { $0.components(separatedBy: ":2,").last }.sorted()
+        }
+        #expect(flags("python") == flags("ours") && !flags("ours").isEmpty)
     }
 }

@@ -57,6 +57,8 @@ package struct MessageHead: Sendable {
         let header = bytes
         let span = header.span
         var mozilla: MessageFlags?
+        var empty: [Range<Int>] = []
+        var isDovecots = false
         var index = 0
         let limit = fieldsEnd ?? bytes.count
         while index < limit {
@@ -64,14 +66,19 @@ package struct MessageHead: Sendable {
             let isFolded = line.next < limit && span[line.next].isSpaceOrTab
             let first = span[index].asciiLowercased
             if line.isTerminated, !isFolded, first == 0x73 || first == 0x78 || first == 0x63 {
-                read(line, of: span, &mozilla)
+                read(line, of: span, &mozilla, &empty, &isDovecots)
             }
             index = line.next
         }
+        // Beside its X-UID Dovecot writes these fields empty, too.
+        if isDovecots { statusLines = (statusLines + empty).sorted { $0.lowerBound < $1.lowerBound } }
         if statusLines.isEmpty, let mozilla { flags = mozilla }
     }
 
-    private mutating func read(_ line: LineRange, of span: Span<UInt8>, _ mozilla: inout MessageFlags?) {
+    private mutating func read(
+        _ line: LineRange, of span: Span<UInt8>, _ mozilla: inout MessageFlags?, _ empty: inout [Range<Int>],
+        _ isDovecots: inout Bool
+    ) {
         // Most fields are told apart from these by the length of their names.
         switch HeaderLine.nameLength(span, at: line.content.lowerBound, limit: line.content.upperBound) {
         case 5, 6, 8, 10, 14, 16: break
@@ -80,21 +87,27 @@ package struct MessageHead: Sendable {
         let whole = line.content.lowerBound..<line.next
         if let value = HeaderLine.value(of: "Status", span, line.content) {
             let letters = HeaderLine.trimmed(span, value).map { span[$0] }
+            if letters.isEmpty { empty.append(whole) }
             if flags.add(status: letters, isExtended: false) { statusLines.append(whole) }
         } else if let value = HeaderLine.value(of: "X-Status", span, line.content) {
             let letters = HeaderLine.trimmed(span, value).map { span[$0] }
+            if letters.isEmpty { empty.append(whole) }
             if flags.add(status: letters, isExtended: true) { statusLines.append(whole) }
         } else if let value = HeaderLine.value(of: "X-Mozilla-Status", span, line.content) {
             let digits = HeaderLine.trimmed(span, value).map { span[$0] }
             if let bits = Int(digits.text, radix: 16) { mozilla = MessageFlags(mozillaStatus: bits) }
         } else if let value = HeaderLine.value(of: "X-Keywords", span, line.content) {
+            if HeaderLine.trimmed(span, value).isEmpty { empty.append(whole) }
             if let names = Keyword.names(in: span.array(value)) {
                 keywords += names.filter { !keywords.contains($0) }
                 statusLines.append(whole)
             }
         } else if let value = HeaderLine.value(of: "X-UID", span, line.content) {
             let digits = HeaderLine.trimmed(span, value)
-            if 1...10 ~= digits.count, digits.allSatisfy({ span[$0].isASCIIDigit }) { statusLines.append(whole) }
+            if 1...10 ~= digits.count, digits.allSatisfy({ span[$0].isASCIIDigit }) {
+                statusLines.append(whole)
+                isDovecots = true
+            }
         } else if let value = HeaderLine.value(of: "X-IMAP", span, line.content)
             ?? HeaderLine.value(of: "X-IMAPbase", span, line.content)
         {
