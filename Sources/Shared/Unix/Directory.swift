@@ -175,18 +175,15 @@ package final class Directory: Sendable {
         }
     }
 
-    /// Makes a directory in this one; one that is there already is no error.
-    package func makeDirectory(_ name: String, mode: mode_t = 0o777) throws(SystemError) {
-        guard mkdirat(descriptor.number, name, mode) == 0 || errno == EEXIST else {
-            throw .last("make", subject(Array(name.utf8)))
-        }
-    }
-
     /// Renames an entry to `name`, in place of what has that name.
     package func replace(_ name: [UInt8], by other: [UInt8]) throws(SystemError) {
-        let (from, to) = (try terminated(other), try terminated(name))
-        guard renameat(descriptor.number, from, descriptor.number, to) == 0 else {
-            throw .last("rename", renaming(other, self, name))
+        let code = try withTerminated(other) { from in
+            try? withTerminated(name) { to in
+                renameat(descriptor.number, from, descriptor.number, to) == 0 ? Int32(0) : errno
+            }
+        }
+        guard code == 0 else {
+            throw SystemError(code: code ?? EINVAL, operation: "rename", subject: renaming(other, self, name))
         }
     }
 
