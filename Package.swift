@@ -70,7 +70,7 @@ let package = Package(
         tool("mailparse", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SenderAuthentication"),
         tool(
             "spamscore", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SpamRules", "SpamClassifier",
-            "SenderAuthentication"),
+            "SenderAuthentication", "FilterProtocols", "ServerTool"),
 
         // mail services
         shared("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP"),

@@ -26,6 +26,22 @@ enum Inputs {
                 throw ToolFailure(.noInput, "\(TerminalText.escape(list)): cannot be read: \(error.reason)")
             }
         }
-        return names.isEmpty && !hasList ? ["-"] : names
+        return try expanded(names.isEmpty && !hasList ? ["-"] : names)
+    }
+
+    /// A folder that is no Maildir stands for the files in it, in the order of their names.
+    static func expanded(_ names: [String]) throws(ToolFailure) -> [String] {
+        var result: [String] = []
+        for name in names {
+            guard name != "-", Files.isDirectory(name), !Maildir.isMaildir(name),
+                let entries = try? Files.names(inDirectory: name)
+            else {
+                result.append(name)
+                continue
+            }
+            let files = entries.map { "\(name)/\($0.text)" }.filter { Files.kind($0) == .file }
+            result += files.isEmpty ? [name] : files.sorted()
+        }
+        return result
     }
 }

@@ -14,7 +14,7 @@ struct LearnedPoints {
     /// Lessons of each kind at which the learned part has half its weight.
     private static let halfTrust = 20.0
     /// Points for one unit of the log-odds, and their bounds.
-    private static let slope = 2.0
+    private static let slope = 2.25
     private static let bounds = -6.0...8.0
     /// The share of the rules' points that counts beside a trusted learned part, and its bound.
     private static let ruleShare = 0.25

@@ -7,6 +7,8 @@ import Unix
 /// What all scorers of a run share: the rules and the learned weights.
 struct ScoringBasis: Sendable {
     let rules: RuleSet
+    /// How messages are marked.
+    let marking: MarkingOptions
     let weights: LearnedWeights?
     let required: Double
     /// The learned words are looked up too.
@@ -22,7 +24,9 @@ struct ScoringBasis: Sendable {
         if isLearnedOnly, arguments[options.noLearned] {
             throw ToolFailure(.usage, "--learned-only and --no-learned exclude each other")
         }
-        rules = isLearnedOnly ? RuleSet() : try RuleFiles.load(arguments, folder)
+        var settings = MarkingSettings()
+        rules = isLearnedOnly ? RuleSet() : try RuleFiles.load(arguments, folder, &settings)
+        marking = MarkingOptions(settings)
         weights = arguments[options.noLearned] ? nil : try folder.openWeights(mustExist: isLearnedOnly)
         required = isLearnedOnly ? 0 : arguments[options.threshold] ?? rules.requiredScore ?? 5
         explains = arguments[options.explain] || arguments[options.json]
@@ -42,30 +46,33 @@ final class MessageScorer {
     }
 
     /// The log-odds that a message is spam, by what was learned.
-    func logOdds(_ message: Span<UInt8>) -> Double? { basis.weights?.logOdds(of: message, extractor) }
+    private func logOdds(_ message: Span<UInt8>, _ weights: LearnedWeights?) -> Double? {
+        weights?.logOdds(of: message, extractor)
+    }
 
-    func score(_ message: Span<UInt8>) throws(PerlRegexError) -> Verdict {
+    /// Scores by the rules of the basis and by `weights`.
+    func score(_ message: Span<UInt8>, _ weights: LearnedWeights?) throws(PerlRegexError) -> Verdict {
         let message = message.extracting(0..<min(message.count, basis.sizeLimit))
-        let logOdds = logOdds(message)
+        let logOdds = logOdds(message, weights)
         if basis.isLearnedOnly {
-            return Verdict(logOdds: logOdds ?? 0, text: evidence(message))
+            return Verdict(logOdds: logOdds ?? 0, text: evidence(message, weights))
         }
         let hits = try rules.score(message)
         var tests = hits.hits.map {
             Verdict.Test(
                 name: $0.name, points: $0.points, description: $0.description, area: $0.area, text: $0.text)
         }
-        if let logOdds, let weights = basis.weights {
+        if let logOdds, let weights {
             let points = LearnedPoints(weights.counts)
             if let balance = points.balance(tests) { tests.append(balance) }
-            tests.append(points.test(logOdds, text: evidence(message)))
+            tests.append(points.test(logOdds, text: evidence(message, weights)))
         }
         return Verdict(
             tests, required: basis.required, learned: logOdds.map(LearnedPoints.probability), cut: hits.cut)
     }
 
-    private func evidence(_ message: Span<UInt8>) -> String? {
-        guard basis.explains, let weights = basis.weights else { return nil }
+    private func evidence(_ message: Span<UInt8>, _ weights: LearnedWeights?) -> String? {
+        guard basis.explains, let weights else { return nil }
         let words = weights.evidence(in: message, extractor)
         return words.isEmpty ? nil : words.joined(separator: " ")
     }

@@ -7,18 +7,30 @@ import Unix
 /// Finds and reads the rules.
 enum RuleFiles {
     static func load(_ arguments: Arguments, _ folder: UserFolder) throws(ToolFailure) -> RuleSet {
+        var settings = MarkingSettings()
+        return try load(arguments, folder, &settings)
+    }
+
+    /// Reads the rules, and what they say about marking.
+    static func load(
+        _ arguments: Arguments, _ folder: UserFolder, _ settings: inout MarkingSettings
+    ) throws(ToolFailure) -> RuleSet {
         var set = RuleSet()
         let named = arguments[SpamscoreOptions.rules]
         for path in try named.isEmpty ? [standard()] : named {
-            for file in try files(path) { try read(file, &set) }
+            for file in try files(path) { try read(file, &set, &settings) }
         }
-        for file in folder.rules() { try read(file, &set) }
+        for file in folder.rules() { try read(file, &set, &settings) }
         return set
     }
 
-    private static func read(_ file: String, _ set: inout RuleSet) throws(ToolFailure) {
+    private static func read(
+        _ file: String, _ set: inout RuleSet, _ settings: inout MarkingSettings
+    ) throws(ToolFailure) {
         do throws(SystemError) {
-            set.read(try Files.read(file, limit: 64 << 20), file: file)
+            let bytes = try Files.read(file, limit: 64 << 20)
+            settings.read(bytes)
+            set.read(bytes, file: file)
         } catch {
             throw ToolFailure(.noInput, "\(TerminalText.escape(file)): cannot be read: \(error.reason)")
         }

@@ -24,6 +24,11 @@ enum Spamscore: Tool {
             any number of processes may read while one learns. The learned log-odds give points beside the rules, few \
             after few lessons.
 
+            --serve answers the spamd protocol, so that spamc and what else speaks it work unchanged; idle clients hold \
+            no worker. --connect is the client's side: with -f, -c, --explain, --json, --learn and --forget. --evaluate \
+            learns from all but one part of labelled messages, scores that part, and so on in turn, and prints how well \
+            that went.
+
             What of the rules is not supported is told by --lint, with file and line; the scorer runs with the rest.
             """,
         options: SpamscoreOptions.all,
@@ -33,12 +38,47 @@ enum Spamscore: Tool {
                 """
                 file, index (in its mailbox), score, required, spam, learned (probability, null when nothing was learned), tests (name, score, description, \
                 area, text), unsupported (lines of the rules), cut (rules that met their limit), ms.
-                """)
+                """),
+            .init(
+                "Marking",
+                """
+                Of the rules' options these are followed: report_safe (0 leaves spam as it is, 1 wraps it as \
+                message/rfc822, 2 as text), rewrite_header, add_header, remove_header, clear_headers, report, \
+                report_contact, report_hostname. Templates know _SCORE_, _REQD_, _YESNO_, _YESNOCAPS_, _STARS(*)_, \
+                _TESTS(,)_, _TESTSSCORES(,)_, _LEARNED_, _VERSION_, _HOSTNAME_, _CONTACTADDRESS_, _PREVIEW_, _REPORT_, \
+                _SUMMARY_, _AUTOLEARN_.
+                """),
+            .init(
+                "Points",
+                """
+                LEARNED_00 to LEARNED_99 stand for what was learned; their points grow with the log-odds, and with the \
+                number of lessons of the kind that was learned less. LEARNED_BALANCE draws the sum of the rules \
+                together beside it, by the same degree; rules of 50 points and more, as of lists, are left alone. The \
+                points shown add up to the score.
+                """),
+            .init(
+                "Server",
+                """
+                With %u, %l or %d in --user-dir each user has a folder: the name that User: gives, its local part, its \
+                domain. Without, all share one. SIGHUP reads the rules again. A request line may have 8 KiB, a header \
+                64 KiB, a message --max-size bytes, also when it was compressed (64 MiB without the option). What says \
+                nothing for 30 seconds is closed.
+                """),
+            .init(
+                "Files",
+                """
+                DIR/learned.weights: the weights, replaced as a whole by each learner; learned.weights.lock beside it \
+                is the learners' lock. DIR/*.cf and DIR/user_prefs: rules and options after the others.
+                """),
         ],
         examples: [
             .init(
                 "Learn from two folders", "spamscore --learn ham ~/Maildir && spamscore --learn spam ~/Maildir/.Spam"),
             .init("Why is it spam?", "spamscore --explain message.eml"),
+            .init(
+                "How good is it on my mail?",
+                "spamscore --evaluate --ham ~/Maildir --spam ~/Maildir/.Spam --plot roc.svg"),
+            .init("A server for spamc", "spamscore --serve 127.0.0.1:783 --user-dir '/var/lib/spam/%u'"),
             .init("As a filter of smtp-serve", "smtp-serve --filter 'spamscore --filter'"),
         ],
         exitCodes: [
@@ -52,7 +92,10 @@ enum Spamscore: Tool {
 
     static func run(_ arguments: Arguments) throws -> ExitCode {
         let options = SpamscoreOptions.self
+        if !arguments[options.serve].isEmpty { return try SpamdServer.run(arguments) }
         let folder = UserFolder(arguments)
+        if arguments.isGiven(options.connect) { return try SpamdClient.run(arguments) }
+        if arguments[options.evaluate] { return try Evaluation.run(arguments, folder) }
         if arguments.isGiven(options.learn) || arguments[options.forget] || arguments.isGiven(options.train) {
             return try Learning.run(arguments, folder)
         }

@@ -44,6 +44,31 @@ enum SpamscoreOptions {
         "jobs", short: "j", "N", in: 1...256, default: WorkerThreads.processors,
         "how many messages are worked at at a time (as many as there are processors)", group: inputs)
 
+    static let serve = Option.list(
+        "serve", "ADDR:PORT[,tls]", "serve the spamd protocol there, repeatable; unix:PATH too", group: serving)
+    static let workers = Option.integer(
+        "workers", "N", in: 1...256, default: WorkerThreads.processors,
+        "so many messages are scored at once (as many as there are processors)", group: serving)
+    static let certificate = Option.text(
+        "cert", "FILE", "certificate chain of ,tls (PEM)", group: serving, completion: .file)
+    static let key = Option.text("key", "FILE", "its key (PEM)", group: serving, completion: .file)
+    static let connect = Option.text(
+        "connect", "ADDR:PORT[,tls]", "ask such a server instead, as spamc does; unix:PATH too", group: serving)
+    static let user = Option.text("user", short: "u", "NAME", "with --connect: whose rules and weights", group: serving)
+
+    static let evaluate = Option.flag("evaluate", "how well labelled messages are told apart", group: evaluation)
+    static let spamFolders = Option.list(
+        "spam", "DIR", "spam to evaluate with, repeatable", group: evaluation, completion: .directory)
+    static let hamFolders = Option.list(
+        "ham", "DIR", "ham to evaluate with, repeatable", group: evaluation, completion: .directory)
+    static let folds = Option.integer(
+        "folds", "K", in: 2...100, default: 10, "learn from all but one of K parts, score that one (10)",
+        group: evaluation)
+    static let plot = Option.text(
+        "plot", "FILE", "the curves of errors as SVG", group: evaluation, completion: .file)
+
+    static let serving = "Server"
+    static let evaluation = "Evaluation"
     static let modes = "Modes"
     static let learning = "Learning"
     static let settings = "Settings"
@@ -55,6 +80,8 @@ enum SpamscoreOptions {
         AnyOption(noLearned), AnyOption(weights), AnyOption(rules), AnyOption(userFolder), AnyOption(threshold),
         AnyOption(maximumSize),
         AnyOption(exitCode), AnyOption(failClosed), AnyOption(mbox), AnyOption(files), AnyOption(files0),
-        AnyOption(jobs),
+        AnyOption(jobs), AnyOption(serve), AnyOption(workers), AnyOption(certificate), AnyOption(key),
+        AnyOption(connect), AnyOption(user), AnyOption(evaluate), AnyOption(spamFolders), AnyOption(hamFolders),
+        AnyOption(folds), AnyOption(plot),
     ]
 }

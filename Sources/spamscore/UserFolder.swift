@@ -23,7 +23,7 @@ struct UserFolder: Sendable {
     }
 
     /// Another one's.
-    init(path: String, weights: String? = nil) {
+    init(path: String?, weights: String? = nil) {
         self.path = path
         weightFile = weights
     }
@@ -34,6 +34,9 @@ struct UserFolder: Sendable {
         return text.isEmpty ? nil : text
     }
 
+    /// Whether it is known where weights would be.
+    var hasPlace: Bool { weightFile != nil || path != nil }
+
     /// The file of learned weights.
     func weights() throws(ToolFailure) -> String {
         if let weightFile { return weightFile }
@@ -43,7 +46,7 @@ struct UserFolder: Sendable {
 
     /// Opens the weights; nil when nothing was learned yet, unless the file was named.
     func openWeights(mustExist: Bool) throws(ToolFailure) -> LearnedWeights? {
-        if weightFile == nil, path == nil, !mustExist { return nil }
+        if !hasPlace, !mustExist { return nil }
         let file = try weights()
         if weightFile == nil, !mustExist, !Files.exists(file) { return nil }
         do throws(WeightFileError) {

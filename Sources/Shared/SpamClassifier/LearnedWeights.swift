@@ -27,7 +27,7 @@ package final class LearnedWeights: Sendable {
         let header = try WeightFileHeader(
             file.bytes.extracting(0..<min(file.count, WeightFileHeader.size)), fileSize: file.count)
         var checksum = PayloadChecksum()
-        checksum.add(file.words(at: WeightFileHeader.size, count: (file.count - WeightFileHeader.size) / 8))
+        checksum.add(file.words(at: WeightFileHeader.size, count: (header.samplesOffset - WeightFileHeader.size) / 8))
         guard checksum.value == header.checksum else { throw .unusable(WeightFileHeader.damaged) }
         // The check has touched every page; a message needs few of them.
         file.release(upTo: file.count)
@@ -68,6 +68,19 @@ package final class LearnedWeights: Sendable {
         let words = file.words(
             at: WeightFileHeader.journalOffset, count: header.slots * LessonJournal.wordsPerSlot)
         return LessonJournal(words: Array(copying: words), count: header.lessons)
+    }
+
+    /// Samples of the lessons.
+    func samples() throws(WeightFileError) -> LessonSamples {
+        let bytes = LearnedWeights.samples(file, header)
+        guard WeightFileHeader.checksum(of: bytes.span) == header.samplesChecksum else {
+            throw .unusable(WeightFileHeader.damaged)
+        }
+        return try LessonSamples(bytes)
+    }
+
+    private static func samples(_ file: borrowing MappedFile, _ header: WeightFileHeader) -> [UInt8] {
+        file.bytes.array(header.samplesOffset..<header.fileSize)
     }
 }
 

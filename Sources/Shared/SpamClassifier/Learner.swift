@@ -19,10 +19,12 @@ package final class Learner {
         case forgotten
     }
 
-    private let path: String
-    private let lock: FileDescriptor
+    /// Nil for a learner that keeps nothing.
+    private let path: String?
+    private let lock: FileDescriptor?
     private var weights: [Float]
     private var journal: LessonJournal
+    private var samples: LessonSamples
     package private(set) var counts: LessonCounts
     private var isChanged = false
 
@@ -41,7 +43,18 @@ package final class Learner {
         let old = Files.exists(path) ? try LearnedWeights(path) : nil
         weights = old?.weights() ?? Array(repeating: 0, count: WeightFileHeader.weightCount)
         journal = old?.journal() ?? LessonJournal()
+        samples = try old?.samples() ?? LessonSamples()
         counts = old?.counts ?? LessonCounts()
+    }
+
+    /// A learner that has learned nothing yet and keeps nothing, for trials.
+    package init() {
+        path = nil
+        lock = nil
+        weights = Array(repeating: 0, count: WeightFileHeader.weightCount)
+        journal = LessonJournal()
+        samples = LessonSamples()
+        counts = LessonCounts()
     }
 
     private static func lock(_ path: String, _ timeout: Duration) throws(WeightFileError) -> FileDescriptor {
@@ -67,6 +80,7 @@ package final class Learner {
         }
         let steps = step(features, isSpam)
         begin(digest, isSpam, steps)
+        samples.insert(digest, isSpam: isSpam, features)
         return .learned
     }
 
@@ -95,6 +109,7 @@ package final class Learner {
         let steps = lesson.steps
         add((-steps.0, -steps.1, -steps.2), features)
         journal.remove(digest)
+        samples.remove(digest, isSpam: lesson.isSpam)
         if lesson.isSpam { counts.spam = max(0, counts.spam - 1) } else { counts.ham = max(0, counts.ham - 1) }
         isChanged = true
     }
@@ -112,6 +127,9 @@ package final class Learner {
         add(steps, features)
         return steps
     }
+
+    /// The log-odds that a message is spam.
+    package func logOdds(of exercise: Exercise) -> Double { logOdds(exercise.features) }
 
     private func logOdds(_ features: MessageFeatures) -> Double {
         var sum = 0.0
@@ -153,10 +171,22 @@ package final class Learner {
             isSpam = kind == .spam
             features = extractor.features(of: message)
         }
+
+        fileprivate init(digest: MessageDigest, isSpam: Bool, features: MessageFeatures) {
+            self.digest = digest
+            self.isSpam = isSpam
+            self.features = features
+        }
     }
+
+    /// A smaller batch teaches itself alone, so that forgetting it leaves everything as it was before.
+    private static let smallBatch = 16
 
     /// Learns a batch in several passes, each in another order that depends on nothing but the count. Returns how many
     /// messages were new.
+    ///
+    /// Samples of earlier lessons are learned again beside it: a batch of one kind alone would else wash away what is
+    /// known of the other.
     package func train(_ batch: [Exercise], passes: Int = 3) -> Int {
         var fresh: [Int] = []
         for (index, exercise) in batch.enumerated() {
@@ -169,33 +199,57 @@ package final class Learner {
         }
         // A message that the batch holds as both kinds counts as what it is last.
         fresh.removeAll { journal[batch[$0].digest]?.isSpam != batch[$0].isSpam }
+        var exercises = batch
+        if fresh.count >= Learner.smallBatch { exercises += repeated(without: batch) }
         var order = fresh
-        var totals = [(Float, Float, Float)](repeating: (0, 0, 0), count: batch.count)
+        order += batch.count..<exercises.count
+        let none: (Float, Float, Float) = (0, 0, 0)
+        var totals = Array(repeating: none, count: exercises.count)
         var generator = LessonOrder(count: order.count)
         for _ in 0..<passes {
             generator.shuffle(&order)
             var hasLearned = false
             for index in order {
-                let steps = step(batch[index].features, batch[index].isSpam)
+                let steps = step(exercises[index].features, exercises[index].isSpam)
                 if steps.0 == 0, steps.1 == 0, steps.2 == 0 { continue }
                 hasLearned = true
-                totals[index] = (
-                    totals[index].0 + steps.0, totals[index].1 + steps.1, totals[index].2 + steps.2
-                )
+                totals[index].0 += steps.0
+                totals[index].1 += steps.1
+                totals[index].2 += steps.2
             }
             if !hasLearned { break }
         }
+        for index in order { note(totals[index], of: exercises[index]) }
         for index in fresh {
-            journal.set(batch[index].digest, Lesson(isSpam: batch[index].isSpam, steps: totals[index]))
+            samples.insert(batch[index].digest, isSpam: batch[index].isSpam, batch[index].features)
         }
         return fresh.count
+    }
+
+    /// Samples of earlier lessons that the batch does not hold.
+    private func repeated(without batch: [Exercise]) -> [Exercise] {
+        let known = Set(batch.map(\.digest))
+        return samples.all.compactMap { sample in
+            guard !known.contains(sample.digest), let features = LessonSamples.features(of: sample) else { return nil }
+            return Exercise(digest: sample.digest, isSpam: sample.isSpam, features: features)
+        }
+    }
+
+    /// Adds to what a lesson has moved the weights by.
+    private func note(_ steps: (Float, Float, Float), of exercise: Exercise) {
+        guard var lesson = journal[exercise.digest] else { return }
+        lesson.steps.0 += steps.0
+        lesson.steps.1 += steps.1
+        lesson.steps.2 += steps.2
+        journal.set(exercise.digest, lesson)
     }
 
     // MARK: Writing
 
     /// Writes what was learned to the file; nothing when nothing was.
     package func commit() throws(WeightFileError) {
-        guard isChanged else { return }
+        guard isChanged, let path else { return }
+        let sampleBytes = samples.bytes
         var header = WeightFileHeader()
         header.counts = counts
         header.slots = journal.slots
@@ -204,6 +258,8 @@ package final class Learner {
         checksum.add(weights: weights.span)
         checksum.add(journal.words.span)
         header.checksum = checksum.value
+        header.samplesSize = sampleBytes.count
+        header.samplesChecksum = WeightFileHeader.checksum(of: sampleBytes.span)
         let temporary = "\(path).new"
         do throws(SystemError) {
             // Nobody else writes it: the lock is ours. One that a killed learner has left is overwritten.
@@ -212,6 +268,7 @@ package final class Learner {
             try file.writeAll(header.bytes)
             try file.writeAll(numbers: weights)
             try file.writeAll(numbers: journal.words)
+            try file.writeAll(sampleBytes)
             try file.synchronize()
             try file.close()
             try Files.rename(temporary, to: path)

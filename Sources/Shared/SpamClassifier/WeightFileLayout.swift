@@ -20,8 +20,10 @@ package struct LessonCounts: Equatable, Sendable {
 ///     32  8  ham learned
 ///     40  8  places of the journal of lessons, 32 bytes each, behind the weights; 0 or a power of 2
 ///     48  8  lessons in the journal
-///     56  8  checksum of all that follows the first page
-///     64  8  checksum of the 64 bytes above
+///     56  8  checksum of weights and journal
+///     64  8  bytes of the samples of lessons behind the journal, a multiple of 8
+///     72  8  checksum of the samples
+///     80  8  checksum of the 80 bytes above
 ///
 /// Numbers are little-endian.
 struct WeightFileHeader: Sendable {
@@ -35,9 +37,12 @@ struct WeightFileHeader: Sendable {
     var slots = 0
     var lessons = 0
     var checksum: UInt64 = 0
+    var samplesSize = 0
+    var samplesChecksum: UInt64 = 0
 
+    var samplesOffset: Int { WeightFileHeader.journalOffset + slots * LessonJournal.wordsPerSlot * 8 }
     /// The size of the whole file.
-    var fileSize: Int { WeightFileHeader.journalOffset + slots * LessonJournal.wordsPerSlot * 8 }
+    var fileSize: Int { samplesOffset + samplesSize }
 
     var bytes: [UInt8] {
         var bytes = WeightFileHeader.magic
@@ -52,6 +57,8 @@ struct WeightFileHeader: Sendable {
         append(UInt64(slots), 8)
         append(UInt64(lessons), 8)
         append(checksum, 8)
+        append(UInt64(samplesSize), 8)
+        append(samplesChecksum, 8)
         append(WeightFileHeader.checksum(of: bytes.span), 8)
         return bytes + Array(repeating: 0, count: WeightFileHeader.size - bytes.count)
     }
@@ -72,17 +79,21 @@ struct WeightFileHeader: Sendable {
         guard number(8, 4) == UInt64(WeightFileHeader.version), number(16, 4) == UInt64(FeatureExtractor.tableBits),
             number(12, 4) == UInt64(FeatureExtractor.definition)
         else { throw .unusable("learned by another version of this program: learn anew into another file") }
-        guard number(64, 8) == WeightFileHeader.checksum(of: bytes.extracting(0..<64)) else {
+        guard number(80, 8) == WeightFileHeader.checksum(of: bytes.extracting(0..<80)) else {
             throw .unusable(WeightFileHeader.damaged)
         }
         let limit = UInt64(1) << 40
-        guard number(24, 8) < limit, number(32, 8) < limit, number(40, 8) < limit, number(48, 8) < limit else {
+        guard number(24, 8) < limit, number(32, 8) < limit, number(40, 8) < limit, number(48, 8) < limit,
+            number(64, 8) < limit
+        else {
             throw .unusable(WeightFileHeader.damaged)
         }
         counts = LessonCounts(spam: Int(number(24, 8)), ham: Int(number(32, 8)))
         slots = Int(number(40, 8))
         lessons = Int(number(48, 8))
         checksum = number(56, 8)
+        samplesSize = Int(number(64, 8))
+        samplesChecksum = number(72, 8)
         guard slots & (slots - 1) == 0 || slots == 0, lessons * 2 <= slots else {
             throw .unusable(WeightFileHeader.damaged)
         }
@@ -93,7 +104,7 @@ struct WeightFileHeader: Sendable {
     private static let cut =
         "the file of learned weights is cut short or too long: restore a copy, or learn anew into another file"
 
-    private static func checksum(of bytes: Span<UInt8>) -> UInt64 {
+    static func checksum(of bytes: Span<UInt8>) -> UInt64 {
         var sum: UInt64 = 0xCBF2_9CE4_8422_2325
         for place in 0..<bytes.count { sum = (sum ^ UInt64(bytes[place])) &* 0x0000_0100_0000_01B3 }
         return sum

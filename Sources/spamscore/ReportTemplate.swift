@@ -1,0 +1,117 @@
+import Bytes
+import CommandLineTool
+import Unix
+
+/// Fills the tags of templates: `_SCORE_`, `_TESTS(,)_` and the others of SpamAssassin's template tags.
+struct ReportTemplate {
+    private let verdict: Verdict
+    private let options: MarkingOptions
+    /// The beginning of the message's text.
+    private let preview: String
+
+    init(_ verdict: Verdict, _ options: MarkingOptions, preview: String) {
+        self.verdict = verdict
+        self.options = options
+        self.preview = preview
+    }
+
+    /// The template with every tag that is known replaced; what looks like a tag and is none stays.
+    func filled(_ template: String) -> String {
+        var result = ""
+        var rest = template[...]
+        while let start = rest.firstIndex(of: "_") {
+            result += rest[..<start]
+            rest = rest[start...]
+            guard let (tag, argument, end) = ReportTemplate.tag(rest), let value = value(tag, argument) else {
+                result.append("_")
+                rest = rest.dropFirst()
+                continue
+            }
+            result += value
+            rest = rest[end...]
+        }
+        return result + rest
+    }
+
+    /// `_NAME_` or `_NAME(argument)_` at the start of the text.
+    private static func tag(_ text: Substring) -> (name: String, argument: String?, end: Substring.Index)? {
+        var place = text.index(after: text.startIndex)
+        let nameStart = place
+        while place < text.endIndex, text[place].isUppercase || text[place].isNumber {
+            place = text.index(after: place)
+        }
+        let name = String(text[nameStart..<place])
+        guard !name.isEmpty, place < text.endIndex else { return nil }
+        var argument: String?
+        if text[place] == "(" {
+            guard let close = text[place...].firstIndex(of: ")") else { return nil }
+            argument = String(text[text.index(after: place)..<close])
+            place = text.index(after: close)
+        }
+        guard place < text.endIndex, text[place] == "_" else { return nil }
+        return (name, argument, text.index(after: place))
+    }
+
+    private func value(_ tag: String, _ argument: String?) -> String? {
+        switch tag {
+        case "SCORE", "HITS": return padded(Reports.score(verdict), argument)
+        case "REQD": return Reports.number(verdict.required)
+        case "YESNO": return verdict.isSpam ? "Yes" : "No"
+        case "YESNOCAPS": return verdict.isSpam ? "YES" : "NO"
+        case "STARS":
+            let count = min(50, max(0, Int(min(max(verdict.score, 0), 50))))
+            return String(repeating: argument ?? "*", count: count)
+        case "TESTS":
+            let names = verdict.tests.map(\.name)
+            return names.isEmpty ? "none" : names.joined(separator: argument ?? ",")
+        case "TESTSSCORES":
+            let names = verdict.tests.map { "\($0.name)=\(Reports.points($0.points))" }
+            return names.isEmpty ? "none" : names.joined(separator: argument ?? ",")
+        case "BAYES", "LEARNED": return verdict.learned.map { DecimalText.format($0, decimals: 3) } ?? "none"
+        case "AUTOLEARN": return "no"
+        case "VERSION": return facteurVersion
+        case "SUBVERSION": return "0"
+        case "HOSTNAME": return options.reportHost ?? Host.name
+        case "CONTACTADDRESS": return options.contact ?? "the administrator of that system"
+        case "PREVIEW": return preview
+        case "REPORT": return "\n" + analysis
+        case "SUMMARY": return analysis
+        default: return nil
+        }
+    }
+
+    private func padded(_ text: String, _ argument: String?) -> String {
+        guard let argument, let pad = argument.first else { return text }
+        return String(repeating: pad, count: max(0, argument.count - text.count + 1)) + text
+    }
+
+    /// The points one by one.
+    private var analysis: String {
+        var text = " pts rule name              description\n"
+        text += "---- ---------------------- --------------------------------------------------\n"
+        for test in verdict.tests {
+            let points = Reports.number(test.points)
+            text += String(repeating: " ", count: max(0, 4 - points.count)) + points + " " + test.name
+            text += String(repeating: " ", count: max(0, 22 - test.name.count))
+            text += " \(TerminalText.escape(test.description ?? test.area))\n"
+        }
+        return text
+    }
+
+    /// The whole report.
+    var report: String {
+        filled(
+            options.report
+                ?? """
+                Spam detection software, running on the system "_HOSTNAME_",
+                has scored this message. Ask _CONTACTADDRESS_ for details.
+
+                Content preview:  _PREVIEW_
+
+                Content analysis details:   (_SCORE_ points, _REQD_ required)
+
+                _SUMMARY_
+
+                """)
+    }
+}

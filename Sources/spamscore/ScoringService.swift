@@ -1,0 +1,245 @@
+import Bytes
+import CommandLineTool
+import FilterProtocols
+import SpamClassifier
+import SpamRules
+import Synchronization
+import Unix
+
+/// What the sessions of the server share: rules, weights of all users, and the workers that score.
+final class ScoringService: Sendable {
+    /// Rules and options; read again by `reload`.
+    private struct Basis: Sendable {
+        var generation = 0
+        var scoring: ScoringBasis
+    }
+
+    /// A scorer with its compiled rules, for one worker at a time.
+    private final class Worker: Sendable {
+        let scorer: Mutex<(generation: Int, scorer: MessageScorer)>
+        init(_ basis: ScoringBasis) { scorer = Mutex((0, MessageScorer(basis))) }
+    }
+
+    private let arguments: Arguments
+    private let users: UserFolders
+    private let basis: Mutex<Basis>
+    private let workers: [Worker]
+    private let slots: WorkerSlots
+    /// Learning goes one after another: the lock of a file of weights belongs to the whole process.
+    private let learning = WorkerSlots(1)
+    private let cache = Mutex<[String: LearnedWeights]>([:])
+    /// The most that a message may have, unzipped.
+    let messageLimit: Int
+
+    /// Without `--max-size`.
+    private static let standardLimit = 64 << 20
+    /// Weights of so many users are kept mapped.
+    private static let cacheLimit = 64
+
+    init(_ arguments: Arguments) throws(ToolFailure) {
+        self.arguments = arguments
+        users = UserFolders(arguments)
+        let scoring = try ScoringBasis(arguments, users.shared)
+        basis = Mutex(Basis(scoring: scoring))
+        let count = arguments[SpamscoreOptions.workers]
+        workers = (0..<count).map { _ in Worker(scoring) }
+        slots = WorkerSlots(count)
+        messageLimit = arguments[SpamscoreOptions.maximumSize] ?? ScoringService.standardLimit
+    }
+
+    /// Reads the rules again; when they cannot be used, those in use stay.
+    func reload() {
+        do throws(ToolFailure) {
+            let scoring = try ScoringBasis(arguments, users.shared)
+            basis.withLock { basis in
+                basis.scoring = scoring
+                basis.generation += 1
+            }
+        } catch {
+            Diagnostics.say("\(error.message): the rules in use stay")
+        }
+    }
+
+    // MARK: Answers
+
+    /// The answer to a request that has a message.
+    func answer(_ request: SpamdRequest) async -> [UInt8] {
+        do throws(SpamdFailure) {
+            if request.method == .tell { return try await tell(request) }
+            let slot = await slots.take()
+            defer { slots.give(slot) }
+            let worker = workers[slot]
+            return try await offload { () throws(SpamdFailure) in try self.judge(request, worker) }
+        } catch {
+            return Array(error.line.utf8)
+        }
+    }
+
+    private func judge(_ request: SpamdRequest, _ worker: Worker) throws(SpamdFailure) -> [UInt8] {
+        let message = try content(request)
+        let (verdict, options) = try score(message, request.user, worker)
+        let told = SpamdVerdict(
+            isSpam: verdict.isSpam, score: Reports.score(verdict), required: Reports.number(verdict.required))
+        var content: [UInt8] = []
+        switch request.method {
+        case .check: return SpamdAnswer.check(told)
+        case .symbols:
+            let end = request.version < 13 ? "\r\n" : ""
+            content = Array((verdict.tests.map(\.name).joined(separator: ",") + end).utf8)
+        case .report: content = Array(MarkedMessage(message, verdict, options).reportText().utf8)
+        case .reportIfSpam:
+            if verdict.isSpam { content = Array(MarkedMessage(message, verdict, options).reportText().utf8) }
+        case .process: content = MarkedMessage(message, verdict, options).bytes()
+        case .headers: content = MarkedMessage(message, verdict, options).header()
+        case .ping, .skip, .tell: break
+        }
+        return SpamdAnswer.content(content, told, version: request.version)
+    }
+
+    private func content(_ request: SpamdRequest) throws(SpamdFailure) -> [UInt8] {
+        guard request.isCompressed else { return request.message }
+        do throws(Zlib.Failure) {
+            return try Zlib.inflate(request.message, limit: messageLimit)
+        } catch {
+            switch error {
+            case .missing: throw SpamdFailure(code: 69, reason: "Service Unavailable: zlib is not installed")
+            case .damaged: throw .badHeader("(zlib: not a zlib stream, or cut short)")
+            case .tooLarge: throw .badHeader("(zlib: more than \(messageLimit) bytes come out)")
+            }
+        }
+    }
+
+    private func score(
+        _ message: [UInt8], _ user: String?, _ worker: Worker
+    ) throws(SpamdFailure) -> (Verdict, MarkingOptions) {
+        let current = basis.withLock { $0 }
+        do {
+            if let folder = users.folder(of: user) {
+                let weights = try weights(of: folder)
+                guard folder.rules().isEmpty else {
+                    let own = try ScoringBasis(arguments, folder)
+                    return (
+                        try MessageScorer(own).score(message.span, weights), own.marking
+                    )
+                }
+                return try score(message, weights, current, worker)
+            }
+            return try score(message, try weights(of: users.shared), current, worker)
+        } catch {
+            throw SpamdFailure(
+                code: 69, reason: "Service Unavailable: \((error as? ToolFailure)?.message ?? "\(error)")")
+        }
+    }
+
+    private func score(
+        _ message: [UInt8], _ weights: LearnedWeights?, _ current: Basis, _ worker: Worker
+    ) throws -> (Verdict, MarkingOptions) {
+        let verdict = try worker.scorer.withLock { state throws in
+            if state.generation != current.generation {
+                state = (current.generation, MessageScorer(current.scoring))
+            }
+            return try state.scorer.score(message.span, weights)
+        }
+        return (verdict, current.scoring.marking)
+    }
+
+    /// The weights as they are now: a file that was learned into since is opened again.
+    private func weights(of folder: UserFolder) throws(ToolFailure) -> LearnedWeights? {
+        if arguments[SpamscoreOptions.noLearned] || !folder.hasPlace { return nil }
+        let path = try folder.weights()
+        guard let identity = FileIdentity.of(path) else { return nil }
+        if let known = cache.withLock({ $0[path] }), known.identity == identity { return known }
+        guard let weights = try folder.openWeights(mustExist: false) else { return nil }
+        cache.withLock { cache in
+            if cache.count >= ScoringService.cacheLimit { cache.removeAll() }
+            cache[path] = weights
+        }
+        return weights
+    }
+
+    // MARK: Learning
+
+    private func tell(_ request: SpamdRequest) async throws(SpamdFailure) -> [UInt8] {
+        let slot = await learning.take()
+        defer { learning.give(slot) }
+        return try await offload { () throws(SpamdFailure) in
+            let message = try self.content(request)
+            do {
+                return try self.learn(message, request)
+            } catch {
+                let reason = (error as? ToolFailure)?.message ?? "\(error)"
+                throw SpamdFailure(code: 69, reason: "Service Unavailable: \(reason)")
+            }
+        }
+    }
+
+    private func learn(_ message: [UInt8], _ request: SpamdRequest) throws -> [UInt8] {
+        let telling = request.telling
+        guard telling.setsLocal || telling.removesLocal else {
+            return SpamdAnswer.told(didSet: false, didRemove: false)
+        }
+        let folder = users.folder(of: request.user) ?? users.shared
+        let file = try folder.weights()
+        if let path = folder.path { try Files.makeDirectory(path, mode: 0o700, parents: true) }
+        do throws(WeightFileError) {
+            let learner = try Learner(file)
+            let extractor = FeatureExtractor()
+            var didRemove = false
+            if telling.removesLocal { didRemove = try learner.forget(message.span, extractor) == .forgotten }
+            var didSet = false
+            if telling.setsLocal, let kind = telling.kind {
+                didSet = try learner.learn(message.span, as: kind == .spam ? .spam : .ham, extractor) == .learned
+            }
+            try learner.commit()
+            return SpamdAnswer.told(didSet: didSet, didRemove: didRemove)
+        } catch {
+            throw UserFolder.failure(file, error)
+        }
+    }
+}
+
+/// The folders of the users of a server: one for all, or one each where `--user-dir` has %u, %l or %d.
+struct UserFolders: Sendable {
+    private let pattern: String?
+    private let weights: String?
+    /// What those have who have no folder of their own.
+    let shared: UserFolder
+
+    init(_ arguments: Arguments) {
+        let named = arguments[SpamscoreOptions.userFolder]
+        pattern = named.flatMap { $0.contains("%") ? $0 : nil }
+        weights = arguments[SpamscoreOptions.weights]
+        shared = pattern == nil ? UserFolder(arguments) : UserFolder(path: nil, weights: weights)
+    }
+
+    /// The folder of a user; nil when all share one, and for a name that must not become part of a path.
+    func folder(of user: String?) -> UserFolder? {
+        guard let pattern, let user else { return nil }
+        let parts = user.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let values: [Character: String] = ["u": user, "l": parts[0], "d": parts.count > 1 ? parts[1] : ""]
+        var path = ""
+        var isMarked = false
+        for character in pattern {
+            if isMarked {
+                if let value = values[character] {
+                    guard UserFolders.isFolderName(value) else { return nil }
+                    path += value
+                } else {
+                    path.append(character)
+                }
+                isMarked = false
+            } else if character == "%" {
+                isMarked = true
+            } else {
+                path.append(character)
+            }
+        }
+        return UserFolder(path: path, weights: nil)
+    }
+
+    private static func isFolderName(_ name: String) -> Bool {
+        let bytes = Array(name.utf8)
+        return !bytes.isEmpty && bytes.count <= 255 && bytes[0] != ASCII.dot
+            && !bytes.contains { $0 == ASCII.slash || $0.isASCIIControl }
+    }
+}

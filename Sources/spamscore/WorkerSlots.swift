@@ -1,0 +1,43 @@
+import Synchronization
+
+/// So many places for work, given out one by one; who finds none free waits in line.
+final class WorkerSlots: Sendable {
+    private struct State: Sendable {
+        var free: [Int]
+        var waiting: [UnsafeContinuation<Int, Never>] = []
+        var next = 0
+    }
+
+    private let state: Mutex<State>
+
+    init(_ count: Int) { state = Mutex(State(free: Array((0..<count).reversed()))) }
+
+    /// A place of one's own until `give`.
+    func take() async -> Int {
+        await withUnsafeContinuation { continuation in
+            let slot = state.withLock { state -> Int? in
+                if let slot = state.free.popLast() { return slot }
+                state.waiting.append(continuation)
+                return nil
+            }
+            if let slot { continuation.resume(returning: slot) }
+        }
+    }
+
+    func give(_ slot: Int) {
+        let next = state.withLock { state -> UnsafeContinuation<Int, Never>? in
+            guard state.next < state.waiting.count else {
+                state.free.append(slot)
+                return nil
+            }
+            let next = state.waiting[state.next]
+            state.next += 1
+            if state.next == state.waiting.count {
+                state.waiting.removeAll(keepingCapacity: true)
+                state.next = 0
+            }
+            return next
+        }
+        next?.resume(returning: slot)
+    }
+}
