@@ -25,7 +25,7 @@ struct SpamscorePeerTests {
         #expect(check.text == "6.0/5.0\n" && check.status == 1)
         #expect(try ask(["-R"]).text.hasPrefix("6.0/5.0\n"))
         #expect(try ask(["-r"]).text.contains("asks to buy"))
-        #expect(try ask(["-r"], "Subject: x\n\nhello\n").text == "0.0/5.0\n")
+        #expect(try ask(["-r"], "Subject: x\n\nhello\n").text.isEmpty)
         #expect(try ask(["-y"]).text.hasPrefix("BUY"))
         let marked = try ask(["-E"])
         #expect(marked.status == 1 && marked.text.contains("X-Spam-Flag: YES\n"))
