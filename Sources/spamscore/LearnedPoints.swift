@@ -39,13 +39,17 @@ struct LearnedPoints {
 
     /// The test that draws the rules' sum together; nil when there is nothing to change.
     func balance(_ tests: [Verdict.Test]) -> Verdict.Test? {
-        let sum = tests.reduce(0) { $0 + ($1.points.magnitude < Self.decision ? $1.points : 0) }
+        let sum = tests.reduce(0) { $0 + (Self.isWeighed($1) ? $1.points : 0) }
         let weighed = min(max(sum * Self.ruleShare, -Self.ruleBound), Self.ruleBound)
         let change = LearnedPoints.rounded((weighed - sum) * trust)
         guard change != 0 else { return nil }
         return Verdict.Test(
             name: "LEARNED_BALANCE", points: change,
             description: "the learned part counts more than the rules", area: "learned", text: nil)
+    }
+
+    private static func isWeighed(_ test: Verdict.Test) -> Bool {
+        test.points.magnitude < decision && test.name != "CLAMAV"
     }
 
     static func probability(_ logOdds: Double) -> Double { 1 / (1 + exp(-logOdds)) }

@@ -17,6 +17,7 @@ struct ScoringBasis: Sendable {
     let isLearnedOnly: Bool
     /// Of a larger message so many bytes are scored.
     let sizeLimit: Int
+    let virusScan: VirusScan?
 
     init(_ arguments: Arguments, _ folder: UserFolder) throws(ToolFailure) {
         let options = SpamscoreOptions.self
@@ -31,6 +32,7 @@ struct ScoringBasis: Sendable {
         required = isLearnedOnly ? 0 : arguments[options.threshold] ?? rules.requiredScore ?? 5
         explains = arguments[options.explain] || arguments[options.json]
         sizeLimit = arguments[options.maximumSize] ?? .max
+        virusScan = try arguments[options.clamd].map { address throws(ToolFailure) in try VirusScan(address) }
     }
 }
 
@@ -52,6 +54,7 @@ final class MessageScorer {
 
     /// Scores by the rules of the basis and by `weights`.
     func score(_ message: Span<UInt8>, _ weights: LearnedWeights?) throws(PerlRegexError) -> Verdict {
+        var cut = message.count > basis.sizeLimit ? ["max-size"] : []
         let message = message.extracting(0..<min(message.count, basis.sizeLimit))
         let logOdds = logOdds(message, weights)
         if basis.isLearnedOnly {
@@ -62,13 +65,18 @@ final class MessageScorer {
             Verdict.Test(
                 name: $0.name, points: $0.points, description: $0.description, area: $0.area, text: $0.text)
         }
+        cut += hits.cut
+        if let scan = basis.virusScan?.run(message) {
+            if let test = scan.test { tests.append(test) }
+            if let problem = scan.problem { cut.append(problem) }
+        }
         if let logOdds, let weights {
             let points = LearnedPoints(weights.counts)
             if let balance = points.balance(tests) { tests.append(balance) }
             tests.append(points.test(logOdds, text: evidence(message, weights)))
         }
         return Verdict(
-            tests, required: basis.required, learned: logOdds.map(LearnedPoints.probability), cut: hits.cut)
+            tests, required: basis.required, learned: logOdds.map(LearnedPoints.probability), cut: cut)
     }
 
     private func evidence(_ message: Span<UInt8>, _ weights: LearnedWeights?) -> String? {

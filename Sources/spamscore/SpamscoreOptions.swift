@@ -31,6 +31,9 @@ enum SpamscoreOptions {
     static let threshold = Option.number("threshold", "N", "from so many points on it is spam (5)", group: settings)
     static let maximumSize = Option.size(
         "max-size", "BYTES", "of a larger message so much is scored", group: settings)
+    static let clamd = Option.text(
+        "clamd", "ADDR:PORT", "ask a virus scanner too; unix:PATH too", group: settings)
+    static let local = Option.flag("local", "nothing but the message itself: no network", group: settings)
     static let exitCode = Option.flag("exit-code", "exit 1 when any message is spam", group: settings)
     static let failClosed = Option.flag(
         "fail", short: "x", "with --filter: exit 75 when scoring fails", group: settings)
@@ -78,7 +81,7 @@ enum SpamscoreOptions {
         AnyOption(json), AnyOption(filter), AnyOption(check), AnyOption(explain), AnyOption(lint),
         AnyOption(listRules), AnyOption(learn), AnyOption(forget), AnyOption(train), AnyOption(learnedOnly),
         AnyOption(noLearned), AnyOption(weights), AnyOption(rules), AnyOption(userFolder), AnyOption(threshold),
-        AnyOption(maximumSize),
+        AnyOption(maximumSize), AnyOption(clamd), AnyOption(local),
         AnyOption(exitCode), AnyOption(failClosed), AnyOption(mbox), AnyOption(files), AnyOption(files0),
         AnyOption(jobs), AnyOption(serve), AnyOption(workers), AnyOption(certificate), AnyOption(key),
         AnyOption(connect), AnyOption(user), AnyOption(evaluate), AnyOption(spamFolders), AnyOption(hamFolders),

@@ -18,16 +18,7 @@ struct MessageExcerpt {
         var place = message.matches("From ", at: 0) ? message.line(at: 0).next : 0
         let end = min(message.count, place + MessageExcerpt.limit)
         text.reserveCapacity(end - place)
-        var isDropping = false
-        while place < end {
-            let line = message.line(at: place, limit: end)
-            if line.content.isEmpty, line.isTerminated { break }
-            if !line.content.isEmpty, !message[place].isSpaceOrTab {
-                isDropping = MessageExcerpt.isMark(message, line.content)
-            }
-            if !isDropping { append(message, line) }
-            place = line.next
-        }
+        place = takeHeader(message, from: place, to: end)
         headerEnd = text.count
         bodyStart = place
         let body = message.extracting(place..<end)
@@ -40,6 +31,28 @@ struct MessageExcerpt {
             append(message, line)
             place = line.next
         }
+    }
+
+    /// Takes the header; returns where it ends. Lines that stay as they are go over in one piece.
+    private mutating func takeHeader(_ message: Span<UInt8>, from start: Int, to end: Int) -> Int {
+        var place = start
+        var pieceStart = start
+        var isDropping = false
+        while place < end {
+            let line = message.line(at: place, limit: end)
+            if line.content.isEmpty, line.isTerminated { break }
+            if !line.content.isEmpty, !message[place].isSpaceOrTab {
+                isDropping = MessageExcerpt.isMark(message, line.content)
+            }
+            if isDropping || (line.isTerminated && line.next - line.content.upperBound == 2) {
+                text.append(span: message.extracting(pieceStart..<place))
+                if !isDropping { append(message, line) }
+                pieceStart = line.next
+            }
+            place = line.next
+        }
+        text.append(span: message.extracting(pieceStart..<place))
+        return place
     }
 
     private mutating func append(_ message: Span<UInt8>, _ line: LineRange) {
