@@ -144,7 +144,7 @@ private final class SampleCollector: MessageVisitor {
         for index in place..<bytes.count where !bytes[index].isMailWhitespace {
             hash = (hash ^ UInt64(bytes[index])) &* 0x0000_0100_0000_01B3
         }
-        return (hash ^ hash >> 32) &* 0x9E37_79B9_7F4A_7C15 >> 16
+        return ((hash ^ (hash >> 32)) &* 0x9E37_79B9_7F4A_7C15) >> 16
     }
 
     func report(_ problem: InputProblem) {
