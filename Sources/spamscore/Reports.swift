@@ -101,7 +101,7 @@ enum Reports {
     static func list(_ set: RuleSet) {
         for name in set.names {
             guard let rule = set.rules[name] else { continue }
-            let points = DecimalText.format(rule.points, decimals: 3)
+            let points = DecimalText.format(rule.points(), decimals: 3)
             Output.standard.writeLine("\(name)\t\(rule.area.word)\t\(points)\t\(rule.description ?? "")")
         }
     }

@@ -17,9 +17,11 @@ enum RuleFiles {
     ) throws(ToolFailure) -> RuleSet {
         var set = RuleSet()
         let named = arguments[SpamscoreOptions.rules]
-        for path in try named.isEmpty ? [standard()] : named {
-            for file in try files(path) { try read(file, &set, &settings) }
-        }
+        var files: [String] = []
+        for path in try named.isEmpty ? [standard()] : named { files += try contents(path) }
+        // What .pre files say of plugins holds for all .cf files, wherever either lie.
+        for file in files.filter({ $0.hasSuffix(".pre") }) { try read(file, &set, &settings) }
+        for file in files.filter({ !$0.hasSuffix(".pre") }) { try read(file, &set, &settings) }
         for file in folder.rules() { try read(file, &set, &settings) }
         return set
     }
@@ -36,12 +38,12 @@ enum RuleFiles {
         }
     }
 
-    /// The .cf files of a folder in the order of their names, or the file itself.
-    private static func files(_ path: String) throws(ToolFailure) -> [String] {
+    /// The .pre and .cf files of a folder in the order of their names, or the file itself.
+    private static func contents(_ path: String) throws(ToolFailure) -> [String] {
         guard Files.isDirectory(path) else { return [path] }
         do throws(SystemError) {
-            let names = try Files.names(inDirectory: path).map(\.text).filter { $0.hasSuffix(".cf") }
-            return names.sorted().map { "\(path)/\($0)" }
+            let names = try Files.names(inDirectory: path).map(\.text)
+            return names.filter { $0.hasSuffix(".cf") || $0.hasSuffix(".pre") }.sorted().map { "\(path)/\($0)" }
         } catch {
             throw ToolFailure(.noInput, "\(TerminalText.escape(path)): cannot be read: \(error.reason)")
         }

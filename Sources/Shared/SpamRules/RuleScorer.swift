@@ -17,123 +17,176 @@ package struct RuleVerdict: Equatable, Sendable {
     package let hits: [RuleHit]
     /// Rules whose expression met its limit.
     package let cut: [String]
+    /// Subrules that hit.
+    package let subrules: [String]
     /// The sum of the points.
     package var score: Double { hits.reduce(0) { $0 + $1.points } }
 }
 
-/// Scores messages by a set of rules. Expressions are compiled when they are first needed.
+/// Scores messages by a set of rules. For one thread at a time; expressions are compiled when they are first needed.
 package final class RuleScorer {
     private let set: RuleSet
-    private var compiled: [String: PerlRegex] = [:]
-    /// Rules whose expression cannot be compiled, found at first use.
+    private let scoreSet: Int
+    private let plan: RulePlan
+    private var compiled: [PerlRegex?]
+    private var isRefused: [Bool]
+    /// Rules whose expression cannot be compiled, or whose test is not there, found at first use.
     package private(set) var problems: [String: PerlRegexError] = [:]
 
-    package init(_ set: RuleSet) { self.set = set }
+    /// - Parameter scoreSet: 0 for local tests only, 1 with the network, 2 and 3 the same with a learned classifier.
+    package init(_ set: RuleSet, scoreSet: Int = 0) {
+        self.set = set
+        self.scoreSet = scoreSet
+        plan = RulePlan(set, scoreSet: scoreSet)
+        compiled = Array(repeating: nil, count: plan.rules.count)
+        isRefused = Array(repeating: false, count: plan.rules.count)
+    }
 
     /// Compiles every expression, for `problems`.
     package func compileAll() {
-        for name in set.names { if let rule = set.rules[name] { _ = regex(rule) } }
+        for index in plan.rules.indices { _ = regex(index) }
     }
 
     package func score(_ message: Span<UInt8>) throws(PerlRegexError) -> RuleVerdict {
-        let texts = RuleTexts(message)
-        var counts: [String: Int] = [:]
-        var matched: [String: [UInt8]] = [:]
-        var cut: [String] = []
-        for name in set.names {
-            guard let rule = set.rules[name] else { continue }
-            if case .meta = rule.area { continue }
-            if case .exists(let field) = rule.area {
-                counts[name] = texts.headers(field, .raw).isEmpty ? 0 : 1
+        let facts = MessageFacts(message, settings: set.settings)
+        var run = RuleRun(count: plan.rules.count)
+        runHeaders(facts, &run)
+        runTexts(plan.body, facts.bodyLines, skipping: plan.bodySkipsSubject, &run)
+        runTexts(plan.rawBody, facts.rawChunks, skipping: [], &run)
+        runTexts(plan.uri, facts.uris, skipping: [], &run)
+        runTexts(plan.full, [facts.bytes], skipping: [], &run)
+        for index in plan.evals {
+            guard case .eval(let call) = plan.rules[index].area, let test = EvalTests.all[call.function] else {
                 continue
             }
-            guard let pattern = rule.pattern, let regex = regex(rule) else {
-                if problems[name] == .missingLibrary { throw .missingLibrary }
+            run.counts[index] = Double(test(facts, call.arguments))
+        }
+        if problems.values.contains(.missingLibrary) { throw .missingLibrary }
+        for (index, expression, operands) in plan.metas {
+            run.counts[index] = expression.value { place in operands[place].map { run.counts[$0] } ?? 0 }
+        }
+        return verdict(run)
+    }
+
+    private func verdict(_ run: RuleRun) -> RuleVerdict {
+        var hits: [RuleHit] = []
+        var subrules: [String] = []
+        for (index, rule) in plan.rules.enumerated() where run.counts[index] != 0 {
+            if rule.isSubrule {
+                subrules.append(rule.name)
+            } else {
+                hits.append(
+                    RuleHit(
+                        name: rule.name, points: rule.points(set: scoreSet), description: rule.description,
+                        area: rule.area.word,
+                        text: run.matched[index].map { String(decoding: $0.prefix(200), as: UTF8.self) }))
+            }
+        }
+        return RuleVerdict(hits: hits, cut: run.cut.sorted().map { plan.rules[$0].name }, subrules: subrules)
+    }
+
+    // MARK: Headers
+
+    private func runHeaders(_ facts: MessageFacts, _ run: inout RuleRun) {
+        var found = Array(repeating: false, count: plan.rules.count)
+        let values = plan.headerSubjects.map { facts.value(of: $0) }
+        for value in values { if let value { plan.headerWords.scan(value, into: &found) } }
+        for (subject, index) in plan.headers {
+            switch plan.rules[index].area {
+            case .exists: run.counts[index] = values[subject] == nil ? 0 : 1
+            case .header(_, _, let isNegated, let ifUnset):
+                if plan.hasWords[index], !found[index], !isNegated, ifUnset == nil { continue }
+                let value = values[subject] ?? Array((ifUnset ?? "").utf8)
+                runRegex(index, [value], 0, &run)
+                if isNegated { negate(index, &run) }
+            default: break
+            }
+        }
+        for index in plan.mimeHeaders {
+            guard case .mimeHeader(let subject, _, let isNegated, let ifUnset) = plan.rules[index].area else {
                 continue
             }
-            let result = count(rule, pattern, regex, texts)
-            counts[name] = result.count
-            matched[name] = result.text
-            if result.isCut { cut.append(name) }
-        }
-        evaluateMetas(&counts)
-        let hits = set.names.compactMap { name -> RuleHit? in
-            guard let rule = set.rules[name], counts[name] ?? 0 > 0, rule.points != 0 else { return nil }
-            return RuleHit(
-                name: name, points: rule.points, description: rule.description, area: rule.area.word,
-                text: matched[name].map { String(decoding: $0.prefix(200), as: UTF8.self) })
-        }
-        return RuleVerdict(hits: hits, cut: cut)
-    }
-
-    private func regex(_ rule: Rule) -> PerlRegex? {
-        if let known = compiled[rule.name] { return known }
-        guard let pattern = rule.pattern, problems[rule.name] == nil else { return nil }
-        do throws(PerlRegexError) {
-            let regex = try PerlRegex(pattern.text, PerlRegex.Options(rawValue: pattern.options))
-            compiled[rule.name] = regex
-            return regex
-        } catch {
-            problems[rule.name] = error
-            return nil
+            var lines = facts.mimeValues(of: subject)
+            if lines.isEmpty, let ifUnset { lines = [Array(ifUnset.utf8)] }
+            runRegex(index, lines, 0, &run)
+            if isNegated { negate(index, &run) }
         }
     }
 
-    private func count(
-        _ rule: Rule, _ pattern: RulePattern, _ regex: PerlRegex, _ texts: RuleTexts
-    ) -> (count: Int, text: [UInt8]?, isCut: Bool) {
-        var subjects: [[UInt8]]
-        switch rule.area {
-        case .header(let name, let form):
-            subjects = texts.headers(name, form)
-            if subjects.isEmpty { subjects = [Array((pattern.ifUnset ?? "").utf8)] }
-        case .body: subjects = texts.paragraphs
-        case .rawBody: subjects = texts.rawLines
-        case .uri: subjects = texts.uris
-        case .full: subjects = [texts.full]
-        case .meta, .exists: subjects = []
-        }
-        let limit = rule.isMultiple ? max(1, rule.maximumHits) : 1
+    private func negate(_ index: Int, _ run: inout RuleRun) {
+        run.counts[index] = run.counts[index] == 0 ? 1 : 0
+        run.matched[index] = nil
+    }
+
+    // MARK: Texts
+
+    private func runTexts(_ group: RulePlan.Group, _ texts: [[UInt8]], skipping: Set<Int>, _ run: inout RuleRun) {
+        guard !group.isEmpty else { return }
+        var found = Array(repeating: false, count: plan.rules.count)
+        for text in texts { group.words.scan(text, into: &found) }
+        for index in group.always { runRegex(index, texts, skipping.contains(index) ? 1 : 0, &run) }
+        for index in group.gated where found[index] { runRegex(index, texts, skipping.contains(index) ? 1 : 0, &run) }
+    }
+
+    /// Counts the matches of a rule in texts, up to what its flags ask for.
+    private func runRegex(_ index: Int, _ texts: [[UInt8]], _ first: Int, _ run: inout RuleRun) {
+        guard let regex = regex(index) else { return }
+        let rule = plan.rules[index]
+        let limit = rule.isMultiple ? rule.maximumHits : 1
         var count = 0
-        var text: [UInt8]?
-        var isCut = false
-        for subject in subjects where count < limit {
-            var place = 0
-            while count < limit {
-                let outcome = RuleScorer.find(regex, subject, place)
-                if outcome == .limited { isCut = true }
-                guard case .match(let range) = outcome else { break }
-                count += 1
-                if text == nil { text = Array(subject[range]) }
-                place = max(range.upperBound, range.lowerBound + 1)
-            }
+        var number = first
+        while number < texts.count, count < limit {
+            count += RuleScorer.matches(regex, texts[number], limit - count, index, &run)
+            number += 1
         }
-        return pattern.isNegated ? (count == 0 ? 1 : 0, nil, isCut) : (count, text, isCut)
+        run.counts[index] = Double(count)
     }
 
-    private static func find(_ regex: PerlRegex, _ subject: [UInt8], _ place: Int) -> PerlRegex.Outcome {
-        regex.firstMatch(in: subject.span, from: place)
+    private static func matches(
+        _ regex: PerlRegex, _ text: [UInt8], _ limit: Int, _ index: Int, _ run: inout RuleRun
+    ) -> Int {
+        var count = 0
+        var place = 0
+        while count < limit {
+            let outcome = regex.firstMatch(in: text.span, from: place)
+            if outcome == .limited { run.cut.insert(index) }
+            guard case .match(let range) = outcome else { break }
+            count += 1
+            if run.matched[index] == nil { run.matched[index] = Array(text[range]) }
+            place = range.isEmpty ? range.upperBound + 1 : range.upperBound
+        }
+        return count
     }
 
-    /// A meta may speak of others: each pass settles those whose parts are settled; what circles stays 0.
-    private func evaluateMetas(_ counts: inout [String: Int]) {
-        var open = set.names.filter { name in
-            if case .meta = set.rules[name]?.area { true } else { false }
+    private func regex(_ index: Int) -> PerlRegex? {
+        if let known = compiled[index] { return known }
+        guard !isRefused[index], let pattern = plan.patterns[index] else { return nil }
+        do throws(PerlRegexError) {
+            compiled[index] = try compile(pattern, plan.rules[index])
+        } catch {
+            isRefused[index] = true
+            problems[plan.rules[index].name] = error
         }
-        while !open.isEmpty {
-            let unsettled = Set(open)
-            var left: [String] = []
-            for name in open {
-                guard case .meta(let expression) = set.rules[name]?.area else { continue }
-                if expression.names.contains(where: { unsettled.contains($0) && $0 != name && counts[$0] == nil }) {
-                    left.append(name)
-                } else {
-                    let value = expression.value { Double(counts[expression.names[$0]] ?? 0) }
-                    counts[name] = value > 0 ? Int(min(value.rounded(.up), 1e6)) : 0
-                }
-            }
-            if left.count == open.count { return }
-            open = left
+        return compiled[index]
+    }
+
+    /// What is too large with its tags written out is compiled with tags as subroutines.
+    private func compile(_ pattern: RulePattern, _ rule: Rule) throws(PerlRegexError) -> PerlRegex {
+        do throws(PerlRegexError) {
+            return try PerlRegex(pattern.text, pattern.options)
+        } catch {
+            guard let compact = set.pattern(of: rule, isCompact: true), compact != pattern else { throw error }
+            return try PerlRegex(compact.text, compact.options)
         }
     }
+}
+
+/// What is known of a message while its rules run, by the place of each rule.
+private struct RuleRun {
+    /// How often each hit; the value of a meta.
+    var counts: [Double]
+    var matched: [Int: [UInt8]] = [:]
+    var cut: Set<Int> = []
+
+    init(count: Int) { counts = Array(repeating: 0, count: count) }
 }

@@ -1,0 +1,121 @@
+import Bytes
+import MessageFormat
+
+/// A message as rules and tests look at it; each view is made when it is first asked for. For one thread.
+package final class MessageFacts {
+    /// The message as it came, without an mbox line before it.
+    let bytes: [UInt8]
+    let structure: MessageStructure
+    let settings: RuleSettings
+
+    package init(_ message: Span<UInt8>, settings: RuleSettings) {
+        let start = MboxLine(message)?.next ?? 0
+        let content = message.array(start..<message.count)
+        structure = MessageStructure(content.span)
+        bytes = content
+        self.settings = settings
+    }
+
+    /// The header fields of the message, in order.
+    private(set) lazy var fields: [MessageField] = readFields(of: 0)
+
+    /// The text parts and what they hold, in order.
+    private(set) lazy var textParts: [TextPart] = structure.walk().compactMap { TextPart($0, structure, bytes) }
+
+    /// The body as `body` rules see it: the subject, then the rendered text in lines without folds, each with its line
+    /// end.
+    private(set) lazy var bodyLines: [[UInt8]] = BodyText.lines(
+        subject: fields.last { $0.key == "subject" }?.decodedLine ?? [ASCII.lf], textParts)
+
+    /// The decoded text parts as `rawbody` rules see them, in chunks of some 2,048 to 4,096 bytes.
+    private(set) lazy var rawChunks: [[UInt8]] = textParts.filter { $0.isRaw }.flatMap { BodyText.chunks($0.content) }
+
+    /// Addresses of pages and mailboxes in the text and the HTML, as written and in canonical form.
+    private(set) lazy var uris: [[UInt8]] = MessageURIs.find(in: self)
+
+    /// The servers that it came through.
+    private(set) lazy var relays = Relays(self)
+
+    private var values: [HeaderSubject: [UInt8]?] = [:]
+
+    /// What a header subject stands for: the values, each with its line end; nil when there is none.
+    func value(of subject: HeaderSubject) -> [UInt8]? {
+        if let known = values[subject] { return known }
+        let value = HeaderValues.value(of: subject, in: self)
+        values[subject] = .some(value)
+        return value
+    }
+
+    /// The values of a field in the headers of all parts, the message's own among them.
+    func mimeValues(of subject: HeaderSubject) -> [[UInt8]] {
+        let isRaw = subject.forms.contains("raw")
+        return mimeFields.filter { $0.key == subject.name }.map { isRaw ? $0.raw : $0.decodedLine }
+    }
+
+    private lazy var mimeFields: [MessageField] = structure.walk().flatMap { readFields(of: $0) }
+
+    private func readFields(of part: Int) -> [MessageField] {
+        let bytes = bytes
+        return structure.withSource(of: part, in: bytes.span) { source in
+            var fields: [MessageField] = []
+            for field in structure.fields(of: part) { fields.append(MessageField(field, in: source)) }
+            return fields
+        }
+    }
+
+    /// The first value of a field, decoded, without its line end; nil when there is none.
+    func firstValue(_ name: String) -> [UInt8]? {
+        fields.first { $0.key == name }.map { Array($0.decodedLine.dropLast()) }
+    }
+}
+
+/// A header field: its name, and its body raw and decoded.
+struct MessageField {
+    let name: [UInt8]
+    /// The name in lower case.
+    let key: String
+    /// After the colon and white space, folds kept, with its line end.
+    let raw: [UInt8]
+
+    init(_ field: HeaderField, in bytes: Span<UInt8>) {
+        name = bytes.array(field.name)
+        key = name.map(\.asciiLowercased).text
+        var body = bytes.array(field.body).filter { $0 != ASCII.cr }
+        body.removeFirst(body.prefix { $0.isMailWhitespace }.count)
+        while let last = body.last, last == ASCII.lf { body.removeLast() }
+        raw = body + [ASCII.lf]
+    }
+
+    /// Unfolded, and decoded unless the field holds no text, with a line end.
+    var decodedLine: [UInt8] {
+        let unfolded = MessageField.unfolded(raw)
+        guard !MessageField.isUndecoded(key), unfolded.contains(where: { $0 == ASCII.equals || $0 >= 0x80 }) else {
+            return unfolded + [ASCII.lf]
+        }
+        return Array(HeaderText.decode(unfolded).text.utf8) + [ASCII.lf]
+    }
+
+    /// Folds taken out, of which the first character of white space becomes a space, without the last line end.
+    static func unfolded(_ raw: [UInt8]) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(raw.count)
+        var isAfterLineEnd = false
+        for byte in raw {
+            if byte == ASCII.lf {
+                isAfterLineEnd = true
+            } else {
+                result.append(isAfterLineEnd && byte == ASCII.tab ? ASCII.space : byte)
+                isAfterLineEnd = false
+            }
+        }
+        return result
+    }
+
+    private static func isUndecoded(_ key: String) -> Bool {
+        if key.hasPrefix("list-") { return true }
+        return [
+            "received", "message-id", "resent-message-id", "date", "resent-date", "mime-version", "references",
+            "in-reply-to",
+        ].contains(key)
+    }
+}

@@ -1,0 +1,239 @@
+import Bytes
+
+/// Rules in SpamAssassin's .cf language, from one or more files.
+package struct RuleSet: Sendable {
+    package private(set) var rules: [String: Rule] = [:]
+    /// In the order of their first appearance.
+    package private(set) var names: [String] = []
+    package private(set) var problems: [RuleProblem] = []
+    package private(set) var settings = RuleSettings()
+    private var condition = RuleCondition()
+    private var replaceTags = ReplaceTags()
+    /// What belongs to rules that come later, or never.
+    private var scores: [String: [Double]] = [:]
+    private var descriptions: [String: String] = [:]
+    private var flags: [String: [String]] = [:]
+    private var priorities: [String: Int] = [:]
+
+    package init() {}
+
+    /// The score from which on a message is spam, when a line tells.
+    package var requiredScore: Double? {
+        (settings.value("required_score") ?? settings.value("required_hits")).flatMap { Double($0) }
+    }
+
+    /// Rules that no line gives points: each counts as its kind does.
+    package var unscored: [String] { names.filter { rules[$0]?.scores == nil && rules[$0]?.isSubrule == false } }
+
+    /// Reads the text of a file; `file` is its name for problems.
+    package mutating func read(_ bytes: [UInt8], file: String) {
+        var branches: [Bool] = []
+        RuleLine.forEach(in: bytes.span) { line in
+            if let reason = obey(line, &branches) {
+                problems.append(RuleProblem(file: file, line: line.number, reason: reason))
+            }
+        }
+        if !branches.isEmpty {
+            problems.append(RuleProblem(file: file, line: 0, reason: "an if is not ended by endif"))
+        }
+        attach()
+    }
+
+    /// Obeys one line; returns what is wrong with it.
+    private mutating func obey(_ line: RuleLine, _ branches: inout [Bool]) -> String? {
+        switch line.keyword {
+        case "ifplugin": branches.append(condition.isLoaded(line.words.first ?? ""))
+        case "if":
+            let truth = condition.holds(line.value)
+            branches.append(truth ?? false)
+            if truth == nil { return "the condition is not understood, and taken for false: \(line.value.text)" }
+        case "else":
+            guard let last = branches.popLast() else { return "else without if" }
+            branches.append(!last)
+        case "endif": if branches.popLast() == nil { return "endif without if" }
+        default:
+            guard !branches.contains(false) else { return nil }
+            do throws(RuleSyntaxError) { return try directive(line) } catch { return error.reason }
+        }
+        return nil
+    }
+
+    private mutating func directive(_ line: RuleLine) throws(RuleSyntaxError) -> String? {
+        let (name, rest) = line.nameAndRest
+        switch line.keyword {
+        case "loadplugin", "tryplugin": condition.load(plugin: name)
+        case "enable_compat": condition.enable(compatibility: name)
+        case "header", "mimeheader": try define(name, try headerArea(line.keyword, rest))
+        case "body", "rawbody", "uri", "full":
+            if let call = try RuleSet.evalCall(line.keyword, rest) {
+                try define(name, .eval(call))
+            } else {
+                let pattern = try RulePattern(rest[...])
+                switch line.keyword {
+                case "body": try define(name, .body(pattern))
+                case "rawbody": try define(name, .rawBody(pattern))
+                case "uri": try define(name, .uri(pattern))
+                default: try define(name, .full(pattern))
+                }
+            }
+        case "meta":
+            do throws(MetaExpression.Problem) {
+                let expression = try MetaExpression(rest.text)
+                try? define(name, .meta(expression))
+                if !RuleSet.isName(name) { return "a rule needs a name of letters, digits and underscores" }
+            } catch {
+                return error.text
+            }
+        case "describe": descriptions[name] = rest.text
+        case "score": scores[name] = try RuleSet.scores(rest)
+        case "tflags": flags[name, default: []] += rest.split(whereSeparator: \.isMailWhitespace).map(\.text)
+        case "priority": priorities[name] = Int(rest.text) ?? 0
+        case "replace_tag": replaceTags.tags[name] = rest
+        case "replace_pre": replaceTags.before[name] = rest
+        case "replace_post": replaceTags.after[name] = rest
+        case "replace_inter": replaceTags.between[name] = rest
+        case "replace_rules": replaceTags.rules.formUnion(line.words)
+        case "replace_start", "replace_end":
+            guard [[ASCII.less], [ASCII.greater]].contains(line.value) else {
+                return "other tags than <...> are not supported"
+            }
+        case "uri_detail", "askdns", "include", "lua_script", "rawbody_part":
+            return "\(line.keyword) is not supported"
+        default:
+            guard settings.take(line.keyword, line.value) else { return "\(line.keyword) is not supported" }
+        }
+        return nil
+    }
+
+    private static func scores(_ text: [UInt8]) throws(RuleSyntaxError) -> [Double] {
+        let words = text.split(whereSeparator: \.isMailWhitespace).map(\.text)
+        let numbers = words.compactMap { word -> Double? in
+            // A relative score stands in parentheses; relative to nothing, it is the score.
+            guard let number = Double(word.filter { $0 != "(" && $0 != ")" }), number.isFinite else { return nil }
+            return number
+        }
+        guard numbers.count == words.count, [1, 4].contains(numbers.count) else {
+            throw RuleSyntaxError("a score has one or four numbers")
+        }
+        return numbers
+    }
+
+    /// `Field =~ /x/ [if-unset: y]`, `exists:Field`, `eval:f()`.
+    private func headerArea(_ keyword: String, _ value: [UInt8]) throws(RuleSyntaxError) -> RuleArea {
+        if let call = try RuleSet.evalCall(keyword, value) { return .eval(call) }
+        if value.starts(with: Array("exists:".utf8)) {
+            return .exists(try RuleSet.subject(RuleLine.trimmed(value[7...]).text))
+        }
+        var end = 0
+        while end < value.count, !value[end].isMailWhitespace, value[end] != ASCII.equals,
+            value[end] != UInt8(ascii: "!")
+        {
+            end += 1
+        }
+        let subject = try RuleSet.subject(value[..<end].text)
+        var rest = RuleLine.trimmed(value[end...])
+        let isNegated = rest.starts(with: Array("!~".utf8))
+        guard isNegated || rest.starts(with: Array("=~".utf8)) else {
+            throw RuleSyntaxError("must be \(keyword) NAME Field =~ /pattern/")
+        }
+        rest.removeFirst(2)
+        var ifUnset: String?
+        if rest.last == ASCII.closeBracket, let start = RuleSet.place(of: "[if-unset:", in: rest) {
+            ifUnset = RuleLine.trimmed(rest[(start + 10)..<(rest.count - 1)]).text
+            rest = Array(rest[..<start])
+        }
+        let pattern = try RulePattern(rest[...])
+        return keyword == "header"
+            ? .header(subject, pattern, isNegated: isNegated, ifUnset: ifUnset)
+            : .mimeHeader(subject, pattern, isNegated: isNegated, ifUnset: ifUnset)
+    }
+
+    private static func subject(_ text: String) throws(RuleSyntaxError) -> HeaderSubject {
+        let subject = HeaderSubject(text)
+        guard !subject.name.isEmpty else { throw RuleSyntaxError("a header field is missing") }
+        if let form = subject.forms.first(where: { !HeaderSubject.known.contains($0) }) {
+            throw RuleSyntaxError("the form :\(form) of a header field is not supported")
+        }
+        return subject
+    }
+
+    private static func place(of word: String, in bytes: [UInt8]) -> Int? {
+        let wanted = Array(word.utf8)
+        guard bytes.count >= wanted.count else { return nil }
+        return (0...(bytes.count - wanted.count)).first { bytes[$0...].starts(with: wanted) }
+    }
+
+    /// `eval:name('a', 2)`; nil when it is none.
+    private static func evalCall(_ area: String, _ value: [UInt8]) throws(RuleSyntaxError) -> EvalCall? {
+        guard value.starts(with: Array("eval:".utf8)) else { return nil }
+        let text = value.dropFirst(5)
+        guard let open = text.firstIndex(of: ASCII.openParenthesis),
+            let close = text.lastIndex(of: ASCII.closeParenthesis),
+            open < close
+        else { throw RuleSyntaxError("must be eval:name(arguments)") }
+        var arguments: [String] = []
+        var current: [UInt8] = []
+        var quote: UInt8?
+        var isEmpty = true
+        for byte in text[(open + 1)..<close] {
+            if let mark = quote {
+                if byte == mark { quote = nil } else { current.append(byte) }
+            } else if byte == ASCII.apostrophe || byte == ASCII.quote {
+                quote = byte
+                isEmpty = false
+            } else if byte == ASCII.comma {
+                arguments.append(current.text)
+                current = []
+                isEmpty = false
+            } else if !byte.isMailWhitespace {
+                current.append(byte)
+                isEmpty = false
+            }
+        }
+        guard quote == nil else { throw RuleSyntaxError("a quote is not closed") }
+        if !isEmpty { arguments.append(current.text) }
+        return EvalCall(
+            area: area, function: RuleLine.trimmed(text[..<open]).text, arguments: arguments)
+    }
+
+    private static func isName(_ name: String) -> Bool {
+        !name.isEmpty && name.utf8.allSatisfy { $0.isASCIIAlphanumeric || $0 == ASCII.underscore }
+    }
+
+    private mutating func define(_ name: String, _ area: RuleArea) throws(RuleSyntaxError) {
+        guard RuleSet.isName(name) else {
+            throw RuleSyntaxError("a rule needs a name of letters, digits and underscores")
+        }
+        if rules[name] == nil { names.append(name) }
+        rules[name] = Rule(name: name, area: area)
+    }
+
+    /// Gives the rules their scores, descriptions, flags and tags, wherever these stood.
+    private mutating func attach() {
+        for name in names {
+            rules[name]?.scores = scores[name]
+            rules[name]?.description = descriptions[name]
+            rules[name]?.priority = priorities[name] ?? 0
+            for flag in flags[name] ?? [] {
+                switch flag {
+                case "nice": rules[name]?.isNice = true
+                case "net": rules[name]?.isNetwork = true
+                case "multiple": rules[name]?.isMultiple = true
+                case "nosubject": rules[name]?.skipsSubject = true
+                default:
+                    guard flag.hasPrefix("maxhits="), let count = Int(flag.dropFirst(8)) else { continue }
+                    rules[name]?.maximumHits = max(1, count)
+                }
+            }
+        }
+    }
+
+    /// The pattern of a rule as it is compiled: with its tags replaced, written out or called as subroutines.
+    func pattern(of rule: Rule, isCompact: Bool = false) -> RulePattern? {
+        guard var pattern = rule.area.pattern else { return nil }
+        if replaceTags.rules.contains(rule.name) {
+            pattern.text = replaceTags.expanded(pattern.text, asSubroutines: isCompact)
+        }
+        return pattern
+    }
+}
