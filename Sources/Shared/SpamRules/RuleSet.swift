@@ -63,10 +63,14 @@ package struct RuleSet: Sendable {
         switch line.keyword {
         case "loadplugin", "tryplugin": condition.load(plugin: name)
         case "enable_compat": condition.enable(compatibility: name)
-        case "header", "mimeheader": try define(name, try headerArea(line.keyword, rest))
+        case "header", "mimeheader":
+            let area = try headerArea(line.keyword, rest)
+            try define(name, area)
+            return RuleSet.missingTest(area)
         case "body", "rawbody", "uri", "full":
             if let call = try RuleSet.evalCall(line.keyword, rest) {
                 try define(name, .eval(call))
+                return RuleSet.missingTest(.eval(call))
             } else {
                 let pattern = try RulePattern(rest[...])
                 switch line.keyword {
@@ -194,6 +198,11 @@ package struct RuleSet: Sendable {
         if !isEmpty { arguments.append(current.text) }
         return EvalCall(
             area: area, function: RuleLine.trimmed(text[..<open]).text, arguments: arguments)
+    }
+
+    private static func missingTest(_ area: RuleArea) -> String? {
+        guard case .eval(let call) = area, EvalTests.all[call.function] == nil else { return nil }
+        return "the test \(call.function) is not supported: the rule never hits"
     }
 
     private static func isName(_ name: String) -> Bool {
