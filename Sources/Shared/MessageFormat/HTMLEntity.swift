@@ -1,9 +1,9 @@
 import Bytes
 
 /// Character references of HTML.
-enum HTMLEntity {
+package enum HTMLEntity {
     /// The reference at the `&` at `place`, as UTF-8, and where it ends; an `&` that begins none stands for itself.
-    static func read(_ html: Span<UInt8>, at place: Int) -> (text: [UInt8], end: Int) {
+    package static func read(_ html: Span<UInt8>, at place: Int) -> (text: [UInt8], end: Int) {
         let literal = ([UInt8(ascii: "&")], place + 1)
         guard place + 1 < html.count else { return literal }
         if html[place + 1] == UInt8(ascii: "#") { return number(html, at: place) ?? literal }

@@ -28,10 +28,10 @@ enum HeaderValues {
         }
         switch subject.name {
         case "*all": return all(facts, isRaw, 0..<facts.fields.count)
-        case "*all-trusted": return all(facts, isRaw, 0..<facts.relays.fieldEnd(.trusted))
-        case "*all-internal": return all(facts, isRaw, 0..<facts.relays.fieldEnd(.internal))
-        case "*all-untrusted": return all(facts, isRaw, facts.relays.fieldEnd(.trusted)..<facts.fields.count)
-        case "*all-external": return all(facts, isRaw, facts.relays.fieldEnd(.internal)..<facts.fields.count)
+        case "*all-trusted": return all(facts, isRaw, facts.relays.fields(.trusted))
+        case "*all-internal": return all(facts, isRaw, facts.relays.fields(.internal))
+        case "*all-untrusted": return all(facts, isRaw, facts.relays.fields(.untrusted))
+        case "*all-external": return all(facts, isRaw, facts.relays.fields(.external))
         case "tocc": return values("to", "cc")
         case "*messageid":
             return values("x-message-id", "resent-message-id", "x-original-message-id", "message-id")

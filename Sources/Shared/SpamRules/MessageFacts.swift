@@ -2,13 +2,20 @@ import Bytes
 import MessageFormat
 
 /// A message as rules and tests look at it; each view is made when it is first asked for. For one thread.
-package final class MessageFacts {
+final class MessageFacts {
     /// The message as it came, without an mbox line before it.
     let bytes: [UInt8]
     let structure: MessageStructure
     let settings: RuleSettings
 
-    package init(_ message: Span<UInt8>, settings: RuleSettings) {
+    /// Expressions that tests use.
+    let expressions: ExpressionCache
+    /// The domains of free mail services.
+    let freemail: FreemailDomains
+
+    init(_ message: Span<UInt8>, settings: RuleSettings, freemail: FreemailDomains, expressions: ExpressionCache) {
+        self.freemail = freemail
+        self.expressions = expressions
         let start = MboxLine(message)?.next ?? 0
         let content = message.array(start..<message.count)
         structure = MessageStructure(content.span)
@@ -21,6 +28,9 @@ package final class MessageFacts {
 
     /// The text parts and what they hold, in order.
     private(set) lazy var textParts: [TextPart] = structure.walk().compactMap { TextPart($0, structure, bytes) }
+
+    /// The HTML parts, read.
+    private(set) lazy var htmlParts: [RenderedHTML] = textParts.compactMap(\.html)
 
     /// The body as `body` rules see it: the subject, then the rendered text in lines without folds, each with its line
     /// end.
@@ -35,6 +45,12 @@ package final class MessageFacts {
 
     /// The servers that it came through.
     private(set) lazy var relays = Relays(self)
+
+    /// Its parts, counted.
+    private(set) lazy var parts = PartCounts(self)
+
+    /// Mail addresses that the text names, in lower case.
+    private(set) lazy var bodyAddresses: Set<String> = MessageURIs.addresses(in: bodyLines)
 
     private var values: [HeaderSubject: [UInt8]?] = [:]
 

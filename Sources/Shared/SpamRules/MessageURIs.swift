@@ -15,6 +15,28 @@ enum MessageURIs {
         return uris
     }
 
+    /// The mail addresses in lines of text, in lower case.
+    static func addresses(in lines: [[UInt8]]) -> Set<String> {
+        var found: Set<String> = []
+        for line in lines {
+            for at in line.indices where line[at] == ASCII.at {
+                var start = at
+                while start > 0, isAddressByte(line[start - 1]) { start -= 1 }
+                var end = at + 1
+                while end < line.count, isAddressByte(line[end]) { end += 1 }
+                while end > at, line[end - 1] == ASCII.dot || line[end - 1] == ASCII.dash { end -= 1 }
+                if start < at, line[(at + 1)..<max(at + 1, end)].contains(ASCII.dot), found.count < most {
+                    found.insert(line[start..<end].map(\.asciiLowercased).text)
+                }
+            }
+        }
+        return found
+    }
+
+    private static func isAddressByte(_ byte: UInt8) -> Bool {
+        byte.isASCIIAlphanumeric || byte == ASCII.dot || byte == ASCII.dash || byte == ASCII.underscore || byte == ASCII.plus
+    }
+
     private static func collect(_ bytes: Span<UInt8>, _ take: ([UInt8]) -> Void) {
         var place = 0
         while let colon = bytes.firstIndex(of: ASCII.colon, from: place) {

@@ -1,44 +1,83 @@
 import Bytes
 import Unix
 
-/// The servers that a message came through, newest first, and how far they can be believed.
-struct Relays {
-    struct Relay {
-        var address = ""
-        var reverseName = ""
-        var helo = ""
-        var by = ""
-        var ident = ""
-        var envelopeFrom = ""
-        var id = ""
-        var auth = ""
-        var isInternal = false
-        var isTrusted = false
+/// A server that handed the message on, as the Received field of the one after it tells.
+struct Relay {
+    var address = ""
+    var reverseName = ""
+    var helo = ""
+    var by = ""
+    var ident = ""
+    var envelopeFrom = ""
+    var id = ""
+    var auth = ""
+    var isInternal = false
+    var isTrusted = false
 
-        /// One relay in the form that rules for X-Spam-Relays-* are written for.
-        var text: String {
-            "[ ip=\(address) rdns=\(reverseName) helo=\(helo) by=\(by) ident=\(ident) envfrom=\(envelopeFrom) "
-                + "intl=\(isInternal ? 1 : 0) id=\(id) auth=\(auth) msa=0 ]"
-        }
+    /// In the form that rules for X-Spam-Relays-* are written for.
+    var text: String {
+        "[ ip=\(address) rdns=\(reverseName) helo=\(helo) by=\(by) ident=\(ident) envfrom=\(envelopeFrom) "
+            + "intl=\(isInternal ? 1 : 0) id=\(id) auth=\(auth) msa=0 ]"
     }
 
+    /// The address belongs to no public network.
+    var isPrivate: Bool { Relay.privateNetworks.contains { $0.contains(address) } }
+
+    private static let privateNetworks = [
+        "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "::1/128", "fc00::/7",
+        "fe80::/10",
+    ].compactMap(AddressBlock.init)
+}
+
+/// The servers that a message came through, newest first, and how far they can be believed.
+struct Relays {
     enum Kind { case trusted, untrusted, `internal`, external }
 
     private(set) var all: [Relay] = []
-    private var trustedFields = 0
-    private var internalFields = 0
+    /// Received fields of which nothing was understood.
+    private(set) var unparsed = 0
     /// The sender of the envelope, when a field tells it; empty for the null sender.
-    private(set) var envelopeFrom: String?
+    let envelopeFrom: String?
+    /// Received fields, from the top, up to the last relay that is trusted, or internal.
+    private var trustedCount = 0
+    private var internalCount = 0
+    /// The places of the Received fields among all fields.
+    private let places: [Int]
+    private let fieldCount: Int
 
     init(_ facts: MessageFacts) {
-        all = facts.fields.lazy.filter { $0.key == "received" }.compactMap {
-            Relays.read(MessageField.unfolded($0.raw))
+        places = facts.fields.indices.filter { facts.fields[$0].key == "received" }
+        fieldCount = facts.fields.count
+        envelopeFrom = Relays.envelopeSender(facts)
+        let trust = Trust(facts.settings)
+        var isTrusted = true
+        var isInternal = true
+        for place in places {
+            switch ReceivedRelay.read(MessageField.unfolded(facts.fields[place].raw)) {
+            case .relay(var relay):
+                isTrusted = isTrusted && trust.holds(for: relay)
+                isInternal = isInternal && isTrusted && trust.isInternal(relay)
+                relay.isTrusted = isTrusted
+                relay.isInternal = isInternal
+                all.append(relay)
+            case .unparsed: unparsed += 1
+            case .fetched: if isTrusted { all = [] }
+            case .ignored: break
+            }
+            if isTrusted { trustedCount += 1 }
+            if isInternal { internalCount += 1 }
         }
-        trust(facts.settings)
-        for name in ["x-envelope-from", "envelope-sender", "return-path"] {
-            guard let value = facts.firstValue(name) else { continue }
-            envelopeFrom = value.filter { $0 != ASCII.less && $0 != ASCII.greater && !$0.isMailWhitespace }.text
-            break
+        for name in facts.settings.words("originating_ip_headers") {
+            guard let value = facts.firstValue(name.asciiLowercased)?.text else { continue }
+            let words = value.split { " []()<>,;".contains($0) }
+            guard let address = words.first(where: { AddressBlock(String($0)) != nil && $0.contains(".") }) else { continue }
+            var relay = Relay()
+            relay.address = String(address)
+            isTrusted = isTrusted && trust.holds(for: relay)
+            isInternal = isInternal && isTrusted && trust.isInternal(relay)
+            relay.isTrusted = isTrusted
+            relay.isInternal = isInternal
+            all.append(relay)
         }
     }
 
@@ -51,69 +90,50 @@ struct Relays {
         }
     }
 
-    /// How many header fields, from the top, were written by relays of a kind that is trusted or internal: those up to
-    /// the first Received field of another relay, which that field's writer added.
-    func fieldEnd(_ kind: Kind) -> Int { kind == .trusted ? trustedFields : internalFields }
-
     func text(_ kind: Kind) -> String { relays(kind).map(\.text).joined(separator: " ") }
 
-    /// From the top, relays are trusted as long as their addresses are ours: private ones, and those of `trusted_networks`.
-    private mutating func trust(_ settings: RuleSettings) {
-        let trusted = settings.words("trusted_networks").compactMap(AddressBlock.init)
-        let internals = settings.words("internal_networks").compactMap(AddressBlock.init)
-        var isTrusted = true
-        var isInternal = true
-        for index in all.indices {
-            let isOurs = Relays.isPrivate(all[index].address)
-            func stands(_ blocks: [AddressBlock]) -> Bool { blocks.contains { $0.contains(all[index].address) } }
-            isTrusted = isTrusted && (isOurs || stands(trusted))
-            isInternal = isInternal && isTrusted && (isOurs || stands(internals.isEmpty ? trusted : internals))
-            all[index].isTrusted = isTrusted
-            all[index].isInternal = isInternal
-        }
+    /// The header fields that relays of a kind wrote: trusted ones wrote those up to the Received field of the first
+    /// relay that is not, which field they wrote too; from it on, what others wrote begins.
+    func fields(_ kind: Kind) -> Range<Int> {
+        let count = kind == .trusted || kind == .untrusted ? trustedCount : internalCount
+        guard count < places.count else { return kind == .trusted || kind == .internal ? 0..<fieldCount : fieldCount..<fieldCount }
+        return kind == .trusted || kind == .internal ? 0..<(places[count] + 1) : places[count]..<fieldCount
     }
 
-    static func isPrivate(_ address: String) -> Bool {
-        [
-            "127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "169.254.0.0/16", "::1/128", "fc00::/7",
-            "fe80::/10",
-        ]
-        .contains { AddressBlock($0)?.contains(address) == true }
-    }
-
-    /// One Received field, unfolded; nil when it tells of no hand-over between hosts.
-    private static func read(_ value: [UInt8]) -> Relay? {
-        let words = value.text.split(separator: " ").map(String.init)
-        guard let from = words.firstIndex(of: "from"), from == 0, words.count > 1 else { return nil }
-        var relay = Relay()
-        relay.helo = words[1].trimming("[]()")
-        let end = words.firstIndex(of: "by") ?? words.count
-        for word in words[2..<max(2, end)] {
-            let bare = word.trimming("[]();,")
-            if relay.address.isEmpty,
-                let address = IPAddress(bare.hasPrefix("IPv6:") ? String(bare.dropFirst(5)) : bare)
-            {
-                relay.address = "\(address)"
-            } else if bare.hasPrefix("helo=") || bare.hasPrefix("HELO=") {
-                relay.helo = String(bare.dropFirst(5))
-            } else if relay.address.isEmpty, relay.reverseName.isEmpty, bare.contains("."), word.hasPrefix("(") {
-                relay.reverseName = bare
-            }
+    private static func envelopeSender(_ facts: MessageFacts) -> String? {
+        var names = ["x-envelope-from", "envelope-sender", "x-sender", "return-path"]
+        if let own = facts.settings.value("envelope_sender_header") { names.insert(own.asciiLowercased, at: 0) }
+        for name in names {
+            guard let value = facts.firstValue(name) else { continue }
+            return value.filter { $0 != ASCII.less && $0 != ASCII.greater && !$0.isMailWhitespace }.text
         }
-        if relay.address.isEmpty, let address = IPAddress(relay.helo) { relay.address = "\(address)" }
-        guard !relay.address.isEmpty else { return nil }
-        if end + 1 < words.count { relay.by = words[end + 1].trimming(";()") }
-        if let id = words.firstIndex(of: "id"), id + 1 < words.count { relay.id = words[id + 1].trimming(";") }
-        return relay
+        return nil
     }
 }
 
-extension String {
-    /// Without the characters of `set` at both ends.
-    fileprivate func trimming(_ set: String) -> String {
-        var text = self[...]
-        while let first = text.first, set.contains(first) { text.removeFirst() }
-        while let last = text.last, set.contains(last) { text.removeLast() }
-        return String(text)
+/// Which relays are ours: by `trusted_networks` and `internal_networks`, else those with private addresses, and those
+/// that clients have proved themselves to.
+private struct Trust {
+    private let trusted: [AddressBlock]
+    private let internals: [AddressBlock]
+    private let isTold: Bool
+
+    init(_ settings: RuleSettings) {
+        let trusted = settings.words("trusted_networks").compactMap(AddressBlock.init)
+        let internals = settings.words("internal_networks").compactMap(AddressBlock.init)
+        isTold = !trusted.isEmpty || !internals.isEmpty
+        self.trusted = trusted.isEmpty ? internals : trusted
+        self.internals = internals.isEmpty ? trusted : internals
+    }
+
+    func holds(for relay: Relay) -> Bool {
+        if !relay.auth.isEmpty { return true }
+        return isTold ? stands(relay, in: trusted) : relay.isPrivate
+    }
+
+    func isInternal(_ relay: Relay) -> Bool { !isTold || !relay.auth.isEmpty || stands(relay, in: internals) }
+
+    private func stands(_ relay: Relay, in blocks: [AddressBlock]) -> Bool {
+        relay.address.hasPrefix("127.") || blocks.contains { $0.contains(relay.address) }
     }
 }

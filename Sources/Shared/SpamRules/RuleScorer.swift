@@ -28,6 +28,8 @@ package final class RuleScorer {
     private let set: RuleSet
     private let scoreSet: Int
     private let plan: RulePlan
+    private let freemail: FreemailDomains
+    private let expressions = ExpressionCache()
     private var compiled: [PerlRegex?]
     private var isRefused: [Bool]
     /// Rules whose expression cannot be compiled, or whose test is not there, found at first use.
@@ -38,6 +40,7 @@ package final class RuleScorer {
         self.set = set
         self.scoreSet = scoreSet
         plan = RulePlan(set, scoreSet: scoreSet)
+        freemail = FreemailDomains(set.settings)
         compiled = Array(repeating: nil, count: plan.rules.count)
         isRefused = Array(repeating: false, count: plan.rules.count)
     }
@@ -48,7 +51,7 @@ package final class RuleScorer {
     }
 
     package func score(_ message: Span<UInt8>) throws(PerlRegexError) -> RuleVerdict {
-        let facts = MessageFacts(message, settings: set.settings)
+        let facts = MessageFacts(message, settings: set.settings, freemail: freemail, expressions: expressions)
         var run = RuleRun(count: plan.rules.count)
         runHeaders(facts, &run)
         runTexts(plan.body, facts.bodyLines, skipping: plan.bodySkipsSubject, &run)
@@ -79,7 +82,7 @@ package final class RuleScorer {
                     RuleHit(
                         name: rule.name, points: rule.points(set: scoreSet), description: rule.description,
                         area: rule.area.word,
-                        text: run.matched[index].map { String(decoding: $0.prefix(200), as: UTF8.self) }))
+                        text: run.matched[index].map { String(decoding: $0.prefix(20000), as: UTF8.self) }))
             }
         }
         return RuleVerdict(hits: hits, cut: run.cut.sorted().map { plan.rules[$0].name }, subrules: subrules)

@@ -1,0 +1,81 @@
+import Bytes
+
+/// Tests of addresses at services that give mailboxes to anyone.
+extension EvalTests {
+    static let freemailTests: [String: Test] = [
+        "check_freemail_from": { facts, arguments in
+            let names = ["From:addr", "Envelope-Sender:addr", "Resent-Sender:addr", "X-Envelope-From:addr", "EnvelopeFrom:addr"]
+            let senders = Set(names.flatMap { addresses(facts, $0) })
+            return senders.contains { isFreemail($0, facts) && fits($0, arguments.first, facts) } ? 1 : 0
+        },
+        "check_freemail_header": { facts, arguments in
+            guard let header = arguments.first else { return 0 }
+            let pattern = arguments.count > 1 ? arguments[1] : nil
+            return addresses(facts, header + ":addr").contains { isFreemail($0, facts) && fits($0, pattern, facts) } ? 1 : 0
+        },
+        "check_freemail_replyto": { facts, arguments in
+            let from = addresses(facts, "From:addr")
+            let reply = addresses(facts, "Reply-To:addr")
+            let isFrom = from.contains { isFreemail($0, facts) }
+            let isReply = reply.contains { isFreemail($0, facts) }
+            if isFrom, isReply, Set(from).isDisjoint(with: reply) { return 1 }
+            if arguments.first == "reply" {
+                guard reply.isEmpty || isReply, isFrom else { return 0 }
+            } else if !isReply {
+                return 0
+            }
+            let answered = arguments.first == "reply" && !isReply ? from : reply
+            return facts.bodyAddresses.contains { body in
+                isFreemail(body, facts) && answered.contains { $0 != body }
+            } ? 1 : 0
+        },
+    ]
+
+    private static func addresses(_ facts: MessageFacts, _ subject: String) -> [String] {
+        facts.text(subject).asciiLowercased.split(separator: "\n").map(String.init)
+    }
+
+    private static func fits(_ address: String, _ pattern: String?, _ facts: MessageFacts) -> Bool {
+        guard let pattern else { return true }
+        return facts.matches(pattern, address)
+    }
+
+    private static func isFreemail(_ address: String, _ facts: MessageFacts) -> Bool {
+        let domain = domain(address)
+        guard !domain.isEmpty else { return false }
+        // Mail of the service itself, not of one who has a mailbox there.
+        let user = address.prefix { $0 != "@" }
+        if facts.matches("^(?:abuse|support|sales|info|helpdesk|contact|postmaster|webmaster|noc|root|mailer-daemon|no-?reply)", String(user)) {
+            return false
+        }
+        return facts.freemail.contains(domain)
+    }
+}
+
+/// The domains that `freemail_domains` lists, some of them with wildcards.
+struct FreemailDomains: Sendable {
+    private let names: Set<String>
+    /// The parts of a pattern between its `*`.
+    private let patterns: [[String]]
+
+    init(_ settings: RuleSettings) {
+        let all = settings.words("freemail_domains").map(\.asciiLowercased)
+        names = Set(all.filter { !$0.contains("*") && !$0.contains("?") })
+        patterns = all.filter { $0.contains("*") }.map { pattern in
+            pattern.split(separator: "*", omittingEmptySubsequences: false).map(String.init)
+        }
+    }
+
+    func contains(_ domain: String) -> Bool {
+        names.contains(domain) || patterns.contains { FreemailDomains.matches(domain, $0) }
+    }
+
+    /// `*` stands for a part of a label: no dot is in it.
+    private static func matches(_ domain: String, _ parts: [String]) -> Bool {
+        guard let first = parts.first, let last = parts.last, parts.count > 1, domain.hasPrefix(first), domain.hasSuffix(last),
+            domain.utf8.count >= first.utf8.count + last.utf8.count
+        else { return false }
+        let middle = domain.dropFirst(first.count).dropLast(last.count)
+        return parts.count == 2 && !middle.contains(".") || parts.count > 2
+    }
+}

@@ -1,0 +1,276 @@
+import Bytes
+import Unix
+
+/// What a Received field tells of the relay that its writer took the message from, in the forms of the common servers.
+enum ReceivedRelay {
+    /// A relay; one that hands over within a host or from a mailbox, which counts for nothing; or nothing understood.
+    enum Outcome {
+        case relay(Relay)
+        case ignored
+        /// Fetched from a mailbox: what stands above tells of no way to it.
+        case fetched
+        case unparsed
+    }
+
+    /// Reads the value of a Received field; folds and dates may be in it.
+    static func read(_ value: [UInt8]) -> Outcome {
+        var text = value.split(whereSeparator: \.isMailWhitespace).map(\.text).joined(separator: " ")
+        while text.hasSuffix(";") || text.hasSuffix(" ") { text.removeLast() }
+        guard text.asciiLowercased.hasPrefix("from ") || text.asciiLowercased.hasPrefix("(from ") else { return .ignored }
+        if text.contains("with local for") { return .ignored }
+        text = withoutDate(text)
+        if text.hasPrefix("(") { return .ignored }
+        return Reader(String(text.dropFirst(5))).outcome
+    }
+
+    /// The date behind the last semicolon is cut off.
+    private static func withoutDate(_ text: String) -> String {
+        guard let semicolon = text.lastIndex(of: ";") else { return text }
+        let words = text[text.index(after: semicolon)...].split(separator: " ")
+        let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"]
+        guard words.contains(where: { months.contains(String($0)) }) else { return text }
+        return String(text[..<semicolon])
+    }
+
+    private struct Reader {
+        let text: String
+        /// What stands before ` by `, and from there on.
+        let before: Substring
+        let after: Substring
+        /// The name that the writer was told or found.
+        let name: String
+        /// What stands in parentheses before ` by `.
+        let comments: [String]
+
+        init(_ text: String) {
+            self.text = text.replacing(")by ", with: ") by ")
+            let bytes = Array(self.text.utf8)
+            let split = Reader.place(of: " by ", bytes) ?? bytes.count
+            before = Substring(bytes[..<split].text)
+            after = Substring(bytes[split...].text)
+            name = before.split(separator: " ").first.map(String.init) ?? ""
+            comments = Reader.comments(before)
+        }
+
+        private static func place(of word: String, _ bytes: [UInt8]) -> Int? {
+            let wanted = Array(word.utf8)
+            guard bytes.count >= wanted.count else { return nil }
+            return (0...(bytes.count - wanted.count)).first { bytes[$0...].starts(with: wanted) }
+        }
+
+        private static func comments(_ text: Substring) -> [String] {
+            var result: [String] = []
+            var current = ""
+            var depth = 0
+            for character in text {
+                if character == "(" {
+                    depth += 1
+                    if depth == 1 { continue }
+                } else if character == ")", depth > 0 {
+                    depth -= 1
+                    if depth == 0 {
+                        result.append(current)
+                        current = ""
+                        continue
+                    }
+                }
+                if depth > 0 { current.append(character) }
+            }
+            return result
+        }
+
+        var outcome: Outcome {
+            if text.hasPrefix("mail pickup service by ") { return .ignored }
+            if after.contains("with BSMTP") { return .ignored }
+            if text.contains("Exim"), after.contains(" with local") { return .ignored }
+            var relay = Relay()
+            relay.by = word(after: " by ", in: after).map { $0.hasSuffix(";") ? String($0.dropLast()) : $0 } ?? ""
+            relay.id = identifier
+            relay.auth = authentication
+            relay.helo = announcedName ?? ""
+            relay.envelopeFrom = envelopeSender
+            guard !after.isEmpty else { return .unparsed }
+            guard find(&relay) else {
+                if after.contains("with POP3") || after.contains("with IMAP") { return .fetched }
+                if isWithinHost { return .ignored }
+                return .unparsed
+            }
+            finish(&relay)
+            return .relay(relay)
+        }
+
+        /// Fills in address and names; false when no form fits.
+        private func find(_ relay: inout Relay) -> Bool {
+            let isExim = text.contains("Exim")
+            let isPlainSMTP = (after.contains(" with SMTP") || after.hasSuffix(" SMTP")) && !after.contains(" with SMTP id ")
+            if let first = comments.first {
+                if let (reverse, address) = Reader.nameAndAddress(first) {
+                    relay.address = address
+                    if reverse.isEmpty {
+                        // `name ([address])`: to Exim and qmail's kin the name is the reverse name.
+                        if isExim || first.contains("helo=") || first.hasSuffix(" verified") {
+                            relay.reverseName = Reader.isAddress(name) ? "" : name
+                            if relay.helo.isEmpty { relay.helo = name }
+                        } else {
+                            if isPlainSMTP { relay.reverseName = name }
+                            if !first.hasPrefix("[") || relay.helo.isEmpty { relay.helo = name }
+                        }
+                        if let ident = first.split(separator: " ").first(where: { $0.hasPrefix("ident=") }) {
+                            relay.ident = String(ident.dropFirst(6))
+                        }
+                    } else {
+                        relay.helo = name
+                        relay.reverseName = reverse
+                        if let at = reverse.lastIndex(of: "@") {
+                            relay.ident = String(reverse[..<at])
+                            if relay.ident.hasPrefix("IDENT:") { relay.ident.removeFirst(6) }
+                            relay.reverseName = String(reverse[reverse.index(after: at)...])
+                        }
+                        if reverse == "softdnserr" { relay.reverseName = "" }
+                    }
+                    return true
+                }
+                if first.hasPrefix("HELO ") || first.hasPrefix("EHLO ") || first.hasPrefix("LHLO ") {
+                    relay.helo = String(first.dropFirst(5))
+                    if comments.count > 1, let (ident, address) = Reader.identAndAddress(comments[1]) {
+                        relay.address = address
+                        relay.ident = ident
+                        relay.reverseName = name
+                        return true
+                    }
+                    if let address = Reader.bracketed(before) {
+                        relay.address = address
+                        relay.reverseName = Reader.isAddress(name) ? "" : name
+                        return true
+                    }
+                    return false
+                }
+                if let (ident, address) = Reader.identAndAddress(first) {
+                    relay.address = address
+                    relay.ident = ident
+                    relay.reverseName = name
+                    if relay.helo.isEmpty { relay.helo = name }
+                    return true
+                }
+            }
+            if let address = Reader.bracketed(before) {
+                if after.contains("with POP3") || after.contains("with IMAP") { return false }
+                relay.address = address
+                if !name.hasPrefix("[") {
+                    relay.helo = name
+                    if isExim { relay.reverseName = name }
+                }
+                return true
+            }
+            if let address = Reader.address(name), after.contains(" with ") || name.hasPrefix("[") {
+                relay.address = address
+                return true
+            }
+            return false
+        }
+
+        private var isWithinHost: Bool {
+            if name.contains("@") || text.hasPrefix("Unknown/Local (") || after.contains("with local-") { return true }
+            if before.split(separator: " ").count == 1, comments.isEmpty { return !name.hasPrefix("[") }
+            return comments.first.map { $0.hasSuffix("@localhost") || $0.hasSuffix("@127.0.0.1") } ?? false
+        }
+
+        private func finish(_ relay: inout Relay) {
+            while relay.reverseName.hasSuffix(".") { relay.reverseName.removeLast() }
+            if relay.reverseName.equalsIgnoringCase("unknown") || relay.reverseName.hasPrefix("[") { relay.reverseName = "" }
+            relay.reverseName = Reader.stripped(relay.reverseName)
+            relay.helo = Reader.stripped(relay.helo)
+            relay.by = Reader.stripped(relay.by)
+            relay.ident = Reader.stripped(relay.ident)
+            relay.envelopeFrom = Reader.stripped(relay.envelopeFrom)
+        }
+
+        /// Characters that would break the form in which rules see a relay become `!`.
+        private static func stripped(_ text: String) -> String {
+            String(text.map { " \0#[]()<>|\t".contains($0) ? "!" : $0 })
+        }
+
+        private func word(after mark: String, in text: Substring) -> String? {
+            let bytes = Array(text.utf8)
+            guard let place = Reader.place(of: mark, bytes) else { return nil }
+            return bytes[(place + mark.utf8.count)...].prefix { $0 != ASCII.space }.text
+        }
+
+        private var identifier: String {
+            guard var id = word(after: " id ", in: Substring(text)) else { return "" }
+            if id.hasPrefix("<") { id.removeFirst() }
+            id = String(id.prefix { !"<>;".contains($0) })
+            return id.utf8.count >= 3 ? id : ""
+        }
+
+        private var announcedName: String? {
+            for mark in ["helo=", "HELO ", "EHLO "] {
+                guard let name = word(after: mark, in: Substring(text)) else { continue }
+                let allowed = name.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || "-.^+_&:=?!@%*$\\/".contains($0)) }
+                if !allowed.isEmpty { return String(allowed) }
+            }
+            return nil
+        }
+
+        private var envelopeSender: String {
+            for mark in ["envelope-from ", "envelope-sender ", "envelope-from=", "envelope-sender=", "return-path: ", "return-path "] {
+                guard let word = word(after: mark, in: Substring(text)) else { continue }
+                return String(word.drop { $0 == "<" }.prefix { !">);,".contains($0) })
+            }
+            return ""
+        }
+
+        private var authentication: String {
+            if let with = word(after: " with ", in: after)?.split(separator: ";").first {
+                let name = with.uppercased()
+                if ["ESMTPA", "ESMTPSA", "LMTPA", "LMTPSA", "UTF8SMTPA", "UTF8SMTPSA", "ASMTP", "HTTP", "HTTPS", "HTTPU"]
+                    .contains(name)
+                {
+                    return String(with)
+                }
+            }
+            if text.contains("(Authenticated sender: ") { return "Postfix" }
+            if comments.contains(where: { $0.hasPrefix("authenticated") }) { return "Sendmail" }
+            return ""
+        }
+
+        /// `name [address] more`, `name[address]`, `[address] more`, `ident@[address]`.
+        private static func nameAndAddress(_ text: String) -> (name: String, address: String)? {
+            guard let open = text.firstIndex(of: "["), let close = text[open...].firstIndex(of: "]"),
+                let address = address(String(text[text.index(after: open)..<close]))
+            else { return nil }
+            var name = String(text[..<open])
+            while name.hasSuffix(" ") { name.removeLast() }
+            if name.hasSuffix("@") { return (String(name), address) }
+            guard !name.contains(" ") else { return nil }
+            return (name, address)
+        }
+
+        /// `address`, `[address]`, `ident@address`.
+        private static func identAndAddress(_ text: String) -> (ident: String, address: String)? {
+            let word = text.hasSuffix(" with login") ? String(text.dropLast(11)) : text
+            if let address = address(word) { return ("", address) }
+            guard let at = word.lastIndex(of: "@"), let address = address(String(word[word.index(after: at)...])),
+                !word.contains(" ")
+            else { return nil }
+            return (String(word[..<at]), address)
+        }
+
+        private static func bracketed(_ text: Substring) -> String? {
+            for word in text.split(separator: " ") where word.hasPrefix("[") {
+                if let address = address(String(word)) { return address }
+            }
+            return nil
+        }
+
+        private static func isAddress(_ text: String) -> Bool { address(text) != nil }
+
+        /// An address with or without brackets, as it is written.
+        private static func address(_ text: String) -> String? {
+            var bare = text
+            if bare.hasPrefix("["), let end = bare.firstIndex(of: "]") { bare = String(bare[..<end].dropFirst()) }
+            if bare.asciiLowercased.hasPrefix("ipv6:") { bare.removeFirst(5) }
+            return IPAddress(bare) == nil ? nil : bare
+        }
+    }
+}
