@@ -5,15 +5,15 @@ import MessageFormat
 extension EvalTests {
     static let addressTests: [String: Test] = [
         "check_equal_from_domains": { facts, _ in
-            let from = secondLevel(domain(facts.text("From:addr")))
+            let from = secondLevel(domain(facts.address("From")))
             let envelope = secondLevel(domain(facts.relays.envelopeFrom ?? ""))
             return !from.isEmpty && !envelope.isEmpty && from != envelope ? 1 : 0
         },
         "check_for_matching_env_and_hdr_from": { facts, _ in
-            (facts.relays.envelopeFrom ?? "").equalsIgnoringCase(facts.text("From:addr")) ? 1 : 0
+            (facts.relays.envelopeFrom ?? "").equalsIgnoringCase(facts.address("From")) ? 1 : 0
         },
         "check_for_missing_to_header": { facts, _ in
-            facts.text("To").isEmpty && facts.text("Apparently-To").isEmpty ? 1 : 0
+            facts.firstValue("to") == nil && facts.firstValue("apparently-to") == nil ? 1 : 0
         },
         "similar_recipients": { facts, arguments in inRange(similarity(facts).similar, arguments, isUpperOpen: true) },
         "sorted_recipients": { facts, _ in similarity(facts).isSorted ? 1 : 0 },
@@ -24,7 +24,9 @@ extension EvalTests {
             return (least...max(least, most)).contains(count) ? 1 : 0
         },
         "check_illegal_chars": { facts, arguments in
-            guard arguments.count == 3, let ratio = Double(arguments[1]), let count = Double(arguments[2]) else { return 0 }
+            guard arguments.count == 3, let ratio = Double(arguments[1]), let count = Double(arguments[2]) else {
+                return 0
+            }
             let subject = arguments[0].hasSuffix(":raw") ? arguments[0] : arguments[0] + ":raw"
             let value = facts.value(of: HeaderSubject(subject)) ?? []
             let illegal = Double(illegalCharacters(value, isSubject: arguments[0].asciiLowercased.hasPrefix("subject")))
@@ -40,7 +42,12 @@ extension EvalTests {
             }
             guard subject.contains(" "), subject.utf8.count >= 10 else { return 0 }
             let letters = subject.utf8.filter(\.isASCIILetter)
-            if facts.matches("=\\?(?:koi-?8|iso-2022-|euc-|gb2312|gb18030|big5|shift_jis|windows-1251)", facts.text("Subject:raw"), caseless: true) { return 0 }
+            if facts.matches(
+                "=\\?(?:koi-?8|iso-2022-|euc-|gb2312|gb18030|big5|shift_jis|windows-1251)", facts.text("Subject:raw"),
+                caseless: true)
+            {
+                return 0
+            }
             return !letters.isEmpty && letters.allSatisfy { $0 < 0x61 } ? 1 : 0
         },
         "check_unresolved_template": { facts, _ in
@@ -55,19 +62,21 @@ extension EvalTests {
         "check_ratware_name_id": { facts, _ in
             guard let id = value(between: "<", ">", in: facts.text("MESSAGEID")), id.utf8.count > 29 else { return 0 }
             let letters = id.utf8.prefix(28)
-            guard letters.allSatisfy({ $0.isASCIILetter && $0 < 0x61 }), Array(id.utf8)[28] == ASCII.dot else { return 0 }
+            guard letters.allSatisfy({ $0.isASCIILetter && $0 < 0x61 }), Array(id.utf8)[28] == ASCII.dot else {
+                return 0
+            }
             let address = String(id.dropFirst(29))
             return facts.matches("\"[^\"]+\"\\s*<\\Q\(address)\\E>", facts.text("From")) ? 1 : 0
         },
         "check_ratware_envelope_from": { facts, _ in
-            let to = facts.text("To:addr")
+            let to = facts.address("To")
             let from = facts.relays.envelopeFrom ?? ""
             guard let at = to.lastIndex(of: "@"), !from.isEmpty else { return 0 }
             let (user, domain) = (to[..<at], to[to.index(after: at)...])
             return facts.matches("\\b\\Q\(domain)\\E.\\Q\(user)\\E@", from, caseless: true) ? 1 : 0
         },
         "check_for_to_in_subject": { facts, arguments in
-            guard let user = facts.text("To:addr").split(separator: "@").first, !user.isEmpty else { return 0 }
+            guard let user = facts.address("To").split(separator: "@").first, !user.isEmpty else { return 0 }
             let subject = facts.text("Subject")
             return arguments.first == "user" && facts.matches("^\\s*\\Q\(user)\\E,\\S", subject, caseless: true) ? 1 : 0
         },
@@ -113,7 +122,9 @@ extension EvalTests {
             if addresses.count >= 5 { break }
         }
         var distinct: [String] = []
-        for address in addresses.prefix(256) where distinct.last?.equalsIgnoringCase(address) != true { distinct.append(address) }
+        for address in addresses.prefix(256) where distinct.last?.equalsIgnoringCase(address) != true {
+            distinct.append(address)
+        }
         guard distinct.count >= 5 else { return (0, false) }
         let users = distinct.map { String($0.prefix(2)) }
         let hosts = distinct.map(domain)

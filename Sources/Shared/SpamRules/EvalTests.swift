@@ -19,21 +19,21 @@ enum EvalTests {
     }()
 
     private static let unknownNames: Set<String> = [
-            "check_rbl", "check_rbl_txt", "check_rbl_sub", "check_uridnsbl", "check_dns_sender", "check_razor2",
-            "check_razor2_range", "check_pyzor", "check_bayes", "check_for_spf_pass", "check_for_spf_neutral",
-            "check_for_spf_none", "check_for_spf_fail", "check_for_spf_softfail", "check_for_spf_permerror",
-            "check_for_spf_temperror", "check_for_spf_helo_pass", "check_for_spf_helo_neutral",
-            "check_for_spf_helo_none", "check_for_spf_helo_fail", "check_for_spf_helo_softfail",
-            "check_for_spf_helo_permerror", "check_for_spf_helo_temperror", "check_dkim_valid",
-            "check_dkim_valid_author_sig", "check_dkim_valid_envelopefrom", "check_dkim_signed",
-            "check_dkim_dependable", "check_dkim_adsp", "check_dkim_testing", "check_for_dkim_welcomelist_from",
-            "check_for_def_dkim_welcomelist_from", "check_for_dkim_whitelist_from",
-            "check_for_def_dkim_whitelist_from", "check_arc_signed", "check_arc_valid", "check_dmarc_pass",
-            "check_dmarc_reject", "check_dmarc_quarantine", "check_dmarc_none", "check_dmarc_missing",
-            "check_for_spf_welcomelist_from", "check_for_def_spf_welcomelist_from", "check_for_spf_whitelist_from",
-            "check_for_def_spf_whitelist_from", "check_hashbl_emails", "check_from_in_auto_welcomelist",
-            "check_from_in_auto_whitelist",
-        ]
+        "check_rbl", "check_rbl_txt", "check_rbl_sub", "check_uridnsbl", "check_dns_sender", "check_razor2",
+        "check_razor2_range", "check_pyzor", "check_bayes", "check_for_spf_pass", "check_for_spf_neutral",
+        "check_for_spf_none", "check_for_spf_fail", "check_for_spf_softfail", "check_for_spf_permerror",
+        "check_for_spf_temperror", "check_for_spf_helo_pass", "check_for_spf_helo_neutral",
+        "check_for_spf_helo_none", "check_for_spf_helo_fail", "check_for_spf_helo_softfail",
+        "check_for_spf_helo_permerror", "check_for_spf_helo_temperror", "check_dkim_valid",
+        "check_dkim_valid_author_sig", "check_dkim_valid_envelopefrom", "check_dkim_signed",
+        "check_dkim_dependable", "check_dkim_adsp", "check_dkim_testing", "check_for_dkim_welcomelist_from",
+        "check_for_def_dkim_welcomelist_from", "check_for_dkim_whitelist_from",
+        "check_for_def_dkim_whitelist_from", "check_arc_signed", "check_arc_valid", "check_dmarc_pass",
+        "check_dmarc_reject", "check_dmarc_quarantine", "check_dmarc_none", "check_dmarc_missing",
+        "check_for_spf_welcomelist_from", "check_for_def_spf_welcomelist_from", "check_for_spf_whitelist_from",
+        "check_for_def_spf_whitelist_from", "check_hashbl_emails", "check_from_in_auto_welcomelist",
+        "check_from_in_auto_whitelist",
+    ]
 }
 
 extension MessageFacts {
@@ -42,6 +42,11 @@ extension MessageFacts {
         guard var value = value(of: HeaderSubject(subject)) else { return "" }
         if value.last == ASCII.lf { value.removeLast() }
         return value.text
+    }
+
+    /// The first address of a field; empty when there is none.
+    func address(_ name: String) -> String {
+        text(name + ":addr").split(separator: "\n").first.map(String.init) ?? ""
     }
 
     /// Whether an expression matches; one that cannot be compiled does not.

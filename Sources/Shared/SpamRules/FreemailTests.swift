@@ -4,14 +4,17 @@ import Bytes
 extension EvalTests {
     static let freemailTests: [String: Test] = [
         "check_freemail_from": { facts, arguments in
-            let names = ["From:addr", "Envelope-Sender:addr", "Resent-Sender:addr", "X-Envelope-From:addr", "EnvelopeFrom:addr"]
+            let names = [
+                "From:addr", "Envelope-Sender:addr", "Resent-Sender:addr", "X-Envelope-From:addr", "EnvelopeFrom:addr",
+            ]
             let senders = Set(names.flatMap { addresses(facts, $0) })
             return senders.contains { isFreemail($0, facts) && fits($0, arguments.first, facts) } ? 1 : 0
         },
         "check_freemail_header": { facts, arguments in
             guard let header = arguments.first else { return 0 }
             let pattern = arguments.count > 1 ? arguments[1] : nil
-            return addresses(facts, header + ":addr").contains { isFreemail($0, facts) && fits($0, pattern, facts) } ? 1 : 0
+            return addresses(facts, header + ":addr").contains { isFreemail($0, facts) && fits($0, pattern, facts) }
+                ? 1 : 0
         },
         "check_freemail_replyto": { facts, arguments in
             let from = addresses(facts, "From:addr")
@@ -45,7 +48,10 @@ extension EvalTests {
         guard !domain.isEmpty else { return false }
         // Mail of the service itself, not of one who has a mailbox there.
         let user = address.prefix { $0 != "@" }
-        if facts.matches("^(?:abuse|support|sales|info|helpdesk|contact|postmaster|webmaster|noc|root|mailer-daemon|no-?reply)", String(user)) {
+        if facts.matches(
+            "^(?:abuse|support|sales|info|helpdesk|contact|postmaster|webmaster|noc|root|mailer-daemon|no-?reply)",
+            String(user))
+        {
             return false
         }
         return facts.freemail.contains(domain)
@@ -72,7 +78,8 @@ struct FreemailDomains: Sendable {
 
     /// `*` stands for a part of a label: no dot is in it.
     private static func matches(_ domain: String, _ parts: [String]) -> Bool {
-        guard let first = parts.first, let last = parts.last, parts.count > 1, domain.hasPrefix(first), domain.hasSuffix(last),
+        guard let first = parts.first, let last = parts.last, parts.count > 1, domain.hasPrefix(first),
+            domain.hasSuffix(last),
             domain.utf8.count >= first.utf8.count + last.utf8.count
         else { return false }
         let middle = domain.dropFirst(first.count).dropLast(last.count)

@@ -35,7 +35,9 @@ extension EvalTests {
         },
         "html_range": { facts, arguments in
             guard let name = arguments.first else { return 0 }
-            return facts.htmlParts.contains { html in html.figure(name).map { isWithin($0, arguments.dropFirst()) } ?? false } ? 1 : 0
+            return facts.htmlParts.contains { html in
+                html.figure(name).map { isWithin($0, arguments.dropFirst()) } ?? false
+            } ? 1 : 0
         },
         "html_image_only": { facts, arguments in
             facts.htmlParts.contains { $0.inside["img"] != nil && isWithin(Double($0.length), arguments[...]) } ? 1 : 0
@@ -112,7 +114,9 @@ extension EvalTests {
                 let words = part.rendered.split { $0.isMailWhitespace }.filter { word in
                     word.contains { $0.isASCIIAlphanumeric || $0 == ASCII.underscore || $0 >= 0x80 }
                 }
-                for word in words { if part.html == nil { inText[word, default: 0] += 1 } else { inHTML[word, default: 0] += 1 } }
+                for word in words {
+                    if part.html == nil { inText[word, default: 0] += 1 } else { inHTML[word, default: 0] += 1 }
+                }
                 if part.html?.inside["img"] != nil, inHTML.isEmpty { inHTML[[ASCII.lf]] = 1 }
             }
             guard !inHTML.isEmpty else { continue }

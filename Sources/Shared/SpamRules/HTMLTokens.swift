@@ -67,7 +67,8 @@ struct HTMLTokens: ~Escapable {
     }
 
     private static func isNameByte(_ byte: UInt8) -> Bool {
-        byte.isASCIIAlphanumeric || byte == ASCII.colon || byte == ASCII.dash || byte == ASCII.underscore || byte == ASCII.dot
+        byte.isASCIIAlphanumeric || byte == ASCII.colon || byte == ASCII.dash || byte == ASCII.underscore
+            || byte == ASCII.dot
     }
 
     /// Reads attributes up to the `>` that ends the tag.
@@ -81,7 +82,9 @@ struct HTMLTokens: ~Escapable {
             }
             // A new tag begins where the end of this one is missing.
             if byte == ASCII.less { break }
-            if byte.isMailWhitespace || byte == ASCII.slash || byte == ASCII.equals || byte == ASCII.quote || byte == ASCII.apostrophe {
+            if byte.isMailWhitespace || byte == ASCII.slash || byte == ASCII.equals || byte == ASCII.quote
+                || byte == ASCII.apostrophe
+            {
                 place += 1
                 continue
             }
@@ -131,7 +134,8 @@ struct HTMLTokens: ~Escapable {
             cursor = less + 1
             guard less + 1 < html.count, html[less + 1] == ASCII.slash else { continue }
             let end = less + 2 + element.utf8.count
-            guard end <= html.count, html.array((less + 2)..<end).elementsEqual(element.utf8, by: { $0.asciiLowercased == $1 })
+            guard end <= html.count,
+                html.array((less + 2)..<end).elementsEqual(element.utf8, by: { $0.asciiLowercased == $1 })
             else { continue }
             place = less
             if less == start { return next() }

@@ -33,7 +33,7 @@ extension EvalTests {
         "check_msg_parse_flags": { facts, arguments in
             switch arguments.first {
             case "missing_head_body_separator": return facts.lacksSeparator ? 1 : 0
-            case "missing_mime_headers": return 0
+            case "mime_epilogue_exists": return facts.hasEpilogue ? 1 : 0
             default: return 0
             }
         },
@@ -49,11 +49,25 @@ extension EvalTests {
 extension MessageFacts {
     var isHTML: Bool { text("Content-Type").asciiLowercased.hasPrefix("text/html") }
 
+    /// Something but dots follows the last boundary.
+    var hasEpilogue: Bool {
+        guard let root = structure.parts.first, root.isMultipart, let last = root.children.last else { return false }
+        var place = structure.parts[last].bodyEnd
+        while place < bytes.count, bytes[place].isMailWhitespace { place += 1 }
+        guard place < bytes.count else { return false }
+        let rest = bytes[place...]
+        let end = rest.firstIndex(of: ASCII.lf) ?? rest.endIndex
+        return bytes[end...].contains { !$0.isMailWhitespace && $0 != ASCII.dot }
+    }
+
     /// The header runs into the body without an empty line.
     var lacksSeparator: Bool {
         let end = structure.parts.first?.bodyOffset ?? 0
         guard end > 0, end < bytes.count else { return false }
-        return !(bytes[end - 1] == ASCII.lf && (end < 2 || bytes[end - 2] == ASCII.lf || (end > 2 && bytes[end - 2] == ASCII.cr && bytes[end - 3] == ASCII.lf)))
+        return
+            !(bytes[end - 1] == ASCII.lf
+            && (end < 2 || bytes[end - 2] == ASCII.lf
+                || (end > 2 && bytes[end - 2] == ASCII.cr && bytes[end - 3] == ASCII.lf)))
     }
 }
 
@@ -88,7 +102,9 @@ struct PartCounts {
             let isAttachment = header.disposition == "attachment"
             if encoding == "base64" { base64Count += 1 }
             let charset = part.contentType["charset"]?.asciiLowercased
-            if type.hasPrefix("text/"), encoding == "base64", !isAttachment, ["", "us-ascii", "iso-8859-1", "utf-8"].contains(charset ?? "") {
+            if type.hasPrefix("text/"), encoding == "base64", !isAttachment,
+                ["", "us-ascii", "iso-8859-1", "utf-8"].contains(charset ?? "")
+            {
                 hasEncodedText = hasEncodedText || (charset ?? "us-ascii") == "us-ascii"
             }
             if !isAttachment {
@@ -112,7 +128,9 @@ struct PartCounts {
                 qpBytes += line.count + 1
                 qpCount += PartCounts.encodedOctets(line)
             }
-            if isPlain, charset == nil || charset == "us-ascii", line.contains(where: { $0 == 0 || $0 == 13 || $0 >= 0x80 }) {
+            if isPlain, charset == nil || charset == "us-ascii",
+                line.contains(where: { $0 == 0 || $0 == 13 || $0 >= 0x80 })
+            {
                 illegalLines += 1
             }
             if isPlain, ["7bit", "8bit"].contains(encoding) {
@@ -125,12 +143,17 @@ struct PartCounts {
 
     /// `=XX` of characters that need no encoding, but for white space at the end of the line.
     private static func encodedOctets(_ line: ArraySlice<UInt8>) -> Int {
+        var line = line
+        while line.count >= 3, ["=20", "=09"].contains(line.suffix(3).text) { line = line.dropLast(3) }
         var count = 0
         var place = line.startIndex
         while place + 2 < line.endIndex {
-            if line[place] == ASCII.equals, let high = line[place + 1].hexadecimalValue, let low = line[place + 2].hexadecimalValue {
+            if line[place] == ASCII.equals, let high = line[place + 1].hexadecimalValue,
+                let low = line[place + 2].hexadecimalValue
+            {
                 let value = high << 4 | low
-                if value == 9 || (0x30...0x7E).contains(value) && value != 0x3D || value == 0x20 { count += 1 }
+                let isUpper = [line[place + 1], line[place + 2]].allSatisfy { $0 < 0x61 }
+                if isUpper, value == 9 || ((0x20...0x7E).contains(value) && value != 0x3D) { count += 1 }
             }
             place += 1
         }
@@ -142,8 +165,10 @@ struct PartCounts {
         var count = 0
         var place = line.startIndex
         while place + 7 < line.endIndex {
-            if line[place] == UInt8(ascii: "&"), line[place + 1] == UInt8(ascii: "#"), line[place + 2] == UInt8(ascii: "x"),
-                line[place + 7] == ASCII.semicolon, line[(place + 3)..<(place + 7)].allSatisfy({ $0.hexadecimalValue != nil })
+            if line[place] == UInt8(ascii: "&"), line[place + 1] == UInt8(ascii: "#"),
+                line[place + 2] == UInt8(ascii: "x"),
+                line[place + 7] == ASCII.semicolon,
+                line[(place + 3)..<(place + 7)].allSatisfy({ $0.hexadecimalValue != nil })
             {
                 count += 1
                 place += 7

@@ -1,18 +1,100 @@
 import Bytes
 
-/// The URIs of a message: what text and HTML link to.
+/// The URIs of a message: what its HTML links to, and what mail programs make links of in its text.
 enum MessageURIs {
     private static let most = 1_000
+    private static let longest = 2_048
 
+    /// Each as written and in the forms that programs understand it as.
     static func find(in facts: MessageFacts) -> [[UInt8]] {
-        var uris: [[UInt8]] = []
+        var found: [[UInt8]] = []
         var seen: Set<[UInt8]> = []
-        for part in facts.textParts where part.isRendered {
-            collect(part.content.span) { uri in
-                if uris.count < most, seen.insert(uri).inserted { uris.append(uri) }
+        func take(_ uri: [UInt8]) {
+            if !uri.isEmpty, found.count < most, seen.insert(uri).inserted { found.append(uri) }
+        }
+        let domains = TopLevelDomains(facts.settings)
+        for line in facts.bodyLines {
+            for word in line.split(whereSeparator: endsWord) {
+                if let uri = textLink(Array(word.prefix(longest)), domains) {
+                    CanonicalURI.forms(of: uri).forEach(take)
+                }
             }
         }
-        return uris
+        for html in facts.htmlParts {
+            for link in html.links { CanonicalURI.forms(of: Array(link.target.utf8.prefix(longest))).forEach(take) }
+        }
+        return found
+    }
+
+    /// White space, brackets but round ones, quotes, and what shifts character sets.
+    private static func endsWord(_ byte: UInt8) -> Bool {
+        byte <= 0x20 || byte == 0xA0 || [0x22, 0x3C, 0x3E, 0x5B, 0x5D, 0x60, 0x7B, 0x7C, 0x7D].contains(byte)
+    }
+
+    /// The link that a mail program makes of a word of text, with a scheme; nil when it makes none.
+    private static func textLink(_ word: [UInt8], _ domains: TopLevelDomains) -> [UInt8]? {
+        let lower = word.map(\.asciiLowercased)
+        for (mark, scheme) in [
+            ("http://", ""), ("https://", ""), ("ftp://", ""), ("www.", "http://"), ("ftp.", "ftp://"),
+        ] {
+            guard let start = place(of: Array(mark.utf8), in: lower), start == 0 || !word[start - 1].isASCIIAlphanumeric
+            else {
+                continue
+            }
+            let link = trimmed(word[start...])
+            return link.count > mark.utf8.count ? Array(scheme.utf8) + link : nil
+        }
+        if let at = word.firstIndex(of: ASCII.at) { return mailLink(word, at, domains) }
+        return domainLink(word, domains)
+    }
+
+    private static func mailLink(_ word: [UInt8], _ at: Int, _ domains: TopLevelDomains) -> [UInt8]? {
+        func ends(_ byte: UInt8) -> Bool {
+            byte >= 0x80 || byte == ASCII.comma || byte == ASCII.openParenthesis || byte == ASCII.apostrophe
+        }
+        var start = at
+        while start > 0, !ends(word[start - 1]) { start -= 1 }
+        var end = at + 1
+        while end < word.count, !ends(word[end]) { end += 1 }
+        var link = trimmed(word[start..<end])
+        if link.map(\.asciiLowercased).starts(with: Array("mailto:".utf8)) { link.removeFirst(7) }
+        while link.first == ASCII.colon || link.first == ASCII.openParenthesis || link.first == ASCII.equals {
+            link.removeFirst()
+        }
+        guard let sign = link.firstIndex(of: ASCII.at), sign > 0 else { return nil }
+        let host = link[(sign + 1)...].prefix { $0 != ASCII.question && $0 != UInt8(ascii: "&") && $0 != ASCII.greater }
+        guard domains.isDomain(host) else { return nil }
+        return Array("mailto:".utf8) + link
+    }
+
+    private static func domainLink(_ word: [UInt8], _ domains: TopLevelDomains) -> [UInt8]? {
+        guard word.contains(ASCII.dot) else { return nil }
+        var start = 0
+        while start < word.count, !word[start].isASCIIAlphanumeric { start += 1 }
+        let link = trimmed(word[start...])
+        let host = link.prefix {
+            $0.isASCIIAlphanumeric || $0 == ASCII.dot || $0 == ASCII.dash || $0 == ASCII.underscore
+        }
+        let rest = link[host.endIndex...]
+        guard rest.isEmpty || rest.first == ASCII.slash || rest.first == ASCII.colon, domains.isDomain(host) else {
+            return nil
+        }
+        return Array("http://".utf8) + link
+    }
+
+    /// Without the punctuation that ends a sentence, and from a closing parenthesis on that was not opened.
+    private static func trimmed(_ word: ArraySlice<UInt8>) -> [UInt8] {
+        var link = Array(word)
+        if let close = link.firstIndex(of: ASCII.closeParenthesis), !link[..<close].contains(ASCII.openParenthesis) {
+            link.removeSubrange(close...)
+        }
+        while let last = link.last, "-~!@#^&*()_+=:;'?,.".utf8.contains(last) { link.removeLast() }
+        return link
+    }
+
+    static func place(of wanted: [UInt8], in bytes: [UInt8]) -> Int? {
+        guard bytes.count >= wanted.count else { return nil }
+        return (0...(bytes.count - wanted.count)).first { bytes[$0...].starts(with: wanted) }
     }
 
     /// The mail addresses in lines of text, in lower case.
@@ -34,30 +116,31 @@ enum MessageURIs {
     }
 
     private static func isAddressByte(_ byte: UInt8) -> Bool {
-        byte.isASCIIAlphanumeric || byte == ASCII.dot || byte == ASCII.dash || byte == ASCII.underscore || byte == ASCII.plus
+        byte.isASCIIAlphanumeric || byte == ASCII.dot || byte == ASCII.dash || byte == ASCII.underscore
+            || byte == ASCII.plus
     }
+}
 
-    private static func collect(_ bytes: Span<UInt8>, _ take: ([UInt8]) -> Void) {
-        var place = 0
-        while let colon = bytes.firstIndex(of: ASCII.colon, from: place) {
-            place = colon + 1
-            guard let scheme = scheme(before: colon, bytes) else { continue }
-            var end = place
-            while end < bytes.count, !endsURI(bytes[end]) { end += 1 }
-            if end > place { take(bytes.array((colon - scheme.utf8.count)..<end)) }
-            place = max(place, end)
+/// Which names can be domains of mail and pages: those under a top-level domain that `util_rb_tld` lists, or, where
+/// nothing lists any, under one of two letters or one of the old generic ones.
+struct TopLevelDomains {
+    private let listed: Set<String>
+    private static let generic: Set<String> = [
+        "com", "net", "org", "edu", "gov", "mil", "int", "info", "biz", "name", "arpa",
+    ]
+
+    init(_ settings: RuleSettings) { listed = settings.topLevelDomains }
+
+    func isDomain(_ host: ArraySlice<UInt8>) -> Bool {
+        let labels = host.split(separator: ASCII.dot, omittingEmptySubsequences: false)
+        guard labels.count > 1, let last = labels.last, !labels.contains(where: { $0.isEmpty || $0.count > 63 }) else {
+            return false
         }
-    }
-
-    private static func scheme(before colon: Int, _ bytes: Span<UInt8>) -> String? {
-        ["https", "http", "mailto", "ftp"].first { scheme in
-            let start = colon - scheme.utf8.count
-            guard start >= 0 else { return false }
-            return bytes.array(start..<colon).elementsEqual(scheme.utf8) { $0.asciiLowercased == $1 }
+        let name = last.text.asciiLowercased
+        if listed.isEmpty {
+            return TopLevelDomains.generic.contains(name)
+                || (name.utf8.count == 2 && name.utf8.allSatisfy(\.isASCIILetter))
         }
-    }
-
-    private static func endsURI(_ byte: UInt8) -> Bool {
-        byte <= 0x20 || byte == ASCII.quote || byte == ASCII.less || byte == ASCII.greater || byte == ASCII.apostrophe
+        return listed.contains(name)
     }
 }

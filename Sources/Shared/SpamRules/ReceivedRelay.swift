@@ -16,7 +16,9 @@ enum ReceivedRelay {
     static func read(_ value: [UInt8]) -> Outcome {
         var text = value.split(whereSeparator: \.isMailWhitespace).map(\.text).joined(separator: " ")
         while text.hasSuffix(";") || text.hasSuffix(" ") { text.removeLast() }
-        guard text.asciiLowercased.hasPrefix("from ") || text.asciiLowercased.hasPrefix("(from ") else { return .ignored }
+        guard text.asciiLowercased.hasPrefix("from ") || text.asciiLowercased.hasPrefix("(from ") else {
+            return .ignored
+        }
         if text.contains("with local for") { return .ignored }
         text = withoutDate(text)
         if text.hasPrefix("(") { return .ignored }
@@ -102,7 +104,8 @@ enum ReceivedRelay {
         /// Fills in address and names; false when no form fits.
         private func find(_ relay: inout Relay) -> Bool {
             let isExim = text.contains("Exim")
-            let isPlainSMTP = (after.contains(" with SMTP") || after.hasSuffix(" SMTP")) && !after.contains(" with SMTP id ")
+            let isPlainSMTP =
+                (after.contains(" with SMTP") || after.hasSuffix(" SMTP")) && !after.contains(" with SMTP id ")
             if let first = comments.first {
                 if let (reverse, address) = Reader.nameAndAddress(first) {
                     relay.address = address
@@ -170,14 +173,20 @@ enum ReceivedRelay {
         }
 
         private var isWithinHost: Bool {
-            if name.contains("@") || text.hasPrefix("Unknown/Local (") || after.contains("with local-") { return true }
+            if name == "localhost" || name.contains("@") || text.hasPrefix("Unknown/Local (")
+                || after.contains("with local-")
+            {
+                return true
+            }
             if before.split(separator: " ").count == 1, comments.isEmpty { return !name.hasPrefix("[") }
             return comments.first.map { $0.hasSuffix("@localhost") || $0.hasSuffix("@127.0.0.1") } ?? false
         }
 
         private func finish(_ relay: inout Relay) {
             while relay.reverseName.hasSuffix(".") { relay.reverseName.removeLast() }
-            if relay.reverseName.equalsIgnoringCase("unknown") || relay.reverseName.hasPrefix("[") { relay.reverseName = "" }
+            if relay.reverseName.equalsIgnoringCase("unknown") || relay.reverseName.hasPrefix("[") {
+                relay.reverseName = ""
+            }
             relay.reverseName = Reader.stripped(relay.reverseName)
             relay.helo = Reader.stripped(relay.helo)
             relay.by = Reader.stripped(relay.by)
@@ -206,14 +215,19 @@ enum ReceivedRelay {
         private var announcedName: String? {
             for mark in ["helo=", "HELO ", "EHLO "] {
                 guard let name = word(after: mark, in: Substring(text)) else { continue }
-                let allowed = name.prefix { $0.isASCII && ($0.isLetter || $0.isNumber || "-.^+_&:=?!@%*$\\/".contains($0)) }
+                let allowed = name.prefix {
+                    $0.isASCII && ($0.isLetter || $0.isNumber || "-.^+_&:=?!@%*$\\/".contains($0))
+                }
                 if !allowed.isEmpty { return String(allowed) }
             }
             return nil
         }
 
         private var envelopeSender: String {
-            for mark in ["envelope-from ", "envelope-sender ", "envelope-from=", "envelope-sender=", "return-path: ", "return-path "] {
+            for mark in [
+                "envelope-from ", "envelope-sender ", "envelope-from=", "envelope-sender=", "return-path: ",
+                "return-path ",
+            ] {
                 guard let word = word(after: mark, in: Substring(text)) else { continue }
                 return String(word.drop { $0 == "<" }.prefix { !">);,".contains($0) })
             }
@@ -223,9 +237,11 @@ enum ReceivedRelay {
         private var authentication: String {
             if let with = word(after: " with ", in: after)?.split(separator: ";").first {
                 let name = with.uppercased()
-                if ["ESMTPA", "ESMTPSA", "LMTPA", "LMTPSA", "UTF8SMTPA", "UTF8SMTPSA", "ASMTP", "HTTP", "HTTPS", "HTTPU"]
-                    .contains(name)
-                {
+                if [
+                    "ESMTPA", "ESMTPSA", "LMTPA", "LMTPSA", "UTF8SMTPA", "UTF8SMTPSA", "ASMTP", "HTTP", "HTTPS",
+                    "HTTPU",
+                ]
+                .contains(name) {
                     return String(with)
                 }
             }

@@ -34,25 +34,39 @@ extension EvalTests {
                 let (told, seen) = (relay.helo.split(separator: "."), relay.address.split(separator: "."))
                 var named = Relay()
                 named.address = relay.helo
-                return isIPv4(relay.helo) && isIPv4(relay.address) && told.prefix(2) != seen.prefix(2) && !named.isPrivate
+                return isIPv4(relay.helo) && isIPv4(relay.address) && told.prefix(2) != seen.prefix(2)
+                    && !named.isPrivate
             } ? 1 : 0
         },
         "check_for_no_rdns_dotcom_helo": { facts, _ in
-            let names = ["msn.com", "yahoo.com", "yahoo.co.jp", "aol.com", "hotmail.com", "lycos.com", "lycos.co.uk", "excite.com"]
-            return facts.relays.relays(.untrusted).prefix(1).contains { relay in
-                let helo = relay.helo.asciiLowercased
-                return relay.reverseName.isEmpty && names.contains { helo == $0 || helo.hasSuffix("." + $0) }
-            } ? 1 : 0
+            let names = [
+                "lycos.com", "lycos.co.uk", "hotmail.com", "localhost.com", "excite.com", "caramail.com", "cs.com",
+                "aol.com",
+                "msn.com", "yahoo.com", "drizzle.com",
+            ]
+            guard let relay = facts.relays.relays(.untrusted).last(where: { !$0.isPrivate }) else { return 0 }
+            let helo = relay.helo.asciiLowercased
+            return relay.reverseName.isEmpty && names.contains { helo == $0 || helo.hasSuffix("." + $0) } ? 1 : 0
         },
         "check_mailfrom_matches_rcvd": { facts, _ in
-            let domain = domain(facts.relays.envelopeFrom ?? "").split(separator: ".").suffix(2).joined(separator: ".")
-            guard !domain.isEmpty, let relay = facts.relays.relays(.external).first else { return 0 }
-            let name = (relay.reverseName.isEmpty ? relay.helo : relay.reverseName).asciiLowercased
-            return name == domain || name.hasSuffix("." + domain) ? 1 : 0
+            let sender = registered(domain(facts.relays.envelopeFrom ?? ""))
+            guard sender.contains(".") else { return 0 }
+            let relays = facts.relays.relays(.untrusted).first.map { [$0] } ?? facts.relays.relays(.trusted)
+            return relays.contains { registered($0.reverseName.asciiLowercased) == sender } ? 1 : 0
         },
     ]
 
-    static func isIPv4(_ text: String) -> Bool { text.contains(".") && AddressBlock(text) != nil && !text.contains("/") }
+    /// The part of a name that is registered: two labels, three where a country keeps names of that kind.
+    private static func registered(_ name: String) -> String {
+        let labels = name.split(separator: ".")
+        let kinds: Set<Substring> = ["co", "com", "net", "org", "ac", "edu", "gov", "or", "ne", "go"]
+        let isLong = labels.count > 2 && labels[labels.count - 1].count == 2 && kinds.contains(labels[labels.count - 2])
+        return labels.suffix(isLong ? 3 : 2).joined(separator: ".")
+    }
+
+    static func isIPv4(_ text: String) -> Bool {
+        text.contains(".") && AddressBlock(text) != nil && !text.contains("/")
+    }
 
     /// Relays that say they took the message from a host of another domain than the one that says it sent it there.
     private static func forgedHops(_ facts: MessageFacts) -> Int {

@@ -37,7 +37,7 @@ struct Relays {
     /// Received fields of which nothing was understood.
     private(set) var unparsed = 0
     /// The sender of the envelope, when a field tells it; empty for the null sender.
-    let envelopeFrom: String?
+    private(set) var envelopeFrom: String?
     /// Received fields, from the top, up to the last relay that is trusted, or internal.
     private var trustedCount = 0
     private var internalCount = 0
@@ -48,7 +48,6 @@ struct Relays {
     init(_ facts: MessageFacts) {
         places = facts.fields.indices.filter { facts.fields[$0].key == "received" }
         fieldCount = facts.fields.count
-        envelopeFrom = Relays.envelopeSender(facts)
         let trust = Trust(facts.settings)
         var isTrusted = true
         var isInternal = true
@@ -70,7 +69,9 @@ struct Relays {
         for name in facts.settings.words("originating_ip_headers") {
             guard let value = facts.firstValue(name.asciiLowercased)?.text else { continue }
             let words = value.split { " []()<>,;".contains($0) }
-            guard let address = words.first(where: { AddressBlock(String($0)) != nil && $0.contains(".") }) else { continue }
+            guard let address = words.first(where: { AddressBlock(String($0)) != nil && $0.contains(".") }) else {
+                continue
+            }
             var relay = Relay()
             relay.address = String(address)
             isTrusted = isTrusted && trust.holds(for: relay)
@@ -79,6 +80,7 @@ struct Relays {
             relay.isInternal = isInternal
             all.append(relay)
         }
+        envelopeFrom = envelopeSender(facts)
     }
 
     func relays(_ kind: Kind) -> [Relay] {
@@ -96,16 +98,33 @@ struct Relays {
     /// relay that is not, which field they wrote too; from it on, what others wrote begins.
     func fields(_ kind: Kind) -> Range<Int> {
         let count = kind == .trusted || kind == .untrusted ? trustedCount : internalCount
-        guard count < places.count else { return kind == .trusted || kind == .internal ? 0..<fieldCount : fieldCount..<fieldCount }
+        guard count < places.count else {
+            return kind == .trusted || kind == .internal ? 0..<fieldCount : fieldCount..<fieldCount
+        }
         return kind == .trusted || kind == .internal ? 0..<(places[count] + 1) : places[count]..<fieldCount
     }
 
-    private static func envelopeSender(_ facts: MessageFacts) -> String? {
-        var names = ["x-envelope-from", "envelope-sender", "x-sender", "return-path"]
-        if let own = facts.settings.value("envelope_sender_header") { names.insert(own.asciiLowercased, at: 0) }
-        for name in names {
-            guard let value = facts.firstValue(name) else { continue }
-            return value.filter { $0 != ASCII.less && $0 != ASCII.greater && !$0.isMailWhitespace }.text
+    /// What the newest relay that is not ours tells, else a field that the receiving server puts above all Received
+    /// fields; below one of them anybody could have written it.
+    private func envelopeSender(_ facts: MessageFacts) -> String? {
+        func isSender(_ text: String) -> Bool { text.contains("@") && !text.hasPrefix("@") }
+        if let own = facts.settings.value("envelope_sender_header") {
+            return facts.text(own + ":first:addr").isEmpty ? nil : facts.text(own + ":first:addr")
+        }
+        if let hop = relays(.untrusted).first ?? relays(.trusted).last, isSender(hop.envelopeFrom) {
+            return hop.envelopeFrom
+        }
+        let fields = facts.fields
+        let isFetched = fields.contains { $0.key == "received" && $0.raw.text.contains("(fetchmail") }
+        if isFetched, facts.text("X-Sender:first:addr").contains("@") { return nil }
+        for name in ["x-envelope-from", "envelope-sender", "return-path"] {
+            guard let place = fields.firstIndex(where: { $0.key == name }) else { continue }
+            if let received = places.first, received < place {
+                if name == "x-envelope-from" { return nil }
+                continue
+            }
+            let value = fields[place].raw.filter { $0 != ASCII.less && $0 != ASCII.greater && !$0.isMailWhitespace }
+            return value.text
         }
         return nil
     }

@@ -127,14 +127,19 @@ struct RenderedHTML {
     private mutating func look(_ name: String, _ attributes: Attributes) {
         switch name {
         case "font":
-            if let face = RenderedHTML.value("face", attributes), !RenderedHTML.isFontFace(face) { hasBadFontFace = true }
+            if let face = RenderedHTML.value("face", attributes), !RenderedHTML.isFontFace(face) {
+                hasBadFontFace = true
+            }
         case "img":
             if inside["a"] ?? 0 > 0, !anchors.isEmpty { anchors[anchors.count - 1] += Array("<img>\n".utf8) }
-            guard let width = RenderedHTML.value("width", attributes), let height = RenderedHTML.value("height", attributes)
+            guard let width = RenderedHTML.value("width", attributes),
+                let height = RenderedHTML.value("height", attributes)
             else { return }
             imageArea += RenderedHTML.pixels(width, percent: 8) * RenderedHTML.pixels(height, percent: 6)
         case "form":
-            if RenderedHTML.value("action", attributes)?.asciiLowercased.contains("mailto:") == true { mailsForm = true }
+            if RenderedHTML.value("action", attributes)?.asciiLowercased.contains("mailto:") == true {
+                mailsForm = true
+            }
         case "object", "embed": hasEmbedded = true
         case "a": if anchors.count < 2_000 { anchors.append([]) }
         case "title": if titles.count < 100 { titles.append([]) }
@@ -154,15 +159,18 @@ struct RenderedHTML {
     private static func isFontFace(_ face: String) -> Bool {
         let names = face.hasSuffix(";") ? face.dropLast() : face[...]
         let parts = names.split(separator: ",", omittingEmptySubsequences: false)
-        return !parts.isEmpty && parts.enumerated().allSatisfy { index, part in
-            var name = part.drop { $0 == " " || $0 == "\t" }
-            if let first = name.first, first == "\"" || first == "'" || (first == "." && index == 0) { name = name.dropFirst() }
-            if let last = name.last, last == "\"" || last == "'" { name = name.dropLast() }
-            if let last = name.last, last.isASCII, last.isNumber { name = name.dropLast() }
-            guard name.utf8.count >= 2, let first = name.utf8.first, let last = name.utf8.last else { return false }
-            return (first.isASCIILetter || (first == ASCII.space && index == 0)) && last.isASCIILetter
-                && name.utf8.allSatisfy { $0.isASCIILetter || $0 == ASCII.space || $0 == ASCII.dash }
-        }
+        return !parts.isEmpty
+            && parts.enumerated().allSatisfy { index, part in
+                var name = part.drop { $0 == " " || $0 == "\t" }
+                if let first = name.first, first == "\"" || first == "'" || (first == "." && index == 0) {
+                    name = name.dropFirst()
+                }
+                if let last = name.last, last == "\"" || last == "'" { name = name.dropLast() }
+                if let last = name.last, last.isASCII, last.isNumber { name = name.dropLast() }
+                guard name.utf8.count >= 2, let first = name.utf8.first, let last = name.utf8.last else { return false }
+                return (first.isASCIILetter || (first == ASCII.space && index == 0)) && last.isASCIILetter
+                    && name.utf8.allSatisfy { $0.isASCIILetter || $0 == ASCII.space || $0 == ASCII.dash }
+            }
     }
 
     // MARK: Styles
@@ -170,11 +178,15 @@ struct RenderedHTML {
     private mutating func style(_ written: String, _ attributes: Attributes, _ isOpening: Bool) {
         let name = written == "th" ? "td" : written
         guard isOpening else {
-            if name != "body", let place = styles.lastIndex(where: { $0.tag == name }) { styles.removeSubrange(place...) }
+            if name != "body", let place = styles.lastIndex(where: { $0.tag == name }) {
+                styles.removeSubrange(place...)
+            }
             if styles.isEmpty { styles = [Style()] }
             return
         }
-        if name == "basefont", let size = RenderedHTML.value("size", attributes).flatMap({ Int($0.prefix { $0.isNumber }) }) {
+        if name == "basefont",
+            let size = RenderedHTML.value("size", attributes).flatMap({ Int($0.prefix { $0.isNumber }) })
+        {
             baseSize = min(size, 100)
             return
         }
@@ -192,7 +204,9 @@ struct RenderedHTML {
 
     private mutating func closeCells(_ name: String) {
         guard styles.contains(where: { $0.tag == name }) else { return }
-        while let top = styles.last?.tag, top == "font" || top == "td" || (name == "tr" && top == "tr") { styles.removeLast() }
+        while let top = styles.last?.tag, top == "font" || top == "td" || (name == "tr" && top == "tr") {
+            styles.removeLast()
+        }
         if styles.isEmpty { styles = [Style()] }
     }
 
@@ -205,9 +219,12 @@ struct RenderedHTML {
             let digits = text.dropFirst(isRelative ? 1 : 0).prefix { $0.isASCII && $0.isNumber }.prefix(4)
             guard let number = Int(digits) else { break }
             style.size = isRelative ? baseSize + (text.hasPrefix("-") ? -number : number) : number
-        case ("style", "table"), ("style", "td"), ("style", "tr"), ("style", "span"), ("style", "p"), ("style", "div"), ("style", "a"):
+        case ("style", "table"), ("style", "td"), ("style", "tr"), ("style", "span"), ("style", "p"), ("style", "div"),
+            ("style", "a"):
             css(value, &style)
-        case ("bgcolor", _), ("face", "font"), ("link", "body"), ("alink", "body"), ("vlink", "body"), ("background", "body"): break
+        case ("bgcolor", _), ("face", "font"), ("link", "body"), ("alink", "body"), ("vlink", "body"),
+            ("background", "body"):
+            break
         default: return
         }
         largestSize = max(largestSize, style.size)
@@ -222,8 +239,13 @@ struct RenderedHTML {
             let value = words.filter { $0 != "!important" }.joined(separator: " ")
             switch property {
             case "color":
-                if value == "transparent" { style.foreground = style.background } else if value != "inherit" { style.foreground = HTMLColor(value) }
-            case "background-color": if value != "transparent", value != "inherit" { style.background = HTMLColor(value) }
+                if value == "transparent" {
+                    style.foreground = style.background
+                } else if value != "inherit" {
+                    style.foreground = HTMLColor(value)
+                }
+            case "background-color":
+                if value != "transparent", value != "inherit" { style.background = HTMLColor(value) }
             case "background":
                 for word in words {
                     let color = HTMLColor(word)
@@ -265,7 +287,9 @@ struct RenderedHTML {
         if inside["title"] ?? 0 > 0, !titles.isEmpty { titles[titles.count - 1] += bytes }
         var isHidden = false
         if bytes.contains(where: { !$0.isMailWhitespace && $0 != 0xC2 && $0 != 0xA0 }) { isHidden = isInvisible() }
-        if lastPiece != .none, let first = bytes.first, let last = text.last, RenderedHTML.isWordByte(first), RenderedHTML.isWordByte(last) {
+        if lastPiece != .none, let first = bytes.first, let last = text.last, RenderedHTML.isWordByte(first),
+            RenderedHTML.isWordByte(last)
+        {
             splitWords += 1
         }
         var piece = RenderedHTML.singleSpaced(bytes)
@@ -280,7 +304,9 @@ struct RenderedHTML {
         lastPiece = .whitespace
     }
 
-    private static func isWordByte(_ byte: UInt8) -> Bool { byte.isASCIIAlphanumeric || byte >= 0x80 || byte == ASCII.delete }
+    private static func isWordByte(_ byte: UInt8) -> Bool {
+        byte.isASCIIAlphanumeric || byte >= 0x80 || byte == ASCII.delete
+    }
 
     /// Runs of white space as one space, the no-break space among them.
     private static func singleSpaced(_ bytes: [UInt8]) -> [UInt8] {

@@ -82,7 +82,7 @@ package final class RuleScorer {
                     RuleHit(
                         name: rule.name, points: rule.points(set: scoreSet), description: rule.description,
                         area: rule.area.word,
-                        text: run.matched[index].map { String(decoding: $0.prefix(20000), as: UTF8.self) }))
+                        text: run.matched[index].map { String(decoding: $0.prefix(200), as: UTF8.self) }))
             }
         }
         return RuleVerdict(hits: hits, cut: run.cut.sorted().map { plan.rules[$0].name }, subrules: subrules)

@@ -9,6 +9,7 @@ package struct RuleSettings: Sendable {
         let keyword = RuleSettings.current(keyword)
         if let cleared = RuleSettings.clearing[keyword] {
             for name in cleared { lines[name] = nil }
+            if cleared.contains("util_rb_tld") { topLevelDomains = [] }
             return true
         }
         if keyword.hasPrefix("un"), RuleSettings.lists.contains(String(keyword.dropFirst(2))) {
@@ -17,6 +18,7 @@ package struct RuleSettings: Sendable {
             lines[name] = lines[name]?.filter { Set(RuleSettings.words($0)).isDisjoint(with: unwanted) }
             return true
         }
+        if keyword == "util_rb_tld" { topLevelDomains.formUnion(RuleSettings.words(value).map(\.asciiLowercased)) }
         if RuleSettings.lists.contains(keyword) {
             lines[keyword, default: []].append(value)
         } else if RuleSettings.values.contains(keyword) {
@@ -35,6 +37,9 @@ package struct RuleSettings: Sendable {
 
     /// The lines of a list as they stand, for templates and expressions.
     package func texts(_ name: String) -> [[UInt8]] { lines[name] ?? [] }
+
+    /// The names of `util_rb_tld`, in lower case.
+    package private(set) var topLevelDomains: Set<String> = []
 
     /// The value of an option; nil when no line gives one.
     package func value(_ name: String) -> String? { lines[name]?.last?.text }

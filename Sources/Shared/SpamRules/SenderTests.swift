@@ -5,11 +5,13 @@ extension EvalTests {
     static let senderTests: [String: Test] = [
         "gated_through_received_hdr_remover": { facts, _ in isGated(facts) ? 1 : 0 },
         "check_for_no_hotmail_received_headers": { facts, _ in
-            !isGated(facts) && hotmail(facts) == .unproved && facts.text("From:addr").asciiLowercased.hasSuffix("hotmail.com") ? 1 : 0
+            !isGated(facts) && hotmail(facts) == .unproved
+                && facts.address("From").asciiLowercased.hasSuffix("hotmail.com") ? 1 : 0
         },
-        "check_for_forged_hotmail_received_headers": { facts, _ in !isGated(facts) && hotmail(facts) == .claimed ? 1 : 0 },
+        "check_for_forged_hotmail_received_headers": { facts, _ in !isGated(facts) && hotmail(facts) == .claimed ? 1 : 0
+        },
         "check_for_forged_yahoo_received_headers": { facts, _ in
-            let from = facts.text("From:addr")
+            let from = facts.address("From")
             guard facts.matches("\\byahoo\\.com$", from, caseless: true), !isGated(facts) else { return 0 }
             let received = facts.receivedText
             if facts.relays.relays(.trusted).contains(where: { $0.reverseName.hasSuffix(".yahoo.com") })
@@ -18,7 +20,8 @@ extension EvalTests {
                 return 0
             }
             let proofs = [
-                "by web\\S+\\.mail\\S*\\.yahoo\\.com via HTTP", "by sonic\\S+\\.consmr\\.mail\\S*\\.yahoo\\.com with HTTP",
+                "by web\\S+\\.mail\\S*\\.yahoo\\.com via HTTP",
+                "by sonic\\S+\\.consmr\\.mail\\S*\\.yahoo\\.com with HTTP",
                 "by smtp\\S+\\.yahoo\\.com with SMTP",
                 "from \\[[0-9.]+\\] by \\S+\\.(?:groups|scd|dcn)\\.yahoo\\.com with NNFMP",
                 "by \\w+\\.\\w+\\.yahoo\\.com \\(\\d+\\.\\d+\\.\\d+/\\d+\\.\\d+\\.\\d+\\)(?: with ESMTP)? id \\w+",
@@ -26,12 +29,10 @@ extension EvalTests {
             return proofs.contains { facts.matches($0, received) } ? 0 : 1
         },
         "check_for_fake_aol_relay_in_rcvd": { facts, _ in
-            let received = facts.text("Received")
-            if facts.matches("rly-[a-z][a-z]\\d\\d\\.", received) {
-                return facts.matches("rly-[a-z][a-z]\\d\\d\\.(?:mx|mail)\\.aol\\.com", received) ? 0 : 1
-            }
-            if facts.matches(" rly-.{4,20}\\.(?:mx|mail)\\.aol\\.com \\(v[0-9.]+\\)", received) { return 0 }
-            return facts.matches("from rly-\\S+\\.aol\\.com", received) ? 1 : 0
+            let received = facts.receivedText
+            guard facts.matches(" rly-[a-z][a-z]\\d\\d\\.", received, caseless: true) else { return 0 }
+            let proofs = ["/AOL-\\d+\\.\\d+\\.\\d+\\)", "ESMTP id (?:RELAY|MAILRELAY|MAILIN)"]
+            return proofs.contains { facts.matches($0, received) } ? 0 : 1
         },
     ]
 
@@ -57,7 +58,8 @@ extension EvalTests {
         if facts.matches("[0-9]+\\.[0-9]+\\.[0-9]+\\.[0-9]+", facts.text("X-Originating-Ip")) {
             let proofs = [
                 "from (?:\\S*\\.)?hotmail.com \\(\\S+\\.hotmail(?:\\.msn)?\\.com[ )]",
-                "from \\S*\\.hotmail.com \\(\\[[0-9.]+\\][ ):]", "from \\S+ by \\S+\\.hotmail(?:\\.msn)?\\.com with HTTP;",
+                "from \\S*\\.hotmail.com \\(\\[[0-9.]+\\][ ):]",
+                "from \\S+ by \\S+\\.hotmail(?:\\.msn)?\\.com with HTTP;",
                 "from \\[66\\.218.\\S+\\] by \\S+\\.yahoo\\.com",
             ]
             if proofs.contains(where: { facts.matches($0, received) }) { return .proved }

@@ -9,7 +9,9 @@ extension EvalTests {
             return facts.bytes.count - (facts.structure.parts.first?.bodyOffset ?? 0) <= most ? 1 : 0
         },
         "check_for_uppercase": { facts, arguments in
-            guard arguments.count == 2, let least = Double(arguments[0]), let most = Double(arguments[1]) else { return 0 }
+            guard arguments.count == 2, let least = Double(arguments[0]), let most = Double(arguments[1]) else {
+                return 0
+            }
             let share = uppercaseShare(facts.bodyLines)
             return share > least && share <= most ? 1 : 0
         },
