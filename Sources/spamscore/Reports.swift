@@ -48,7 +48,6 @@ enum Reports {
             }
             json.field("unsupported", set.problems.map { "\($0.file):\($0.line): \($0.reason)" })
             json.field("cut", verdict.cut)
-            json.field("subrules", verdict.subrules)
             json.field("ms", elapsed, decimals: 1)
         }
         return json.takeLine()
