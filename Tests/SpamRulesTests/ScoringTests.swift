@@ -29,7 +29,8 @@ struct ScoringTests {
 
     static let cases: [(String, Bool)] = [
         ("body X /Buy now at/", true), ("body X /BUY NOW OR NEVER/", true), ("rawbody X /Buy&nbsp;now/", true),
-        ("uri X m{^http://www\\.spam\\.example/a\\?x$}", true), ("uri X /^mailto:c@other\\.example$/", true),
+        ("uri X m{^http://www\\.spam\\.example/a\\?x$}", true),
+        ("util_rb_tld example\nuri X /^mailto:c@other\\.example$/", true),
         ("header X From:name =~ /^A B$/", true), ("header X From:addr =~ /^a@freemail\\.example$/", true),
         ("header X X-None =~ /^UNSET$/ [if-unset: UNSET]", true), ("header X X-None !~ /x/", true),
         ("header X exists:X-None", false),
