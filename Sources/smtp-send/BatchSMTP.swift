@@ -1,4 +1,5 @@
 import CommandLineTool
+import Delivery
 import SMTP
 import Unix
 
@@ -14,10 +15,12 @@ struct BatchSMTP {
     mutating func write(_ message: OutgoingMessage) {
         if !hasBegun { Output.standard.write("EHLO \(heloName)\r\n") }
         hasBegun = true
-        let body = message.survey.isEightBit ? " BODY=8BITMIME" : ""
-        let utf8 = message.transaction(message.recipients).needsUTF8 ? " SMTPUTF8" : ""
-        Output.standard.write("MAIL FROM:<\(message.reversePath)> SIZE=\(message.survey.size)\(body)\(utf8)\r\n")
-        for recipient in message.recipients { Output.standard.write("RCPT TO:<\(recipient.path)>\r\n") }
+        let envelope = QueuedEnvelope(message)
+        let parameters = envelope.parameters.text
+        Output.standard.write("MAIL FROM:<\(envelope.reversePath)> SIZE=\(message.survey.size)\(parameters)\r\n")
+        for recipient in envelope.recipients {
+            Output.standard.write("RCPT TO:<\(recipient.path)>\(recipient.parameters.text)\r\n")
+        }
         Output.standard.write("DATA\r\n")
         var encoder = ClientDataEncoder()
         var buffer: [UInt8] = []

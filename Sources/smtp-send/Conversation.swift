@@ -26,16 +26,10 @@ final class Conversation {
     /// Connects, and goes on until the server is ready for a message. The error is a result for every recipient.
     static func open(
         _ address: SocketAddress, of server: ServerName, policy: ClientConfiguration.TLSPolicy,
-        connectTimeout: Duration, settings: SendSettings
+        connectTimeout: Duration, by proxy: SocketAddress?, settings: SendSettings
     ) async throws(ClientResult) -> Conversation {
-        let connection: Connection
-        do throws(ConnectionError) {
-            connection = try await Connection.connect(to: address, timeout: connectTimeout)
-        } catch {
-            throw ClientResult(
-                outcome: .temporary, enhanced: "4.4.1", text: "cannot connect to \(address): \(error)",
-                cause: .connection)
-        }
+        let connection = try await settings.path.connect(
+            to: address, of: server, by: proxy, timeout: connectTimeout)
         let conversation = Conversation(connection, server, policy, settings)
         if policy == .implicit { try await conversation.startImplicitTLS() }
         switch await conversation.advance() {
@@ -136,6 +130,8 @@ final class Conversation {
 
     private func receive(until deadline: ContinuousClock.Instant) async {
         let time = max(deadline - .now, .milliseconds(1))
+        // A proxy's last word and the server's first may come together.
+        if connection.input.count > 0 { return takeInput() }
         do throws(ConnectionError) {
             guard try await connection.receive(timeout: time) else {
                 return session.connectionLost("was closed by the server")

@@ -123,16 +123,19 @@ final class Courier {
     ) async throws(ClientResult) -> Conversation {
         // With another address to go to, one of a family that often leads nowhere is not waited for long.
         let isOneOfMany = exchange.addresses.contains { $0.ip?.isIPv6 == false } && address.ip?.isIPv6 == true
+        let proxy = try await routes.proxyAddress()
         let limit = isOneOfMany ? min(settings.connectTimeout, .seconds(3)) : settings.connectTimeout
         do throws(ClientResult) {
             return try await Conversation.open(
-                address, of: exchange.server, policy: settings.tls.policy, connectTimeout: limit, settings: settings)
+                address, of: exchange.server, policy: settings.tls.policy, connectTimeout: limit, by: proxy,
+                settings: settings)
         } catch {
             guard error.cause == .tls, settings.tls.fallsBackToClear, settings.tls.policy == .opportunistic else {
                 throw error
             }
             return try await Conversation.open(
-                address, of: exchange.server, policy: .never, connectTimeout: limit, settings: settings)
+                address, of: exchange.server, policy: .never, connectTimeout: limit, by: proxy,
+                settings: settings)
         }
     }
 

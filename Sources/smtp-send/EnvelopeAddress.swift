@@ -1,6 +1,7 @@
 import Bytes
 import CommandLineTool
 import DNS
+import Unix
 
 /// An address for the envelope, as it stands between the angle brackets of MAIL and RCPT. Two are equal when their
 /// local-parts are, and their domains but for case (RFC 5321 2.4).
@@ -20,6 +21,9 @@ struct EnvelopeAddress: Hashable, Sendable {
         else { return text }
         return "\(localPart)@\(ascii)"
     }
+
+    /// An address without a domain is one of this host.
+    var qualified: EnvelopeAddress { domain == nil ? EnvelopeAddress("\(localPart)@\(Host.name)") ?? self : self }
 
     /// Reads `a@example.org` or `<a@example.org>`, with a display name before the brackets or not; nil for what cannot
     /// stand in a command.

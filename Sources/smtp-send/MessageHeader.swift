@@ -34,6 +34,8 @@ struct MessageHeader {
         self.fields = fields
     }
 
+    private var startsWithEmptyLine: Bool { bytes.first == ASCII.lf || bytes.first == ASCII.cr }
+
     func has(_ name: StaticString) -> Bool { fields.contains { $0.isNamed(name, in: bytes.span) } }
 
     /// The addresses of all fields of these names.
@@ -62,8 +64,10 @@ struct MessageHeader {
     }
 
     /// The message without Bcc, and with the fields at its top.
-    func submission(adding lines: [String]) -> MessageContent {
-        var pieces: [MessageContent.Piece] = lines.isEmpty ? [] : [.bytes(Array(lines.map { $0 + "\n" }.joined().utf8))]
+    func submission(adding added: [UInt8]) -> MessageContent {
+        // Without a header, what is there is text.
+        let separator: [UInt8] = fields.isEmpty && !startsWithEmptyLine ? [ASCII.cr, ASCII.lf] : []
+        var pieces: [MessageContent.Piece] = added.isEmpty ? [] : [.bytes(added + separator)]
         guard let first = content.pieces.first else { return MessageContent(pieces: pieces) }
         var start = 0
         for field in fields where field.isNamed("Bcc", in: bytes.span) || field.isNamed("Resent-Bcc", in: bytes.span) {

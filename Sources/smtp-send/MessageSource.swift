@@ -10,8 +10,12 @@ import Unix
 final class MessageSource: Sendable {
     private struct State: ~Copyable {
         var operands: ArraySlice<String>
+        var batches: ArraySlice<String>
+        var batch: BatchSource?
         var mbox: MboxStream?
         var maildir: (maildir: Maildir, entries: ArraySlice<Maildir.Entry>)?
+        /// The latest message, and how often it is still to be sent.
+        var repeated: (message: OutgoingMessage, left: Int)?
     }
 
     private let envelope: EnvelopeOptions
@@ -23,15 +27,17 @@ final class MessageSource: Sendable {
         self.envelope = envelope
         composition = try Composition(arguments)
         signing = try Signing(arguments)
-        if envelope.recipients.isEmpty, !envelope.readsRecipients, signing?.onlyShows != true {
+        let batches = arguments[SendOptions.batch]
+        let isForNobody = envelope.recipients.isEmpty && !envelope.readsRecipients && signing?.onlyShows != true
+        if isForNobody, batches.isEmpty || !arguments.operands.isEmpty {
             throw ToolFailure(.usage, "no recipients: give --to ADDRESS, or -t to take them from the header")
         }
         let standard = envelope.needsNoMessage ? "/dev/null" : "-"
-        let operands = arguments.operands.isEmpty ? [standard] : arguments.operands
-        if operands.count(where: { $0 == "-" }) > 1 {
+        let operands = arguments.operands.isEmpty && batches.isEmpty ? [standard] : arguments.operands
+        if (operands + batches).count(where: { $0 == "-" }) > 1 {
             throw ToolFailure(.usage, "-: standard input can be read only once")
         }
-        state = Mutex(State(operands: operands[...]))
+        state = Mutex(State(operands: operands[...], batches: batches[...]))
     }
 
     /// The next message, signed if that is wanted; nil when there are no more. After an error, the next call goes on with
@@ -44,42 +50,62 @@ final class MessageSource: Sendable {
 
     private func nextUnsigned() throws -> OutgoingMessage? {
         try state.withLock { state in
-            while true {
-                if let message = try nextOfMbox(&state) { return message }
-                if let message = try nextOfMaildir(&state) { return message }
-                guard let operand = state.operands.popFirst() else { return nil }
-                if let message = try open(operand, &state) { return message }
+            if let repeated = state.repeated, repeated.left > 0 {
+                state.repeated?.left -= 1
+                return repeated.message
             }
+            let message = try nextNew(&state)
+            if envelope.repeatCount > 1 { state.repeated = message.map { ($0, envelope.repeatCount - 1) } }
+            return message
         }
     }
 
+    private func nextNew(_ state: inout State) throws -> OutgoingMessage? {
+        while true {
+            if let message = try nextOfBatch(&state) { return message }
+            if let message = try nextOfMbox(&state) { return message }
+            if let message = try nextOfMaildir(&state) { return message }
+            if let batch = state.batches.popFirst() {
+                state.batch = try BatchSource(batch)
+                continue
+            }
+            guard let operand = state.operands.popFirst() else { return nil }
+            if let message = try open(operand, &state) { return message }
+        }
+    }
+
+    // MARK: - Envelope and header
+
     private func outgoing(_ name: String, _ content: MessageContent) throws(ToolFailure) -> OutgoingMessage {
-        guard content.count > 0 || envelope.needsNoMessage else {
+        guard content.count > 0 || envelope.needsNoMessage || envelope.isSubmission else {
             throw ToolFailure(.dataError, "\(name): is empty: there is no message to send")
         }
-        if let sender = envelope.reversePath, !envelope.readsRecipients {
-            return OutgoingMessage(
-                name: name, content: content, reversePath: sender, recipients: envelope.recipients,
-                request: envelope.request)
+        let isComplete = !envelope.readsRecipients && !envelope.isSubmission
+        if let sender = envelope.reversePath, isComplete {
+            return outgoing(name, content, sender, envelope.recipients)
         }
         let header = try MessageHeader(content, name: name)
-        let sender = envelope.reversePath ?? header.sender?.path ?? Origin.address
-        guard envelope.readsRecipients else {
-            return OutgoingMessage(
-                name: name, content: content, reversePath: sender, recipients: envelope.recipients,
-                request: envelope.request)
-        }
-        let recipients = try recipients(header, name)
-        return OutgoingMessage(
-            name: name, content: header.submission(adding: missingFields(header, sender)), reversePath: sender,
-            recipients: recipients, request: envelope.request)
+        // Sendmail's sender is whoever calls it.
+        let sender = envelope.reversePath ?? (envelope.isSubmission ? nil : header.sender?.path) ?? Origin.address
+        if isComplete { return outgoing(name, content, sender, envelope.recipients) }
+        let recipients = envelope.readsRecipients ? try recipients(header, name) : envelope.recipients
+        return outgoing(name, header.submission(adding: missingFields(header, sender)), sender, recipients)
+    }
+
+    private func outgoing(
+        _ name: String, _ content: MessageContent, _ sender: String, _ recipients: [EnvelopeAddress]
+    ) -> OutgoingMessage {
+        OutgoingMessage(
+            name: name, content: content, reversePath: sender, recipients: recipients, request: envelope.request)
     }
 
     /// With -t: those of the command line and those of the header, each once.
     private func recipients(_ header: MessageHeader, _ name: String) throws(ToolFailure) -> [EnvelopeAddress] {
         var recipients = envelope.recipients
         var known = Set(recipients)
-        for recipient in try header.recipients(name: name) where known.insert(recipient).inserted {
+        for recipient in try header.recipients(name: name) {
+            let recipient = envelope.isSubmission ? recipient.qualified : recipient
+            guard known.insert(recipient).inserted else { continue }
             if recipient.domain == nil, !envelope.takesBareNames {
                 throw ToolFailure(.dataError, "\(name): \(recipient.text): has no domain: correct it, or give --server")
             }
@@ -89,13 +115,18 @@ final class MessageSource: Sendable {
         return recipients
     }
 
-    /// With -t the message begins its way here, and gets what every message must or should have (RFC 5322 3.6).
-    private func missingFields(_ header: MessageHeader, _ sender: String) -> [String] {
-        var lines: [String] = []
-        if !header.has("From") { lines.append("From: " + (sender.isEmpty ? Origin.address : sender)) }
-        if !header.has("Date") { lines.append("Date: " + Origin.now.text) }
-        if !header.has("Message-ID") { lines.append("Message-ID: " + Origin.messageID(sender: sender)) }
-        return lines
+    /// A message that begins its way here gets what every message must or should have (RFC 5322 3.6).
+    private func missingFields(_ header: MessageHeader, _ sender: String) -> [UInt8] {
+        var fields: [UInt8] = []
+        if !header.has("From") {
+            let address = Address(name: envelope.fullName, address: sender.isEmpty ? Origin.address : sender)
+            fields += HeaderComposition.addressField("From", [address])
+        }
+        if !header.has("Date") { fields += HeaderComposition.structuredField("Date", Origin.now.text) }
+        if !header.has("Message-ID") {
+            fields += HeaderComposition.structuredField("Message-ID", Origin.messageID(sender: sender))
+        }
+        return fields
     }
 
     // MARK: - Files
@@ -112,7 +143,11 @@ final class MessageSource: Sendable {
         if operand == "-" {
             let number = dup(0)
             guard number >= 0 else { throw ToolFailure(.noInput, "-: standard input is closed") }
-            return try openStream(operand, FileDescriptor(owning: number, subject: "standard input"), &state)
+            let file = FileDescriptor(owning: number, subject: "standard input")
+            if envelope.isSubmission {
+                return try outgoing(operand, try SubmittedText.read(file, endsAtDot: envelope.endsAtDot))
+            }
+            return try openStream(operand, file, &state)
         }
         if Maildir.isMaildir(operand) {
             let maildir = try Maildir(operand)
@@ -152,6 +187,12 @@ final class MessageSource: Sendable {
 
     // MARK: - Mailboxes
 
+    private func nextOfBatch(_ state: inout State) throws -> OutgoingMessage? {
+        let message = try state.batch?.next()
+        if message == nil { state.batch = nil }
+        return message
+    }
+
     private func nextOfMbox(_ state: inout State) throws -> OutgoingMessage? {
         guard let content = try readMbox(&state), let name = state.mbox?.messageName else {
             state.mbox = nil
@@ -186,5 +227,28 @@ extension SharedMappedFile {
 
     private static func beginsWithFromLine(_ file: borrowing MappedFile) -> Bool {
         file.bytes.matches(MessageSource.fromLine, at: 0)
+    }
+}
+
+/// A message that a program gives as it gives it to sendmail(8): one, whatever it looks like.
+private enum SubmittedText {
+    /// Without a From_ line before it; and, unless that was switched off, up to a line that is a dot alone.
+    static func read(_ file: consuming FileDescriptor, endsAtDot: Bool) throws -> MessageContent {
+        var bytes = try file.readAll()
+        if endsAtDot, let end = placeOfDot(bytes.span) { bytes.removeSubrange(end...) }
+        if bytes.span.matches(MessageSource.fromLine, at: 0) {
+            bytes.removeSubrange(..<bytes.span.line(at: 0).next)
+        }
+        return MessageContent(bytes)
+    }
+
+    private static func placeOfDot(_ bytes: Span<UInt8>) -> Int? {
+        var place = 0
+        while place < bytes.count {
+            let line = bytes.line(at: place)
+            if line.content.count == 1, bytes[place] == ASCII.dot { return place }
+            place = line.next
+        }
+        return nil
     }
 }

@@ -35,6 +35,13 @@ final class QueueRunner: Sendable {
         await work(isForced: !onlyDue)
     }
 
+    /// Tries these, and then ends.
+    func run(_ ids: [QueueID]) async {
+        for id in ids { consider(id, isForced: true) }
+        schedule.close()
+        await work(isForced: true)
+    }
+
     /// Queues the messages of a source, and tries each at once.
     func submit(_ source: MessageSource, isSending: Bool) async {
         await withTaskGroup(of: Void.self) { group in
@@ -158,6 +165,7 @@ final class QueueRunner: Sendable {
                 queue: queue, courier: courier, routes: plan.routes, schedule: options.schedule, report: report,
                 isForced: isForced, reportingHost: plan.settings.heloName ?? Host.name,
                 isFinalDelivery: plan.settings.dialect == .lmtp, name: job.name)
+            await plan.rate?.wait()
             do {
                 let outcome = try await attempt.run(job.id)
                 for id in attempt.notifications { consider(id, isForced: isForced) }

@@ -37,17 +37,17 @@ extension Queue {
 
 extension MessageContent {
     /// The message of a queue's file, where it lies there; the dots that SMTP puts before others are taken out.
-    init(_ entry: QueueEntry) throws(SystemError) {
-        let range = entry.file.content
-        if !entry.file.isStuffed || !Self.hasDottedLine(entry.bytes.file, range) {
-            self.init(pieces: [.mapped(entry.bytes, range)])
-            return
+    init(_ file: QueueFile, in piece: Piece) throws(SystemError) {
+        var isPlain = !file.isStuffed
+        if !isPlain { piece.read(file.content) { isPlain = !Self.hasDottedLine($0) } }
+        if isPlain {
+            self.init(pieces: [piece.part(file.content)])
+        } else {
+            self = try Self.unstuffed(piece, file.content)
         }
-        self = try Self.unstuffed(entry.bytes.file, range)
     }
 
-    private static func hasDottedLine(_ file: borrowing MappedFile, _ range: Range<Int>) -> Bool {
-        let bytes = file.bytes.extracting(range)
+    private static func hasDottedLine(_ bytes: Span<UInt8>) -> Bool {
         var place = 0
         while let dot = bytes.firstIndex(of: ASCII.dot, from: place) {
             if dot == 0 || bytes[dot - 1] == ASCII.lf { return true }
@@ -58,32 +58,44 @@ extension MessageContent {
         return false
     }
 
-    private static func unstuffed(
-        _ file: borrowing MappedFile, _ range: Range<Int>
-    ) throws(SystemError) -> MessageContent {
-        let bytes = file.bytes.extracting(range)
+    private static func unstuffed(_ piece: Piece, _ range: Range<Int>) throws(SystemError) -> MessageContent {
         var spool = MessageSpool()
+        var failure: SystemError?
+        piece.read(range) { bytes in
+            do throws(SystemError) { try unstuff(bytes, into: &spool) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        return try spool.finish()
+    }
+
+    private static func unstuff(_ bytes: Span<UInt8>, into spool: inout MessageSpool) throws(SystemError) {
         var place = 0
         while place < bytes.count {
             let next = bytes.firstIndex(of: ASCII.lf, from: place).map { $0 + 1 } ?? bytes.count
             try spool.append(bytes.extracting((bytes[place] == ASCII.dot ? place + 1 : place)..<next))
             place = next
         }
-        return try spool.finish()
     }
 }
 
 extension OutgoingMessage {
     /// The message of a queue for some of its recipients. One that stands in the file twice is one here.
     init(_ entry: QueueEntry, _ addresses: [EnvelopeAddress]) throws(SystemError) {
-        var request = StatusRequest()
-        request.parameters = entry.envelope.parameters
-        for recipient in entry.recipients {
-            guard let address = EnvelopeAddress(recipient.path) else { continue }
-            request.recipientParametersByAddress[address] = recipient.parameters
-        }
         self.init(
-            name: entry.id.description, content: try MessageContent(entry), reversePath: entry.envelope.reversePath,
-            recipients: addresses, request: request)
+            name: entry.id.description,
+            content: try MessageContent(entry.file, in: .mapped(entry.bytes, 0..<entry.bytes.count)),
+            reversePath: entry.envelope.reversePath,
+            recipients: addresses, request: StatusRequest(entry.envelope))
+    }
+}
+
+extension StatusRequest {
+    /// What an envelope asks for.
+    init(_ envelope: QueuedEnvelope) {
+        parameters = envelope.parameters
+        for recipient in envelope.recipients {
+            guard let address = EnvelopeAddress(recipient.path) else { continue }
+            recipientParametersByAddress[address] = recipient.parameters
+        }
     }
 }

@@ -6,12 +6,19 @@ import Unix
 
 /// Tells what became of each recipient, and remembers it for the exit code.
 final class Report: Sendable {
-    enum Form: Sendable { case lines, json, failuresOnly }
+    enum Form: Sendable {
+        case lines, json, failuresOnly
+        /// Nothing of the single recipients, but `finish` tells the rate.
+        case load(isJSON: Bool)
+    }
 
     private struct Tally {
         var temporary: [ClientResult.Cause] = []
         var refused: [ClientResult.Cause] = []
         var inputFailure: ExitCode?
+        var load = LoadSummary()
+        /// The latest failure that a load test has told.
+        var toldFailure: ClientResult?
     }
 
     private let form: Form
@@ -21,17 +28,35 @@ final class Report: Sendable {
 
     /// Writes the results of a message.
     func add(_ reports: [RecipientReport], message: String) {
+        if case .load = form { return addToLoad(reports) }
         for report in reports {
             if !report.staysQueued { count(report.result) }
             switch form {
             case .json: writeJSON(report, message)
             case .lines: writeLine(report)
-            case .failuresOnly: break
+            case .failuresOnly, .load: break
             }
             if report.result.outcome != .accepted, !report.staysQueued { sayFailure(report) }
         }
         // Who stops the tool half-way still knows what has happened so far.
         Output.standard.flush()
+    }
+
+    private func addToLoad(_ reports: [RecipientReport]) {
+        for report in reports { count(report.result) }
+        let news = tally.withLock { tally -> RecipientReport? in
+            tally.load.add(reports)
+            let failed = reports.first { $0.result.outcome != .accepted && $0.result != tally.toldFailure }
+            if let failed { tally.toldFailure = failed.result }
+            return failed
+        }
+        if let news { sayFailure(news) }
+    }
+
+    /// Tells the rate of a load test.
+    func finish() {
+        guard case .load(let isJSON) = form else { return }
+        tally.withLock { $0.load }.write(isJSON: isJSON)
     }
 
     /// A message that a queue took, to be sent later.
@@ -131,7 +156,7 @@ extension ClientResult {
 }
 
 extension Duration {
-    fileprivate var milliseconds: Double {
+    var milliseconds: Double {
         Double(components.seconds) * 1_000 + Double(components.attoseconds) / 1e15
     }
 }

@@ -27,11 +27,13 @@ struct Routes: Sendable {
     let destination: Destination
     let families: Resolver.Families
     let resolver: Resolver
+    let path: ConnectionPath
 
     /// The same, but everything to one server, `HOST:PORT`.
     func toServer(_ text: String) throws(ToolFailure) -> Routes {
         Routes(
-            destination: .server(try ServerName(option: text, defaultPort: 25)), families: families, resolver: resolver)
+            destination: .server(try ServerName(option: text, defaultPort: 25)), families: families, resolver: resolver,
+            path: path)
     }
 
     /// Recipients that go the same way, in the order of the first of each group.
@@ -53,9 +55,24 @@ struct Routes: Sendable {
     /// The hosts to try for a domain, in their order.
     func exchanges(for domain: String?) async throws(ClientResult) -> [Exchange] {
         switch destination {
+        // A proxy or a program looks the name up itself.
+        case .server(let server) where path.leadsElsewhere:
+            [
+                Exchange(
+                    server: server,
+                    addresses: [
+                        IPAddress(server.name).map { .ip($0, port: server.port ?? 25) } ?? ConnectionPath.elsewhere
+                    ])
+            ]
         case .server(let server): [Exchange(server: server, addresses: try await addresses(of: server))]
         case .mailExchanges(let port): try await exchanges(for: domain ?? "", port: port)
         }
+    }
+
+    /// Where the SOCKS5 proxy is; nil without one.
+    func proxyAddress() async throws(ClientResult) -> SocketAddress? {
+        guard let proxy = path.proxy else { return nil }
+        return try await addresses(of: proxy).first
     }
 
     // MARK: - One server

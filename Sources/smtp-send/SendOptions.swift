@@ -10,6 +10,9 @@ enum SendOptions {
     static let readRecipients = Option.flag(
         "read-recipients", short: "t", "recipients from To, Cc, Bcc, too; removes Bcc", group: envelope)
 
+    static let batch = Option.list(
+        "batch", "FILE", "batch SMTP (RFC 2442): messages with envelopes", group: envelope, completion: .file)
+
     private static let message = "A message of its own"
     static let subject = Option.text("subject", "S", "compose a message with this subject", group: message)
     static let header = Option.list("header", "'N: V'", "a header field, repeatable", group: message)
@@ -61,6 +64,12 @@ enum SendOptions {
     static let dnsServers = Option.list(
         "dns-server", "ADDR[:PORT]", "ask this DNS server, repeatable", group: route)
     static let lmtp = Option.text("lmtp", "PATH", "send by LMTP over a Unix socket", group: route, completion: .file)
+    static let socks = Option.text("socks5", "HOST[:PORT]", "connect through a SOCKS5 proxy", group: route)
+    static let pipe = Option.text("pipe", "COMMAND", "talk to a program in place of a socket", group: route)
+    static let proxyVersion: Option<Int?> = .integer(
+        "proxy-version", "1|2", in: 1...2, "begin with a PROXY header of this version", group: route)
+    static let proxySource = Option.text("proxy-source", "ADDR:PORT", "the client that it names", group: route)
+    static let proxyDestination = Option.text("proxy-dest", "ADDR:PORT", "the server that it names", group: route)
     static let ipv4 = Option.flag("ipv4", short: "4", "use IPv4 addresses only", group: route)
     static let ipv6 = Option.flag("ipv6", short: "6", "use IPv6 addresses only", group: route)
 
@@ -73,6 +82,13 @@ enum SendOptions {
     static let connections = Option.integer(
         "connections", "N", in: 1...1_000, default: 1, "send over N connections at a time (1; a queue 10)",
         group: session)
+    static let rate = Option.text("rate", "R/s", "at most R messages a second (/m, /h)", group: session)
+    static let repetitions = Option.integer(
+        "repeat", "N", in: 1...1_000_000_000, default: 1, "send each message N times, tell the rate", group: session)
+    static let parallel: Option<Int?> = .integer(
+        "parallel", "M", in: 1...1_000, "load test: over M connections, tell the rate", group: session)
+    static let script = Option.text(
+        "script", "FILE", "play bytes and expected codes to --server", group: session, completion: .file)
     static let quitAfter = Option.choice(
         "quit-after", steps, default: "", "say QUIT after a step", group: session)
     static let dropAfter = Option.choice(
@@ -109,22 +125,33 @@ enum SendOptions {
     static let verbose = Option.flag("verbose", short: "v", "show the session on standard error", group: output)
     static let quiet = Option.flag("quiet", short: "q", "say failures only", group: output)
 
+    private static let compatibility = "As sendmail(8)"
+    static let sendmail = Option.flag(
+        "sendmail", "take sendmail's options; operands are recipients", group: compatibility)
+    static let ignoreDots = Option.flag("ignore-dots", "a line with a dot alone is text (-i)", group: compatibility)
+    static let fullName = Option.text("full-name", "NAME", "for a From that is missing (-F)", group: compatibility)
+    static let stdio = Option.flag("stdio", "take messages by SMTP on standard input (-bs)", group: compatibility)
+    static let newAliases = Option.flag("new-aliases", "do nothing: aliases are read as they are (-bi)", group: "")
+
     static let all: [AnyOption] =
         [
-            AnyOption(from), AnyOption(to), AnyOption(readRecipients),
-            AnyOption(subject), AnyOption(header), AnyOption(body), AnyOption(attach),
-            AnyOption(notify), AnyOption(ret), AnyOption(envid), AnyOption(dsn),
-            AnyOption(queue), AnyOption(queueOnly), AnyOption(run), AnyOption(due), AnyOption(watch), AnyOption(list),
-            AnyOption(show), AnyOption(hold), AnyOption(release), AnyOption(remove), AnyOption(reroute),
-            AnyOption(retry),
-            AnyOption(lifetime), AnyOption(delayNotice), AnyOption(perDestination),
-            AnyOption(server), AnyOption(port), AnyOption(lmtp), AnyOption(dns), AnyOption(dnsServers), AnyOption(ipv4),
-            AnyOption(ipv6),
-            AnyOption(helo), AnyOption(noPipelining), AnyOption(noChunking), AnyOption(timeout), AnyOption(connections),
-            AnyOption(quitAfter),
-            AnyOption(dropAfter),
-            AnyOption(tls), AnyOption(requireTLS), AnyOption(ca), AnyOption(cert), AnyOption(key), AnyOption(insecure),
-            AnyOption(auth), AnyOption(user), AnyOption(passwordFile), AnyOption(passwordDescriptor),
-            AnyOption(dryRun), AnyOption(json), AnyOption(verbose), AnyOption(quiet),
+        AnyOption(from), AnyOption(to), AnyOption(readRecipients), AnyOption(batch),
+        AnyOption(subject), AnyOption(header), AnyOption(body), AnyOption(attach),
+        AnyOption(notify), AnyOption(ret), AnyOption(envid), AnyOption(dsn),
+        AnyOption(queue), AnyOption(queueOnly), AnyOption(run), AnyOption(due), AnyOption(watch), AnyOption(list),
+        AnyOption(show), AnyOption(hold), AnyOption(release), AnyOption(remove), AnyOption(reroute), AnyOption(retry),
+        AnyOption(lifetime), AnyOption(delayNotice), AnyOption(perDestination),
+        AnyOption(server), AnyOption(port), AnyOption(lmtp), AnyOption(dns), AnyOption(dnsServers), AnyOption(socks),
+        AnyOption(pipe), AnyOption(proxyVersion), AnyOption(proxySource), AnyOption(proxyDestination), AnyOption(ipv4),
+        AnyOption(ipv6),
+        AnyOption(helo), AnyOption(noPipelining), AnyOption(noChunking), AnyOption(timeout), AnyOption(script),
+        AnyOption(connections),
+        AnyOption(rate), AnyOption(repetitions), AnyOption(parallel),
+        AnyOption(quitAfter),
+        AnyOption(dropAfter),
+        AnyOption(tls), AnyOption(requireTLS), AnyOption(ca), AnyOption(cert), AnyOption(key), AnyOption(insecure),
+        AnyOption(auth), AnyOption(user), AnyOption(passwordFile), AnyOption(passwordDescriptor),
+        AnyOption(sendmail), AnyOption(ignoreDots), AnyOption(fullName), AnyOption(stdio), AnyOption(newAliases),
+        AnyOption(dryRun), AnyOption(json), AnyOption(verbose), AnyOption(quiet),
         ] + SigningOptions.all
 }

@@ -16,6 +16,14 @@ struct EnvelopeOptions: Sendable {
     var reversePath: String?
     var recipients: [EnvelopeAddress]
     var request = StatusRequest()
+    /// Messages come as programs give them to sendmail(8).
+    var isSubmission = false
+    /// A line that is a dot alone ends the message.
+    var endsAtDot = false
+    /// The sender's, for a From field that is missing.
+    var fullName: String?
+    /// How often each message is sent.
+    var repeatCount = 1
 }
 
 /// What the command line asks for, checked.
@@ -25,10 +33,16 @@ struct SendPlan: Sendable {
     let settings: SendSettings
     let reportForm: Report.Form
     let connections: Int
+    let rate: RateLimit?
 
     init(_ arguments: Arguments) throws(ToolFailure) {
         routes = try Self.routes(arguments)
         var envelope = try Self.envelope(arguments)
+        envelope.isSubmission = arguments[SendOptions.sendmail]
+        if envelope.isSubmission { envelope.recipients = envelope.recipients.map(\.qualified) }
+        envelope.endsAtDot = envelope.isSubmission && !arguments[SendOptions.ignoreDots]
+        envelope.fullName = arguments[SendOptions.fullName]
+        envelope.repeatCount = arguments[SendOptions.repetitions]
         if !routes.destination.isOneServer, let lost = envelope.recipients.first(where: { $0.domain == nil }) {
             throw ToolFailure(.usage, "--to \(lost.text): has no domain: write local-part@domain, or give --server")
         }
@@ -39,11 +53,22 @@ struct SendPlan: Sendable {
         envelope.request = try StatusOptions.read(arguments)
         self.envelope = envelope
         connections = Self.connections(arguments)
+        rate = try arguments[SendOptions.rate].map { text throws(ToolFailure) in try RateLimit(text) }
+        let isLoadTest = arguments.isGiven(SendOptions.repetitions) || arguments.isGiven(SendOptions.parallel)
+        if isLoadTest {
+            reportForm = .load(isJSON: arguments[SendOptions.json])
+            return
+        }
+        if arguments[SendOptions.sendmail], !arguments[SendOptions.verbose], !arguments[SendOptions.json] {
+            reportForm = .failuresOnly
+            return
+        }
         reportForm = arguments[SendOptions.json] ? .json : arguments[SendOptions.quiet] ? .failuresOnly : .lines
     }
 
     /// A queue has other messages to send while one waits for its server.
     private static func connections(_ arguments: Arguments) -> Int {
+        if let parallel = arguments[SendOptions.parallel] { return parallel }
         if arguments.isGiven(SendOptions.connections) { return arguments[SendOptions.connections] }
         return arguments.isGiven(SendOptions.queue) ? 10 : 1
     }
@@ -67,7 +92,7 @@ struct SendPlan: Sendable {
         guard let address = EnvelopeAddress(text) else {
             throw ToolFailure(.usage, "--from \(text): is not an address: write local-part@domain, or <> for none")
         }
-        return address.path
+        return arguments[SendOptions.sendmail] ? address.qualified.path : address.path
     }
 
     // MARK: - Routes
@@ -81,7 +106,8 @@ struct SendPlan: Sendable {
         case (false, false): families = .both
         }
         return Routes(
-            destination: try destination(arguments), families: families, resolver: try resolver(arguments, families))
+            destination: try destination(arguments), families: families, resolver: try resolver(arguments, families),
+            path: try ConnectionPath(arguments))
     }
 
     private static func resolver(
@@ -126,6 +152,7 @@ struct SendPlan: Sendable {
         return SendSettings(
             heloName: try heloName(arguments),
             tls: try ClientTLS(arguments, isOneServer: destination.isOneServer),
+            path: try ConnectionPath(arguments),
             dialect: arguments.isGiven(SendOptions.lmtp) ? .lmtp : .smtp,
             pipelining: !arguments[SendOptions.noPipelining],
             chunking: !arguments[SendOptions.noChunking],

@@ -5,6 +5,7 @@ struct SendSettings: Sendable {
     /// The name for EHLO; nil: this host's name, or the address of the connection's end.
     var heloName: String?
     var tls: ClientTLS
+    var path: ConnectionPath
     var dialect: ClientConfiguration.Dialect
     var pipelining: Bool
     var chunking: Bool

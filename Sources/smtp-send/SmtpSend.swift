@@ -86,12 +86,23 @@ enum SmtpSend: Tool {
         ],
         seeAlso: ["smtp-serve(1)", "mx(1)"])
 
+    static func interpret(_ words: [String], calledAs name: String) throws(ToolFailure) -> [String] {
+        try SendmailWords.translate(words, calledAs: name) ?? words
+    }
+
     static func run(_ arguments: Arguments) throws -> ExitCode {
+        if arguments[SendOptions.newAliases] { return .ok }
         let queueing = try QueueOptions(arguments)
         if let code = try queueing?.answer(arguments) { return code }
         let plan = try SendPlan(arguments)
         let report = Report(form: plan.reportForm)
         if let queueing, queueing.mode != .submit { return try run(queueing, plan, report) }
+        if let script = arguments[SendOptions.script] {
+            let run = try ScriptRun(
+                script, plan, isJSON: arguments[SendOptions.json], isQuiet: arguments[SendOptions.quiet])
+            return try EventLoop.run { _ in await run.run(plan.routes) }
+        }
+        if arguments[SendOptions.stdio] { return try runSession(queueing, plan) }
         let source = try MessageSource(arguments, envelope: plan.envelope)
         if arguments[SendOptions.dryRun] { return printBatch(source, plan, report) }
         if let queueing {
@@ -104,11 +115,27 @@ enum SmtpSend: Tool {
             await withTaskGroup(of: Void.self) { group in
                 for _ in 0..<plan.connections {
                     group.addTask {
-                        await work(
-                            source, Courier(routes: plan.routes, settings: plan.settings, silent: silent), report)
+                        let courier = Courier(routes: plan.routes, settings: plan.settings, silent: silent)
+                        await work(source, courier, plan.rate, report)
                     }
                 }
             }
+        }
+        report.finish()
+        return report.exitCode
+    }
+
+    /// --stdio.
+    private static func runSession(_ options: QueueOptions?, _ plan: SendPlan) throws -> ExitCode {
+        let report = Report(form: .failuresOnly)
+        let queue = try options.map { try Queue($0.path) }
+        try EventLoop.run { _ in
+            let courier = Courier(routes: plan.routes, settings: plan.settings, silent: SilentAddresses())
+            let session = LocalSession(
+                hostName: plan.settings.heloName ?? Host.name, queue: queue, courier: courier, report: report)
+            try await session.run()
+            guard let options, let queue, !options.onlyQueues else { return }
+            await QueueRunner(queue, plan, options, report).run(session.queued)
         }
         return report.exitCode
     }
@@ -142,10 +169,13 @@ enum SmtpSend: Tool {
     }
 
     /// One courier takes messages until there are none. A message that cannot be read does not stop the others.
-    private static func work(_ source: MessageSource, _ courier: Courier, _ report: Report) async {
+    private static func work(
+        _ source: MessageSource, _ courier: Courier, _ rate: RateLimit?, _ report: Report
+    ) async {
         while true {
             do {
                 guard let message = try source.next() else { break }
+                await rate?.wait()
                 report.add(await courier.deliver(message), message: message.name)
             } catch {
                 report.add(inputFailure: error)

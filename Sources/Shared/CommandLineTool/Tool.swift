@@ -5,11 +5,16 @@ import Unix
 /// A program of the toolbox: what it is in words, its options, and what it does.
 package protocol Tool {
     static var description: ToolDescription { get }
+    /// What the words of the command line mean, when the tool follows the habits of another program, too; else they stay
+    /// as they are. `name` is what the program was called by.
+    static func interpret(_ words: [String], calledAs name: String) throws(ToolFailure) -> [String]
     /// Does the work. A `ToolFailure` or `SystemError` that is thrown ends the tool with its message and code.
     static func run(_ arguments: Arguments) throws -> ExitCode
 }
 
 extension Tool {
+    package static func interpret(_ words: [String], calledAs name: String) throws(ToolFailure) -> [String] { words }
+
     /// Reads the command line, runs the tool and ends the process.
     package static func main() {
         signal(SIGPIPE, SIG_IGN)
@@ -20,6 +25,7 @@ extension Tool {
 
     private static func outcome(_ words: [String]) -> ExitCode {
         do {
+            let words = try interpret(words, calledAs: Diagnostics.programName)
             let arguments = try Arguments(parsing: words, options: description.allOptions)
             let code = try StandardOptions.answer(arguments, for: description) ?? run(arguments)
             Output.standard.flush()

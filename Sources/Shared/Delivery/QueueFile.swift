@@ -41,19 +41,41 @@ package struct QueueFile: Sendable {
     /// Reads a file; `arrival` stands in for a time of arrival that the file does not give. Line ends may be CRLF or LF:
     /// people edit with what they have.
     package init(_ bytes: Span<UInt8>, arrival: Int) throws(Problem) {
+        guard let (file, end) = try QueueFile.next(in: bytes, from: 0, arrival: arrival) else {
+            throw Problem("ends before DATA")
+        }
+        guard try QueueFile.next(in: bytes, from: end, arrival: arrival) == nil else {
+            throw Problem("has more than one message: queue them with --batch")
+        }
+        self = file
+    }
+
+    private init(envelope: QueuedEnvelope, content: Range<Int>, isStuffed: Bool) {
+        self.envelope = envelope
+        self.content = content
+        self.isStuffed = isStuffed
+    }
+
+    /// The next message of a batch, at or after `start`, and the place behind it; nil when there is none.
+    package static func next(
+        in bytes: Span<UInt8>, from start: Int, arrival: Int
+    ) throws(Problem) -> (file: QueueFile, end: Int)? {
         var envelope = QueuedEnvelope(reversePath: "", recipients: [], arrival: arrival)
         var hasSender = false
-        var place = 0
+        var place = start
         while place < bytes.count {
             let line = bytes.line(at: place)
             let text = bytes.array(line.content)
             place = line.next
             let verb = text.prefix { $0 != ASCII.space }.map(\.asciiUppercased).text
             switch verb {
-            case "EHLO", "HELO", "LHLO", "RSET": break
+            case "EHLO", "HELO", "LHLO", "QUIT", "": break
+            case "RSET":
+                envelope = QueuedEnvelope(reversePath: "", recipients: [], arrival: arrival)
+                hasSender = false
             case "NOOP": QueueFile.note(text, &envelope)
             case "MAIL":
-                guard !hasSender else { throw Problem("has a second MAIL: one message a file") }
+                guard !hasSender else { throw Problem("has a MAIL within a transaction") }
                 hasSender = true
                 try QueueFile.readMail(text, &envelope)
             case "RCPT": try QueueFile.readRecipient(text, &envelope)
@@ -61,16 +83,17 @@ package struct QueueFile: Sendable {
                 guard hasSender, !envelope.recipients.isEmpty else {
                     throw Problem("has no MAIL or no RCPT before \(verb)")
                 }
-                self.envelope = envelope
-                isStuffed = verb == "DATA"
-                content =
+                let isStuffed = verb == "DATA"
+                let content =
                     isStuffed
                     ? try QueueFile.dataRange(bytes, from: place) : try QueueFile.chunkRange(text, bytes, from: place)
-                return
+                let end = isStuffed ? bytes.line(at: content.upperBound).next : content.upperBound
+                return (QueueFile(envelope: envelope, content: content, isStuffed: isStuffed), end)
             default: throw Problem("has a line that is no command of batch SMTP: \(text.prefix(60).text)")
             }
         }
-        throw Problem("ends before DATA")
+        if hasSender { throw Problem("ends before DATA") }
+        return nil
     }
 
     private static func note(_ line: [UInt8], _ envelope: inout QueuedEnvelope) {

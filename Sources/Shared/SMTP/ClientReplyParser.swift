@@ -4,10 +4,10 @@ import Bytes
 ///
 /// Lines longer than 512 octets, line ends without CR and lines whose codes differ are taken: of differing codes the
 /// last one counts, because it ends the reply. A reply as a whole is bounded.
-struct ReplyParser: Sendable {
+package struct ReplyParser: Sendable {
     /// Why the stream holds no replies, in words for people.
-    struct Failure: Error, CustomStringConvertible {
-        let description: String
+    package struct Failure: Error, CustomStringConvertible {
+        package let description: String
     }
 
     /// Octets of one reply, all its lines together.
@@ -21,8 +21,10 @@ struct ReplyParser: Sendable {
     private var complete: [Reply] = []
     private var failure: Failure?
 
+    package init() {}
+
     /// Takes the next bytes.
-    mutating func append(_ bytes: Span<UInt8>) {
+    package mutating func append(_ bytes: Span<UInt8>) {
         var start = 0
         while start < bytes.count, failure == nil {
             let lf = bytes.firstIndex(of: ASCII.lf, from: start)
@@ -40,7 +42,7 @@ struct ReplyParser: Sendable {
     }
 
     /// The next complete reply; nil when there is none before more bytes come.
-    mutating func next() throws(Failure) -> Reply? {
+    package mutating func next() throws(Failure) -> Reply? {
         if !complete.isEmpty { return complete.removeFirst() }
         if let failure { throw failure }
         return nil
@@ -85,5 +87,5 @@ extension Reply {
     /// All lines, with LF between them.
     var text: String { lines.joined(separator: "\n") }
     /// Code and text in one line, for messages.
-    var oneLine: String { (["\(code)"] + (enhanced.map { [$0] } ?? []) + lines).joined(separator: " ") }
+    package var oneLine: String { (["\(code)"] + (enhanced.map { [$0] } ?? []) + lines).joined(separator: " ") }
 }
