@@ -60,7 +60,7 @@ let package = Package(
         // tools
         tool("mx", "OpenSSL", "Network", "DNS", "SMTP", "SenderAuthentication"),
         tool(
-            "smtp-send", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SMTP", "Accounts",
+            "smtp-send", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SASL", "SMTP", "Accounts",
             "Delivery", "SenderAuthentication"),
         tool(
             "smtp-serve", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "DNS", "SASL", "SMTP",
@@ -81,7 +81,7 @@ let package = Package(
         shared("SpamRules", "Bytes", "Unix", "OpenSSL", "MessageFormat"),
 
         // protocols
-        shared("SMTP", "Bytes", "MessageFormat"),
+        shared("SMTP", "Bytes", "OpenSSL", "MessageFormat", "SASL"),
         shared("FilterProtocols", "Bytes"),
         shared("POP3", "Bytes", "SASL"),
         shared("SASL", "Bytes", "OpenSSL"),
@@ -127,7 +127,7 @@ let package = Package(
         tests("MessageFormat", "Bytes", "MessageFormat"),
         tests("Mailboxes", "Bytes", "Unix", "MessageFormat", "Mailboxes"),
         tests("DNS", "Bytes", "Unix", "Network", "DNS"),
-        tests("SMTP", "Bytes", "MessageFormat", "SMTP"),
+        tests("SMTP", "Bytes", "MessageFormat", "SASL", "SMTP"),
         tests("FilterProtocols", "Bytes", "FilterProtocols"),
         tests("SASL", "Bytes", "OpenSSL", "SASL"),
         tests("POP3", "Bytes", "SASL", "POP3"),

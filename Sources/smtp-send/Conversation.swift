@@ -1,6 +1,7 @@
 import Bytes
 import Network
 import OpenSSL
+import SASL
 import SMTP
 import Unix
 
@@ -46,6 +47,8 @@ final class Conversation {
         self.server = server
         self.settings = settings
         var credentials = settings.credentials
+        credentials?.host = server.name
+        credentials?.port = server.port
         // What does not leave this machine is not in clear for anybody else.
         if connection.peer.isLocal { credentials?.allowedInClear = true }
         session = ClientSession(
@@ -209,13 +212,14 @@ final class Conversation {
             isOpen = false
             throw failure
         }
+        session.bind(to: connection.channelBindings)
     }
 
     private func startTLS() async {
         if let failure = await shakeHands() {
             session.tlsFailed(failure)
         } else {
-            session.tlsStarted()
+            session.tlsStarted(bindings: connection.channelBindings)
         }
     }
 

@@ -1,20 +1,22 @@
 import Bytes
 import CommandLineTool
 import Glibc
-import OpenSSL
-import SMTP
+import SASL
 import Unix
 
-/// The user and the password of the command line; the password itself never stands there.
+/// The user and the secret of the command line; the secret itself never stands there.
 enum CredentialOptions {
-    private static let lengthLimit = 65_536
+    private static let lengthLimit = 1 << 20
 
-    static func read(_ arguments: Arguments, isOneServer: Bool) throws(ToolFailure) -> ClientCredentials? {
-        let file = arguments[SendOptions.passwordFile]
-        let descriptor = arguments[SendOptions.passwordDescriptor]
-        let mechanism = ClientCredentials.Mechanism(rawValue: arguments[SendOptions.auth].uppercased())
+    static func read(_ arguments: Arguments, isOneServer: Bool) throws(ToolFailure) -> SASLCredentials? {
+        let mechanism = try mechanism(arguments)
+        let sources = [
+            arguments.isGiven(SendOptions.passwordFile), arguments.isGiven(SendOptions.passwordDescriptor),
+            arguments.isGiven(SendOptions.passwordCommand), arguments.isGiven(SendOptions.tokenCommand),
+        ]
+        let count = sources.count { $0 }
         guard let user = arguments[SendOptions.user] else {
-            guard file == nil, descriptor == nil, mechanism == nil else {
+            guard count == 0, mechanism == nil else {
                 throw ToolFailure(.usage, "--user: is missing: --auth and a password need it")
             }
             return nil
@@ -23,38 +25,68 @@ enum CredentialOptions {
             throw ToolFailure(
                 .usage, "--user: needs --server: a password is not shown to whoever takes a domain's mail")
         }
-        let secret: [UInt8]
-        switch (file, descriptor) {
-        case (let file?, nil): secret = try readFile(file)
-        case (nil, let number?): secret = try readDescriptor(Int32(clamping: number))
-        case (.some, .some):
-            throw ToolFailure(.usage, "--password-file and --password-fd: exclude each other: give one")
-        case (nil, nil): throw ToolFailure(.usage, "--user: needs --password-file or --password-fd")
+        let names = "--password-file, --password-fd, --password-command or --token-command"
+        guard count == 1 else {
+            throw ToolFailure(
+                .usage, count == 0 ? "--user: needs \(names)" : "\(names): exclude each other: give one")
         }
-        return ClientCredentials(
-            user: Array(user.utf8), secret: secret, mechanism: mechanism,
-            allowedInClear: arguments[SendOptions.tls] == "never",
-            keyedDigest: { key, text in (try? HMAC.authenticate(.md5, key: key, text)) ?? [] })
+        let isToken = arguments.isGiven(SendOptions.tokenCommand) || mechanism?.takesToken ?? false
+        if let mechanism, isToken != mechanism.takesToken {
+            throw ToolFailure(.usage, "--auth \(mechanism.rawValue.asciiLowercased): takes a password, not a token")
+        }
+        let secret = try secret(arguments)
+        guard !secret.isEmpty else { throw ToolFailure(.configuration, "the secret of \(user) is empty") }
+        return SASLCredentials(
+            user: Array(user.utf8), secret: isToken ? .token(secret) : .password(secret), mechanism: mechanism,
+            allowedInClear: arguments[SendOptions.tls] == "never")
     }
 
-    private static func readFile(_ path: String) throws(ToolFailure) -> [UInt8] {
-        do throws(SystemError) {
-            return try firstLine(of: FileDescriptor.open(path, O_RDONLY))
-        } catch {
-            throw ToolFailure(error.exitCode, "--password-file: \(error)")
+    private static func mechanism(_ arguments: Arguments) throws(ToolFailure) -> SASLClientMechanism? {
+        guard let name = arguments[SendOptions.auth], name.asciiLowercased != "auto" else { return nil }
+        guard let mechanism = SASLClientMechanism(rawValue: name.uppercased()) else {
+            let known = SASLClientMechanism.allCases.map(\.rawValue.asciiLowercased).joined(separator: ", ")
+            throw ToolFailure(.usage, "--auth \(name): must be one of auto, \(known)")
         }
+        return mechanism
     }
 
-    private static func readDescriptor(_ number: Int32) throws(ToolFailure) -> [UInt8] {
-        do throws(SystemError) {
-            return try firstLine(of: FileDescriptor(owning: number, subject: "descriptor \(number)"))
-        } catch {
-            throw ToolFailure(.noInput, "--password-fd \(number): \(error)")
+    private static func secret(_ arguments: Arguments) throws(ToolFailure) -> [UInt8] {
+        if let path = arguments[SendOptions.passwordFile] {
+            do throws(SystemError) {
+                return try firstLine(of: FileDescriptor.open(path, O_RDONLY))
+            } catch {
+                throw ToolFailure(error.exitCode, "--password-file: \(error)")
+            }
         }
+        if let number = arguments[SendOptions.passwordDescriptor] {
+            do throws(SystemError) {
+                return try firstLine(
+                    of: FileDescriptor(owning: Int32(clamping: number), subject: "descriptor \(number)"))
+            } catch {
+                throw ToolFailure(.noInput, "--password-fd \(number): \(error)")
+            }
+        }
+        if let command = arguments[SendOptions.passwordCommand] { return try output(of: command, "--password-command") }
+        return try output(of: arguments[SendOptions.tokenCommand] ?? "", "--token-command")
+    }
+
+    private static func output(of command: String, _ option: String) throws(ToolFailure) -> [UInt8] {
+        let bytes: [UInt8]
+        let status: Int32
+        do throws(SystemError) {
+            (bytes, status) = try CommandOutput.read(command, limit: lengthLimit)
+        } catch {
+            throw ToolFailure(.configuration, "\(option): \(error)")
+        }
+        guard status == 0 else { throw ToolFailure(.configuration, "\(option) \(command): ended with code \(status)") }
+        return line(bytes)
     }
 
     private static func firstLine(of file: consuming FileDescriptor) throws(SystemError) -> [UInt8] {
-        let bytes = try file.readAll(limit: lengthLimit)
+        line(try file.readAll(limit: lengthLimit))
+    }
+
+    private static func line(_ bytes: [UInt8]) -> [UInt8] {
         let line = bytes.prefix { $0 != ASCII.lf }
         return Array(line.last == ASCII.cr ? line.dropLast() : line)
     }

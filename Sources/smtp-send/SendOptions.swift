@@ -1,4 +1,6 @@
+import Bytes
 import CommandLineTool
+import SASL
 
 /// The options of smtp-send.
 enum SendOptions {
@@ -110,14 +112,19 @@ enum SendOptions {
     static let insecure = Option.flag("insecure", "accept any certificate", group: encryption)
 
     private static let authentication = "Authentication"
-    static let auth = Option.choice(
-        "auth", ["auto", "plain", "login", "cram-md5"], default: "auto",
-        "mechanism (auto: the best one offered)", group: authentication)
+    static let auth = Option.text(
+        "auth", "MECH", "the mechanism (the best one offered)", group: authentication,
+        completion: .words(["auto"] + SASLClientMechanism.allCases.map(\.rawValue.asciiLowercased)))
     static let user = Option.text("user", short: "u", "U", "authenticate as U", group: authentication)
     static let passwordFile = Option.text(
         "password-file", "F", "the password is the first line of F", group: authentication, completion: .file)
     static let passwordDescriptor: Option<Int?> = .integer(
         "password-fd", "N", in: 0...1_048_576, "the password is the first line of descriptor N", group: authentication)
+
+    static let passwordCommand = Option.text(
+        "password-command", "C", "the password is what C prints", group: authentication)
+    static let tokenCommand = Option.text(
+        "token-command", "C", "the OAuth token is what C prints", group: authentication)
 
     private static let output = "Output"
     static let dryRun = Option.flag("dry-run", "send nothing: print batch SMTP (RFC 2442)", group: output)
@@ -151,6 +158,7 @@ enum SendOptions {
         AnyOption(dropAfter),
         AnyOption(tls), AnyOption(requireTLS), AnyOption(ca), AnyOption(cert), AnyOption(key), AnyOption(insecure),
         AnyOption(auth), AnyOption(user), AnyOption(passwordFile), AnyOption(passwordDescriptor),
+        AnyOption(passwordCommand), AnyOption(tokenCommand),
         AnyOption(sendmail), AnyOption(ignoreDots), AnyOption(fullName), AnyOption(stdio), AnyOption(newAliases),
         AnyOption(dryRun), AnyOption(json), AnyOption(verbose), AnyOption(quiet),
         ] + SigningOptions.all

@@ -1,3 +1,4 @@
+import SASL
 import SMTP
 
 /// How messages are delivered, as the command line says.
@@ -9,7 +10,7 @@ struct SendSettings: Sendable {
     var dialect: ClientConfiguration.Dialect
     var pipelining: Bool
     var chunking: Bool
-    var credentials: ClientCredentials?
+    var credentials: SASLCredentials?
     var lastStep: ClientStep?
     var dropsAfterLastStep: Bool
     /// The longest wait for any answer; nil: as long as RFC 5321 4.5.3.2 says.

@@ -1,3 +1,4 @@
+import SASL
 import SMTP
 
 extension ClientSessionTests {
@@ -239,7 +240,7 @@ extension ClientSessionTests {
                 C: EHLO me.example
                 S: 250-x
                 S: 250 AUTH CRAM-MD5 PLAIN LOGIN
-                C* AUTH PLAIN AHRpbQB0YW5zdGFhZg==
+                C* AUTH PLAIN AHRpbQB0YW5zdGFhZnRhbnN0YWFm
                 S: 235 2.7.0 welcome
                 C: MAIL FROM:<a@example.org>
                 S: 550 5.7.1 not you
@@ -261,7 +262,7 @@ extension ClientSessionTests {
                 S: 334 VXNlcm5hbWU6
                 C* dGlt
                 S: 334 UGFzc3dvcmQ6
-                C* dGFuc3RhYWY=
+                C* dGFuc3RhYWZ0YW5zdGFhZg==
                 S: 535 5.7.8 no
                 C: QUIT
                 S: 221 bye
@@ -277,7 +278,7 @@ extension ClientSessionTests {
                 S: 250 AUTH PLAIN CRAM-MD5
                 C: AUTH CRAM-MD5
                 S: 334 PDE4OTYuNjk3MTcwOTUyQHBvc3RvZmZpY2UucmVzdG9uLm1jaS5uZXQ+
-                C* dGltIDIw
+                C* dGltIGI5MTNhNjAyYzdlZGE3YTQ5NWI0ZTZlNzMzNGQzODkw
                 S: 454 4.7.0 later
                 C: QUIT
                 S: 221 bye
@@ -297,11 +298,10 @@ extension ClientSessionTests {
                 """),
     ]
 
-    /// The user of RFC 2195's example; the digest is a stand-in of one octet.
-    static func tim(mechanism: ClientCredentials.Mechanism? = nil) -> ClientCredentials {
-        ClientCredentials(
-            user: Array("tim".utf8), secret: Array("tanstaaf".utf8), mechanism: mechanism,
-            keyedDigest: { _, _ in [0x20] })
+    /// The user of RFC 2195's example.
+    static func tim(mechanism: SASLClientMechanism? = nil) -> SASLCredentials {
+        SASLCredentials(
+            user: Array("tim".utf8), secret: .password(Array("tanstaaftanstaaf".utf8)), mechanism: mechanism)
     }
 
     static let transactions: [ClientDialogue] = [

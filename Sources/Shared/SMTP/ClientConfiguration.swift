@@ -1,3 +1,5 @@
+import SASL
+
 /// How a client session behaves, whatever the message.
 package struct ClientConfiguration: Sendable {
     /// What to do about STARTTLS (RFC 3207).
@@ -28,7 +30,7 @@ package struct ClientConfiguration: Sendable {
     /// False: DATA even when the server offers CHUNKING (RFC 3030).
     package var chunking: Bool
     /// With credentials, the session authenticates before the first message, or fails.
-    package var credentials: ClientCredentials?
+    package var credentials: SASLCredentials?
     /// The step after which the session ends, for tests of servers; nil: none.
     package var lastStep: ClientStep?
     /// True: the connection is closed after the last step without QUIT.
@@ -36,7 +38,7 @@ package struct ClientConfiguration: Sendable {
 
     package init(
         heloName: String, tls: TLSPolicy = .opportunistic, dialect: Dialect = .smtp, pipelining: Bool = true,
-        chunking: Bool = true, credentials: ClientCredentials? = nil, lastStep: ClientStep? = nil,
+        chunking: Bool = true, credentials: SASLCredentials? = nil, lastStep: ClientStep? = nil,
         dropsAfterLastStep: Bool = false
     ) {
         self.heloName = heloName

@@ -1,4 +1,6 @@
 import Bytes
+import OpenSSL
+import SASL
 
 /// The client's side of an SMTP or LMTP session (RFC 5321, RFC 2033), without socket, clock or file: replies come in as
 /// bytes, split anywhere; what is to be done comes out as actions.
@@ -60,8 +62,12 @@ package struct ClientSession: Sendable {
     var transaction: TransactionState?
     var transactionCount = 0
     var needsReset = false
-    var mechanisms: [ClientCredentials.Mechanism] = []
-    var authentication: ClientAuthentication?
+    var mechanisms: [SASLClientMechanism] = []
+    var authentication: SASLClientExchange?
+    /// Why this side has cancelled the authentication.
+    var authenticationProblem: String?
+    /// What identifies the TLS connection (RFC 5056).
+    var bindings: [TLSChannelBinding: [UInt8]] = [:]
 
     /// A session that waits for the server's greeting.
     package init(_ configuration: ClientConfiguration) {
@@ -108,8 +114,9 @@ package struct ClientSession: Sendable {
     }
 
     /// The handshake after `startTLS` succeeded: what was learned in clear is forgotten (RFC 3207 4.2).
-    package mutating func tlsStarted() {
+    package mutating func tlsStarted(bindings: [TLSChannelBinding: [UInt8]] = [:]) {
         isEncrypted = true
+        self.bindings = bindings
         extensions = ClientExtensions()
         if configuration.lastStep == .tls {
             stop(Reply(220, nil, "TLS started"))
@@ -117,6 +124,9 @@ package struct ClientSession: Sendable {
             sendHello()
         }
     }
+
+    /// What identifies a connection whose TLS began with it.
+    package mutating func bind(to bindings: [TLSChannelBinding: [UInt8]]) { self.bindings = bindings }
 
     /// The handshake failed, for `result`'s reason; nobody is left to say QUIT to.
     package mutating func tlsFailed(_ result: ClientResult) {

@@ -1,4 +1,5 @@
 import Bytes
+import SASL
 
 /// From the greeting to the first message: EHLO or HELO, STARTTLS, AUTH.
 extension ClientSession {
@@ -51,7 +52,8 @@ extension ClientSession {
         }
         if configuration.lastStep == .hello { return stop(reply) }
         guard let credentials = configuration.credentials else { return becomeReady() }
-        mechanisms = credentials.candidates(offered: extensions.mechanisms, encrypted: isEncrypted)
+        mechanisms = credentials.candidates(
+            offered: extensions.mechanisms, isEncrypted: isEncrypted, bindings: bindings)
         startAuthentication()
     }
 
@@ -78,37 +80,58 @@ extension ClientSession {
         guard let credentials = configuration.credentials, !mechanisms.isEmpty else {
             return give(up: .noMechanism(offered: extensions.mechanisms, encrypted: isEncrypted))
         }
-        var authentication = ClientAuthentication(mechanisms.removeFirst(), credentials)
-        var line = "AUTH \(authentication.mechanism.rawValue)"
-        if let response = authentication.initialResponse {
-            let encoded = Base64.encode(response)
-            // The command line may not exceed 512 octets; a longer response waits for the challenge (RFC 4954 4).
-            if line.utf8.count + 1 + encoded.utf8.count <= 510 {
-                line += " " + encoded
-                authentication.initialResponseSent()
-                outputIsConcealed = true
+        var exchange = SASLClientExchange(mechanisms.removeFirst(), credentials, bindings: bindings)
+        var line = "AUTH \(exchange.mechanism.rawValue)"
+        do throws(SASLFailure) {
+            if let response = try exchange.initialResponse() {
+                let encoded = Base64.encode(response)
+                // The command line may not exceed 512 octets; a longer response waits for the challenge (RFC 4954 4).
+                if line.utf8.count + 1 + encoded.utf8.count <= 510 {
+                    line += " " + (encoded.isEmpty ? "=" : encoded)
+                    outputIsConcealed = true
+                } else {
+                    exchange.initialResponseWithheld()
+                }
             }
+        } catch {
+            return give(up: .cannotAuthenticate(exchange.mechanism, error))
         }
-        self.authentication = authentication
+        authentication = exchange
         send(line, awaiting: .authentication)
     }
 
     mutating func answeredAUTH(_ reply: Reply) {
         switch reply.code {
-        case 334:
-            let challenge = Base64.decode(Array(reply.text.utf8).span).bytes
-            outputIsConcealed = true
-            if let answer = authentication?.answer(challenge) {
-                send(Base64.encode(answer), awaiting: .authentication)
-            } else {
-                send("*", awaiting: .authentication)
-            }
+        case 334: respond(to: reply)
+        // Who accepts without having proved that it knows the password is not the server that it claims to be.
+        case 200..<300 where !(authentication?.isServerTrusted ?? true):
+            close(
+                ClientResult(
+                    outcome: .refused, enhanced: "5.7.0",
+                    text: "the server has not proved that it knows the password: it may be another one",
+                    cause: .authentication))
         case 200..<300 where configuration.lastStep == .authentication: stop(reply)
         case 200..<300: becomeReady()
         // The mechanism is not to the server's liking: the next one.
         case 504 where !mechanisms.isEmpty, 534 where !mechanisms.isEmpty: startAuthentication()
-        case 400..<600: give(up: ClientResult(negative: reply, cause: .authentication))
+        case 400..<600:
+            var result = ClientResult(negative: reply, cause: .authentication)
+            if let refusal = authentication?.refusal { result.text += " (\(refusal))" }
+            if let problem = authenticationProblem { result.text = "\(problem)\n\(result.text)" }
+            give(up: result)
         default: unexpected(reply, at: .authentication)
+        }
+    }
+
+    private mutating func respond(to reply: Reply) {
+        let challenge = Base64.decode(Array(reply.text.utf8).span).bytes
+        outputIsConcealed = true
+        do throws(SASLFailure) {
+            guard let response = try authentication?.respond(to: challenge) else { return }
+            send(Base64.encode(response), awaiting: .authentication)
+        } catch {
+            authenticationProblem = ClientResult.words(error)
+            send("*", awaiting: .authentication)
         }
     }
 }
@@ -117,6 +140,23 @@ extension ClientResult {
     /// Encryption was asked for and cannot be had. It is for the server's people to mend, so it is temporary.
     fileprivate static func noTLS(_ text: String) -> ClientResult {
         ClientResult(outcome: .temporary, enhanced: "4.7.4", text: "TLS is required, but \(text)", cause: .tls)
+    }
+
+    /// What is wrong, in words for people.
+    fileprivate static func words(_ failure: SASLFailure) -> String {
+        switch failure {
+        case .malformed(let text), .unavailable(let text): text
+        case .cancelled: "it was cancelled"
+        case .badEncoding: "the challenge is no base64"
+        case .wrongCredentials: "the credentials are wrong"
+        }
+    }
+
+    fileprivate static func cannotAuthenticate(_ mechanism: SASLClientMechanism, _ failure: SASLFailure) -> ClientResult
+    {
+        ClientResult(
+            outcome: .temporary, enhanced: "4.7.0", text: "\(mechanism.rawValue) does not work here: \(words(failure))",
+            cause: .authentication)
     }
 
     fileprivate static func noMechanism(offered: [String], encrypted: Bool) -> ClientResult {

@@ -1,0 +1,108 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("smtp-send: batches, load, scripts, ways to a server")
+struct SmtpSendManyTests {
+    private let directory: TestDirectory
+
+    init() throws { directory = try TestDirectory() }
+
+    private func send(_ arguments: [String], input: String = "", seconds: Double = 30) throws -> ToolProcess.Result {
+        try ToolProcess.run("smtp-send", arguments, input: Array(input.utf8), seconds: seconds)
+    }
+
+    private static let batch =
+        "EHLO me\r\nMAIL FROM:<a@example.org> RET=HDRS\r\nRCPT TO:<b@example.org> NOTIFY=NEVER\r\nDATA\r\nSubject: 1\r\n\r\n..x\r\n.\r\n"
+        + "RSET\r\nMAIL FROM:<>\r\nRCPT TO:<c@example.org>\r\nRCPT TO:<d@example.org>\r\nDATA\r\nSubject: 2\r\n.\r\nQUIT\r\n"
+
+    @Test("--batch sends each message with its envelope; --dry-run gives the same back (RFC 2442)")
+    func batches() throws {
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line, ["PIPELINING", "DSN"]) }
+        let file = try directory.write("b.bsmtp", Self.batch)
+        let result = try send(["--server", "127.0.0.1:\(server.port)", "--batch", file, "--json"])
+        #expect(result.status == 0 && result.lines.count == 3 && result.text.contains("\(file):2"))
+        #expect(server.log.messages == ["Subject: 1\r\n\r\n..x\r\n.\r\n", "Subject: 2\r\n.\r\n"])
+        #expect(server.log.lines.contains("MAIL FROM:<a@example.org> RET=HDRS"))
+        #expect(server.log.lines.contains("RCPT TO:<b@example.org> NOTIFY=NEVER"))
+        let again = try send(["--batch", "-", "--dry-run", "--helo", "me"], input: Self.batch)
+        let expected = Self.batch.replacingOccurrences(of: "org> RET", with: "org> SIZE=18 RET")
+            .replacingOccurrences(of: "RSET\r\nMAIL FROM:<>", with: "MAIL FROM:<> SIZE=12")
+        #expect(again.text == expected)
+    }
+
+    @Test("a batch that breaks off sends what is whole, and says so")
+    func brokenBatch() throws {
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+        let text = Self.batch.replacingOccurrences(of: "Subject: 2\r\n.\r\nQUIT\r\n", with: "Subject: 2\r\n")
+        let result = try send(["--server", "127.0.0.1:\(server.port)", "--batch", "-"], input: text)
+        #expect(result.status == 65 && server.log.messages.count == 1)
+        #expect(result.diagnostics.contains("the final dot is missing"))
+    }
+
+    @Test("--repeat and --parallel tell the rate; --rate keeps to one")
+    func load() throws {
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+        let words = ["--server", "127.0.0.1:\(server.port)", "--from", "a@example.org", "--to", "b@example.org"]
+        let result = try send(words + ["--subject", "x", "--repeat", "20", "--parallel", "3", "--json"])
+        #expect(result.status == 0 && server.log.messages.count == 20 && server.log.connections <= 3)
+        let object = try JSONSerialization.jsonObject(with: Data(result.bytes)) as? [String: any Sendable]
+        #expect(object?["messages"] as? Int == 20 && object?["accepted"] as? Int == 20)
+        let start = Date()
+        #expect(try send(words + ["--subject", "x", "--repeat", "5", "--rate", "10/s"]).text.contains("5 messages"))
+        #expect(Date().timeIntervalSince(start) > 0.39)
+        #expect(try send(words + ["--rate", "fast"]).status == 64)
+    }
+
+    @Test("a script sends bytes as they are and tells of each reply whether it was expected")
+    func scripts() throws {
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+        let script = """
+            # smuggling
+            S: 220
+            C: EHLO me.example
+            S: 250
+            R: MAIL FROM:<a@example.org>\\r\\nRCPT TO:<b@example.org>\\r\\nDATA\\r\\n
+            S: 2
+            S: 250 ok
+            S: 354
+            R: Subject: x\\x0d\\n\\r\\nhello\\n.\\n
+            S: none 200ms
+            C: .
+            S: 250|550
+            C: QUIT
+            S: 221
+            S: close
+            """
+        let file = try directory.write("s.txt", script)
+        let result = try send(["--server", "127.0.0.1:\(server.port)", "--script", file])
+        #expect(result.status == 0 && result.lines.count == 9, "\(result.diagnostics)")
+        #expect(server.log.messages == ["Subject: x\r\n\r\nhello\n.\n.\r\n"])
+        let wrong = try directory.write("w.txt", "S: 220\nC: NOOP\nS: 5 why\n")
+        let failed = try send(["--server", "127.0.0.1:\(server.port)", "--script", wrong, "--json"])
+        #expect(failed.status == 76 && failed.lines.count == 2)
+        #expect(failed.lines[1].hasPrefix(#"{"line":3,"expected":"5","ok":false,"code":250,"#))
+        #expect(failed.diagnostics.contains("w.txt:3: expected 5, but the server said 250 2.0.0 ok"))
+        for text in ["X: y", "S: abc", "R: \\q", "W: soon", "hello"] {
+            let bad = try directory.write("bad.txt", text)
+            #expect(try send(["--server", "127.0.0.1:\(server.port)", "--script", bad]).status == 65)
+        }
+    }
+
+    @Test("through a program, with a header of the PROXY protocol")
+    func waysThrough() throws {
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+        let words = ["--from", "a@example.org", "--to", "b@example.org", "--subject", "x"]
+        let program =
+            "exec 3<>/dev/tcp/127.0.0.1/\(server.port); cat <&3 & cat >&3; wait"
+        let piped = try send(words + ["--server", "mx.example", "--pipe", "exec bash -c '\(program)'"])
+        #expect(piped.status == 0 && server.log.messages.count == 1, "\(piped.diagnostics)")
+        let announced = try send(
+            words + [
+                "--server", "127.0.0.1:\(server.port)", "--proxy-version", "1", "--proxy-source", "192.0.2.1:99",
+                "--proxy-dest", "192.0.2.2:25",
+            ])
+        #expect(server.log.lines.contains("PROXY TCP4 192.0.2.1 192.0.2.2 99 25"))
+        #expect(announced.status != 64)
+    }
+}
