@@ -105,7 +105,7 @@ struct QueueAttempt {
             if report?.passedStatusRequest ?? false { passed.insert(index) }
             events.append(event(entry, index, report, now))
         }
-        tellPeople(addresses.compactMap { reports[$0] }, entry, events)
+        let told = forPeople(addresses.compactMap { reports[$0] }, entry, events)
         // All that is to be noted of a message that all recipients have is that it is gone.
         let isGone =
             events.count == entry.recipients.count
@@ -119,6 +119,7 @@ struct QueueAttempt {
         } else {
             try entry.record(events)
         }
+        report.add(told, message: name ?? entry.id.description)
         return passed
     }
 
@@ -142,7 +143,10 @@ struct QueueAttempt {
         }
     }
 
-    private func tellPeople(_ reports: [RecipientReport], _ entry: QueueEntry, _ events: [QueueEvent]) {
+    /// The reports with what became of the recipients in the queue.
+    private func forPeople(
+        _ reports: [RecipientReport], _ entry: QueueEntry, _ events: [QueueEvent]
+    ) -> [RecipientReport] {
         var reports = reports
         for index in reports.indices {
             reports[index].queueID = entry.id
@@ -156,7 +160,7 @@ struct QueueAttempt {
             }
             reports[index].staysQueued = isDeferred && name != nil
         }
-        report.add(reports, message: name ?? entry.id.description)
+        return reports
     }
 
     // MARK: - Notifications (RFC 3461 5.2, RFC 3464)

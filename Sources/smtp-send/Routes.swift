@@ -28,12 +28,14 @@ struct Routes: Sendable {
     let families: Resolver.Families
     let resolver: Resolver
     let path: ConnectionPath
+    /// What this host is called in MX records.
+    let ownNames: [String]
 
     /// The same, but everything to one server, `HOST:PORT`.
     func toServer(_ text: String) throws(ToolFailure) -> Routes {
         Routes(
             destination: .server(try ServerName(option: text, defaultPort: 25)), families: families, resolver: resolver,
-            path: path)
+            path: path, ownNames: ownNames)
     }
 
     /// Recipients that go the same way, in the order of the first of each group.
@@ -109,7 +111,12 @@ struct Routes: Sendable {
 
     private func exchanges(for domain: String, port: UInt16) async throws(ClientResult) -> [Exchange] {
         var generator = SystemRandomNumberGenerator()
-        let route = await resolver.mailRoute(for: domain).shuffled(using: &generator)
+        let whole = await resolver.mailRoute(for: domain)
+        // A host that is itself one of the exchanges hands on to those that are preferred to it (RFC 5321 5.1).
+        let route = whole.excludingSelf(names: ownNames, addresses: []).shuffled(using: &generator)
+        if route.usableHosts.isEmpty, !whole.usableHosts.isEmpty {
+            throw .noRoute("5.4.6", "mail for \(domain) would come back to this host")
+        }
         switch route.status {
         case .mx, .implicit, .literal:
             return route.usableHosts.map { host in

@@ -107,7 +107,7 @@ struct SendPlan: Sendable {
         }
         return Routes(
             destination: try destination(arguments), families: families, resolver: try resolver(arguments, families),
-            path: try ConnectionPath(arguments))
+            path: try ConnectionPath(arguments), ownNames: [arguments[SendOptions.helo] ?? Host.name])
     }
 
     private static func resolver(

@@ -1,0 +1,158 @@
+import CommandLineTool
+
+extension SmtpSend {
+    static let description = ToolDescription(
+        name: "smtp-send",
+        summary: "send messages by SMTP, and say what became of each recipient",
+        synopsis: [
+            "[options] [MESSAGE...]", "[options] --batch FILE", "--queue DIR [options] [MESSAGE...]",
+            "--queue DIR --run|--watch|--list|--show ID|--hold ID|--release ID|--remove ID|--reroute ID",
+            "--sendmail [sendmail's options] [RECIPIENT...]",
+        ],
+        details: """
+            Sends each MESSAGE to its recipients: a file with one message, an mbox, a Maildir; - or none is standard \
+            input (one message, or an mboxrd stream). Line ends become CRLF, dots are stuffed, and no bare CR or LF \
+            leaves; else the bytes go out as they are.
+
+            Without --server, the domain of each recipient says where to: its mail exchanges are tried by preference \
+            and address by address (RFC 5321 5.1). A temporary failure leads to the next, a permanent one is final.
+
+            With --subject, --header, --body or --attach it composes the message itself. With -t the recipients stand in \
+            the header, as sendmail(8) has it: Bcc is removed, and From, Date and Message-ID are added when missing.
+
+            One recipient that is refused does not stop the others. What became of each is told one a line, failures \
+            on standard error.
+
+            With --queue messages are put on the disk first and then sent at once, as sendmail and msmtpq do (--queue-only: \
+            not at once); what cannot be sent now stays there, and that is a success: the queue has it.
+            """,
+        options: SendOptions.all, sections: sections, examples: examples, exitCodes: exitCodes,
+        seeAlso: ["smtp-serve(1)", "mx(1)", "sendmail(8)"])
+
+    private static let sections: [ToolDescription.Section] = [
+        .init(
+            "QUEUE",
+            """
+            A queue is a directory. ID.bsmtp is a message with its envelope as batch SMTP (RFC 2442), which can be read, \
+            played to any server (--batch) and, while it is held, edited; ID.log tells what became of each recipient so \
+            far. A message is on the disk before anything is promised. Several programs may write to a queue and several \
+            runners work on it; a lock ends with its process, so a kill at any instant loses nothing.
+
+            --run tries everything that is not held, now; with --due, what is due. --watch sends what is due and what \
+            comes in (inotify) until SIGTERM. After a temporary failure a recipient is tried again after 5 minutes, then \
+            10, 20 and so on, at most 4 hours apart, for 5 days (--retry, --lifetime). One that is refused or given up \
+            comes back to the sender in a bounce (RFC 3464), which goes out like any mail; after 4 hours the sender hears \
+            that it takes long (--delay-notice). NOTIFY, RET, ENVID and ORCPT are obeyed (RFC 3461). A bounce is never \
+            bounced. A wrong password or certificate bounces nothing.
+
+            --list shows what is there, --show prints a message, --hold, --release and --remove change it, and --reroute \
+            with --server sends it another way. They take an ID or all.
+            """),
+        .init(
+            "JSON",
+            """
+            With --json, one object a recipient: recipient, outcome (accepted, refused, temporary, queued), code (the reply \
+            code, null when there was no reply), enhanced (the enhanced status code), text, host, port, tls (the \
+            version of TLS, null in clear), ms (milliseconds from the first attempt), message (the file's name), and with \
+            a queue id.
+
+            --list: one object a message: id, sender, size, arrived, held, route, recipients; each of these has recipient, \
+            status (waiting, delivered, failed), attempts, next, code, enhanced, text, host.
+
+            --repeat and --parallel: one object: messages, accepted, refused, temporary, seconds, rate, ms_median, ms_90, \
+            ms_99, ms_max.
+
+            --script: one object an expectation: line, expected, ok, code, text.
+            """),
+        .init(
+            "TLS AND PASSWORDS",
+            """
+            With --tls auto, STARTTLS is used when the server offers it. With --server it is verified; the hosts of \
+            MX records get it as it comes, and the mail in clear when it fails (RFC 7435). With require there is no \
+            mail without verified TLS; implicit is TLS from the first octet on.
+
+            A password is shown to the --server only, and without TLS to this machine only, unless --tls never says \
+            otherwise. SCRAM and CRAM-MD5 do not show it; with SCRAM the server proves, too, that it knows it. With a \
+            token OAUTHBEARER or XOAUTH2 is used. The secret comes from a file, a descriptor or a program, never from the \
+            command line.
+            """),
+        .init(
+            "SIGNING",
+            """
+            --dkim signs with DKIM (RFC 6376, RFC 8463), with several keys when given several times. From, Subject, To, \
+            Date, Cc, Reply-To, Content-Type and MIME-Version are signed once more than they stand there, so that none \
+            can be added; absent fields are left out. --dkim-options: c= (relaxed/relaxed), h= names in place of \
+            these, x= the lifetime, i= the identity, l signs the length, so that a body may grow; t= always stands.
+
+            --arc-seal adds an ARC set (RFC 8617) above a message: the chain is validated first, and the \
+            Authentication-Results of --authserv-id are sealed. A chain that has failed is sealed once. What cannot \
+            be signed ends with 65: no From or two, h= without from, i= outside of the domain, an RSA key under \
+            1024 bits.
+            """),
+        .init(
+            "SCRIPT",
+            """
+            --script plays a file to --server. A line is one of
+
+                C: TEXT       send the text and CRLF
+                R: BYTES      send the bytes as they are
+                S: CODE[|CODE...]   expect a reply that begins so (250, 2, 4|5); S: alone: any reply
+                S: close      expect the end of the connection
+                S: none T     expect no reply for the time T
+                W: T          wait
+                T:            begin TLS
+                # ...         a comment
+
+            In C: and R: \\r \\n \\t \\0 \\\\ and \\xHH are octets. The first expectation that is not met ends it with 76.
+            """),
+        .init(
+            "SENDMAIL",
+            """
+            Called as sendmail, mailq or newaliases, or with --sendmail, -i, -bs, -bp or an -o setting, it takes sendmail's \
+            command line: recipients are operands, and the message is standard input. Of its letters -t -f -r -F -i -oi -odq \
+            -N -R -V -v -q -bm -bs -bp -bi -bv -C have their meaning; others that sendmail knows change nothing. Long \
+            options of this tool may stand among them. Called by one of these names, it reads options from ~/.smtp-send, \
+            else from /etc/smtp-send.conf: a line as 'queue /var/spool/smtp-send' or 'server relay.example.org' is enough \
+            for cron, mail, mutt and git send-email.
+            """),
+    ]
+
+    private static let examples: [ToolDescription.Example] = [
+        .init(
+            "Send a message to a server",
+            "smtp-send --server localhost:2525 --from a@example.org --to b@example.org m.eml"),
+        .init(
+            "Send it where the recipients' domains say, with a result a recipient for a script",
+            "smtp-send --json --from a@example.org --to b@example.net,c@example.com m.eml"),
+        .init(
+            "Compose a message with an attachment",
+            "smtp-send --to b@example.org --subject Figures --body 'As promised.' --attach figures.pdf"),
+        .init(
+            "Submit with a password that a program keeps",
+            "smtp-send --server mail.example.org:587 --tls require --user ann --password-command 'pass mail' -t <m.eml"),
+        .init(
+            "See what would be sent, signed",
+            "smtp-send --dry-run --dkim example.org:s1:key.pem --from a@example.org --to b@example.net m.eml"),
+        .init(
+            "See what a server says, up to RCPT",
+            "smtp-send -v --quit-after rcpt --server mx.example.org --to b@example.org"),
+        .init("Run a queue", "smtp-send --queue /var/spool/mail-out --watch"),
+        .init(
+            "A load test: 1,000 messages over 10 connections",
+            "smtp-send --server localhost:2525 --to b@example.org --subject x --repeat 1000 --parallel 10"),
+    ]
+
+    private static let exitCodes: [(ExitCode, String)] = [
+        (.ok, "all recipients accepted, or in the queue"),
+        (.usage, "wrong usage"),
+        (.dataError, "a message cannot be used"),
+        (.noInput, "a message file cannot be read; no such message in the queue"),
+        (.noHost, "no such host or domain"),
+        (.unavailable, "some or all refused for good"),
+        (.ioError, "reading or writing failed"),
+        (.temporaryFailure, "some or all not delivered yet: try again later"),
+        (.protocolError, "the server does not speak SMTP, or not what the script expects"),
+        (.noPermission, "the server refused the credentials"),
+        (.configuration, "a file or a program that options name does not work"),
+    ]
+}
