@@ -14,7 +14,19 @@ final class ClientTLS: Sendable {
     private let certificate: String?
     private let key: String?
     private let verifies: Bool
-    private let made = Mutex<TLSContext?>(nil)
+    private let made = Mutex<[Judgement: TLSContext]>([:])
+
+    /// How a server's certificate is judged.
+    enum Judgement: Hashable, Sendable {
+        /// As the command line says.
+        case usual
+        /// By name and authority, whatever else.
+        case verified
+        /// By TLSA records.
+        case dane
+        /// Not at all.
+        case any
+    }
 
     /// With one server, TLS that it offers is verified; the hosts that MX records name are only as sure as the DNS that
     /// named them, so there TLS is used as it comes, unless it is required.
@@ -37,13 +49,20 @@ final class ClientTLS: Sendable {
     }
 
     /// The context, made at the first call.
-    func context() throws(OpenSSLError) -> TLSContext {
+    func context(_ judgement: Judgement = .usual) throws(OpenSSLError) -> TLSContext {
         let result = made.withLock { made -> Result<TLSContext, OpenSSLError> in
-            if let made { return .success(made) }
+            if let known = made[judgement] { return .success(known) }
+            let mustVerify =
+                switch judgement {
+                case .usual: verifies
+                case .verified, .dane: true
+                case .any: false
+                }
             do throws(OpenSSLError) {
                 let context = try TLSContext(
-                    authorities: authorities, verifying: verifies, certificateChain: certificate, key: key)
-                made = context
+                    authorities: authorities, verifying: mustVerify, certificateChain: certificate, key: key)
+                if judgement == .dane { try context.allowDANE() }
+                made[judgement] = context
                 return .success(context)
             } catch {
                 return .failure(error)

@@ -12,6 +12,7 @@ final class Conversation {
     private let connection: Connection
     private var session: ClientSession
     private let settings: SendSettings
+    private let security: TransportSecurity
     private var transcript: Transcript
     /// Why the session is over, when it is.
     private(set) var failure: ClientResult?
@@ -27,11 +28,11 @@ final class Conversation {
     /// Connects, and goes on until the server is ready for a message. The error is a result for every recipient.
     static func open(
         _ address: SocketAddress, of server: ServerName, policy: ClientConfiguration.TLSPolicy,
-        connectTimeout: Duration, by proxy: SocketAddress?, settings: SendSettings
+        security: TransportSecurity, connectTimeout: Duration, by proxy: SocketAddress?, settings: SendSettings
     ) async throws(ClientResult) -> Conversation {
         let connection = try await settings.path.connect(
             to: address, of: server, by: proxy, timeout: connectTimeout)
-        let conversation = Conversation(connection, server, policy, settings)
+        let conversation = Conversation(connection, server, policy, security, settings)
         if policy == .implicit { try await conversation.startImplicitTLS() }
         switch await conversation.advance() {
         case .ready, .results: return conversation
@@ -41,11 +42,12 @@ final class Conversation {
 
     private init(
         _ connection: Connection, _ server: ServerName, _ policy: ClientConfiguration.TLSPolicy,
-        _ settings: SendSettings
+        _ security: TransportSecurity, _ settings: SendSettings
     ) {
         self.connection = connection
         self.server = server
         self.settings = settings
+        self.security = security
         var credentials = settings.credentials
         credentials?.host = server.name
         credentials?.port = server.port
@@ -227,7 +229,8 @@ final class Conversation {
     private func shakeHands() async -> ClientResult? {
         do {
             try await connection.startTLS(
-                client: try settings.tls.context(), serverName: server.name, timeout: settings.timeout(.tls))
+                client: try settings.tls.context(security.judgement), serverName: server.name,
+                associations: security.associations, timeout: settings.timeout(.tls))
             transcript.note(connection.tls.map { "\($0.version) \($0.cipher)" } ?? "TLS")
             return nil
         } catch {

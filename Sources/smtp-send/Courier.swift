@@ -125,16 +125,21 @@ final class Courier {
         let isOneOfMany = exchange.addresses.contains { $0.ip?.isIPv6 == false } && address.ip?.isIPv6 == true
         let proxy = try await routes.proxyAddress()
         let limit = isOneOfMany ? min(settings.connectTimeout, .seconds(3)) : settings.connectTimeout
+        if case .unusable(let result) = exchange.security { throw result }
+        let policy =
+            exchange.security.isRequired && settings.tls.policy == .opportunistic ? .required : settings.tls.policy
         do throws(ClientResult) {
             return try await Conversation.open(
-                address, of: exchange.server, policy: settings.tls.policy, connectTimeout: limit, by: proxy,
+                address, of: exchange.server, policy: policy, security: exchange.security, connectTimeout: limit,
+                by: proxy,
                 settings: settings)
         } catch {
-            guard error.cause == .tls, settings.tls.fallsBackToClear, settings.tls.policy == .opportunistic else {
+            guard error.cause == .tls, settings.tls.fallsBackToClear, policy == .opportunistic else {
                 throw error
             }
             return try await Conversation.open(
-                address, of: exchange.server, policy: .never, connectTimeout: limit, by: proxy,
+                address, of: exchange.server, policy: .never, security: .opportunistic, connectTimeout: limit,
+                by: proxy,
                 settings: settings)
         }
     }

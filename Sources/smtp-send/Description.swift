@@ -6,7 +6,8 @@ extension SmtpSend {
         summary: "send messages by SMTP, and say what became of each recipient",
         synopsis: [
             "[options] [MESSAGE...]", "[options] --batch FILE", "--queue DIR [options] [MESSAGE...]",
-            "--queue DIR --run|--watch|--list|--show ID|--hold ID|--release ID|--remove ID|--reroute ID",
+            "--queue DIR --run|--watch|--list|--show ID",
+            "--queue DIR --hold ID|--release ID|--remove ID|--reroute ID",
             "--sendmail [sendmail's options] [RECIPIENT...]",
         ],
         details: """
@@ -70,6 +71,10 @@ extension SmtpSend {
             With --tls auto, STARTTLS is used when the server offers it. With --server it is verified; the hosts of \
             MX records get it as it comes, and the mail in clear when it fails (RFC 7435). With require there is no \
             mail without verified TLS; implicit is TLS from the first octet on.
+
+            Where DNSSEC-signed TLSA records or a policy by MTA-STS ask for it, the hosts of MX records must show the \
+            right certificate, else they get no mail (DANE, RFC 7672; RFC 8461; --policies). DNSSEC counts only from \
+            a resolver that is trusted: one on this machine, or with "options trust-ad" in resolv.conf.
 
             A password is shown to the --server only, and without TLS to this machine only, unless --tls never says \
             otherwise. SCRAM and CRAM-MD5 do not show it; with SCRAM the server proves, too, that it knows it. With a \

@@ -9,6 +9,7 @@ import Unix
 struct Exchange: Sendable {
     let server: ServerName
     let addresses: [SocketAddress]
+    var security = TransportSecurity.opportunistic
 }
 
 /// Where messages go.
@@ -28,6 +29,10 @@ struct Routes: Sendable {
     let families: Resolver.Families
     let resolver: Resolver
     let path: ConnectionPath
+    /// TLSA records of mail exchanges are looked up and kept to (RFC 7672).
+    let keepsDANE: Bool
+    /// Policies of domains are fetched and kept to (RFC 8461); nil: not.
+    let policies: MTASTSLookup?
     /// What this host is called in MX records.
     let ownNames: [String]
 
@@ -35,7 +40,7 @@ struct Routes: Sendable {
     func toServer(_ text: String) throws(ToolFailure) -> Routes {
         Routes(
             destination: .server(try ServerName(option: text, defaultPort: 25)), families: families, resolver: resolver,
-            path: path, ownNames: ownNames)
+            path: path, keepsDANE: false, policies: nil, ownNames: ownNames)
     }
 
     /// Recipients that go the same way, in the order of the first of each group.
@@ -118,12 +123,7 @@ struct Routes: Sendable {
             throw .noRoute("5.4.6", "mail for \(domain) would come back to this host")
         }
         switch route.status {
-        case .mx, .implicit, .literal:
-            return route.usableHosts.map { host in
-                Exchange(
-                    server: ServerName(name: host.name, port: port),
-                    addresses: host.addresses.map { .ip($0, port: port) })
-            }
+        case .mx, .implicit, .literal: return await exchanges(of: route, port: port)
         case .null: throw .noRoute("5.1.10", "\(domain) takes no mail (null MX)")
         case .nxdomain: throw .noRoute("5.1.2", "there is no domain \(domain)")
         case .nodata: throw .noRoute("5.4.4", "\(domain) has neither a mail exchange nor an address")
@@ -132,12 +132,40 @@ struct Routes: Sendable {
         case .invalid: throw .noRoute("5.1.2", "\(domain): \(route.problem ?? "is no mail domain")")
         }
     }
+
+    /// The hosts of a route, with what is asked of the connections to them. Of two rules for a host DANE is the stronger
+    /// (RFC 8461 2).
+    private func exchanges(of route: MailRoute, port: UInt16) async -> [Exchange] {
+        var policy: MTASTSPolicy?
+        if let policies, let domain = route.ascii, route.status == .mx { policy = await policies.policy(of: domain) }
+        var exchanges: [Exchange] = []
+        for host in route.usableHosts {
+            var exchange = Exchange(
+                server: ServerName(name: host.name, port: port), addresses: host.addresses.map { .ip($0, port: port) })
+            if keepsDANE, route.isAuthenticated {
+                exchange.security = await DANELookup.security(of: host, port: port, resolver)
+            }
+            if case .opportunistic = exchange.security, let policy, policy.mode == .enforce {
+                let isNamed = policy.names(host.name)
+                exchange.security = isNamed ? .verified : .unusable(.notNamed(host.name, route.domain))
+            }
+            exchanges.append(exchange)
+        }
+        return exchanges
+    }
 }
 
 extension ClientResult {
     /// The DNS says that there is nowhere to go.
     fileprivate static func noRoute(_ enhanced: String, _ text: String) -> ClientResult {
         ClientResult(outcome: .refused, enhanced: enhanced, text: text, cause: .domain)
+    }
+
+    /// RFC 8461 4.1, 5: a failure for now, because the policy may change.
+    fileprivate static func notNamed(_ host: String, _ domain: String) -> ClientResult {
+        ClientResult(
+            outcome: .temporary, enhanced: "4.7.5",
+            text: "\(host) is none of the hosts that the policy of \(domain) names (MTA-STS)", cause: .tls)
     }
 
     /// The DNS says nothing for now, which is never "no".

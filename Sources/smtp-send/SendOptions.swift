@@ -101,6 +101,8 @@ enum SendOptions {
     static let tls = Option.choice(
         "tls", ["auto", "require", "implicit", "never"], default: "auto",
         "auto: STARTTLS when offered", group: encryption)
+    static let policies = Option.choice(
+        "policies", ["all", "dane", "mta-sts", "none"], default: "all", "what MX hosts are held to", group: encryption)
     static let requireTLS = Option.flag(
         "requiretls", "ask that it stays encrypted to the end (RFC 8689)", group: encryption)
     static let ca = Option.text(
@@ -159,7 +161,8 @@ enum SendOptions {
             AnyOption(rate), AnyOption(repetitions), AnyOption(parallel),
             AnyOption(quitAfter),
             AnyOption(dropAfter),
-            AnyOption(tls), AnyOption(requireTLS), AnyOption(ca), AnyOption(cert), AnyOption(key), AnyOption(insecure),
+            AnyOption(tls), AnyOption(policies), AnyOption(requireTLS), AnyOption(ca), AnyOption(cert), AnyOption(key),
+            AnyOption(insecure),
             AnyOption(auth), AnyOption(user), AnyOption(passwordFile), AnyOption(passwordDescriptor),
             AnyOption(passwordCommand), AnyOption(tokenCommand),
             AnyOption(sendmail), AnyOption(ignoreDots), AnyOption(fullName), AnyOption(stdio), AnyOption(newAliases),

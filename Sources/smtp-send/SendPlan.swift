@@ -105,9 +105,18 @@ struct SendPlan: Sendable {
         case (false, true): families = .ipv6
         case (false, false): families = .both
         }
+        let path = try ConnectionPath(arguments)
+        let resolver = try resolver(arguments, families)
+        let policies = arguments[SendOptions.policies]
+        let keepsPolicies =
+            policies != "none" && ["auto", "require"].contains(arguments[SendOptions.tls])
+            && !arguments[SendOptions.insecure]
         return Routes(
-            destination: try destination(arguments), families: families, resolver: try resolver(arguments, families),
-            path: try ConnectionPath(arguments), ownNames: [arguments[SendOptions.helo] ?? Host.name])
+            destination: try destination(arguments), families: families, resolver: resolver,
+            path: path, keepsDANE: keepsPolicies && policies != "mta-sts",
+            policies: keepsPolicies && policies != "dane" && !path.leadsElsewhere
+                ? MTASTSLookup(resolver: resolver, tls: try ClientTLS(arguments, isOneServer: false)) : nil,
+            ownNames: [arguments[SendOptions.helo] ?? Host.name])
     }
 
     private static func resolver(

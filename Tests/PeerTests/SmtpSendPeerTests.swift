@@ -43,7 +43,8 @@ struct SmtpSendPeerTests {
         let result = try run(
             try #require(ToolProcess.peer("s-nail")),
             [
-                "-:/", "-Smta=\(directory.file("sendmail"))", "-Sfrom=ann@example.org", "-s", "hi", "-c",
+                "-:/", "-Smta=\(directory.file("sendmail"))",
+                "-Smta-arguments=--server 127.0.0.1:\(server.port)", "-Sfrom=ann@example.org", "-s", "hi", "-c",
                 "carl@example.org",
                 "bob@example.org",
             ], input: "hello\n.\nmore\n")

@@ -205,13 +205,17 @@ package final class Connection {
     }
 
     /// Begins TLS as the client and verifies that the server is `serverName`, as `context` asks. Without `checkingName`
-    /// the certificate is judged by its chain and its time only.
+    /// the certificate is judged by its chain and its time only; with TLSA records, by these (RFC 7672), for which the
+    /// context must be made.
     package func startTLS(
-        client context: TLSContext, serverName: String, checkingName: Bool = true, timeout: Duration
+        client context: TLSContext, serverName: String, checkingName: Bool = true,
+        associations: [TLSAssociation] = [], timeout: Duration
     ) async throws(ConnectionError) {
         try await start(
             { () throws(TLSError) in
-                try TLSEngine(client: context, serverName: serverName, checkingName: checkingName)
+                let engine = try TLSEngine(client: context, serverName: serverName, checkingName: checkingName)
+                if !associations.isEmpty { try engine.judge(by: associations, host: serverName) }
+                return engine
             }, timeout)
     }
 

@@ -52,6 +52,17 @@ extension TLSEngine {
     }
 }
 
+extension TLSEngine {
+    /// The names in the certificates that the server sent, its own first, each by the one that issued it; nil when there
+    /// is only its own.
+    var chainText: String? {
+        guard let functions = CertificateLibrary.shared else { return nil }
+        let chain = functions.chain(of: session).map { functions.facts($0, library.crypto) }
+        guard chain.count > 1 else { return nil }
+        return chain.map { "\($0.commonName) by \($0.issuer)" }.joined(separator: ", ")
+    }
+}
+
 /// The functions for looking into certificates, found at first use.
 private struct CertificateLibrary: Sendable {
     typealias Pointer = OpaquePointer

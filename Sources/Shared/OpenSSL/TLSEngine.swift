@@ -160,7 +160,9 @@ package final class TLSEngine {
         defer { library.crypto.certificateFree(certificate) }
         let subject = text(library.crypto.certificateSubject(certificate))
         let issuer = text(library.crypto.certificateIssuer(certificate))
-        return "the certificate of \(serverName) is not trusted: \(reason) (subject \(subject), issuer \(issuer))"
+        let chain = chainText.map { "; it shows \($0)" } ?? ""
+        return
+            "the certificate of \(serverName) is not trusted: \(reason) (subject \(subject), issuer \(issuer)\(chain))"
     }
 
     private func text(_ name: OpaquePointer?) -> String {
