@@ -52,7 +52,7 @@ enum Mboxconv: Tool {
 
     static let description = ToolDescription(
         name: "mboxconv",
-        summary: "convert mailboxes between mbox, Maildir, MH, .eml files and batch SMTP, byte for byte",
+        summary: "convert mailboxes: mbox, Maildir, MH, .eml files, batch SMTP, byte for byte",
         synopsis: ["[options] SOURCE... DESTINATION", "--count|--list [options] SOURCE..."],
         details: """
             Copies the messages of each SOURCE to DESTINATION, in order. A mailbox is an mbox file of one of four \

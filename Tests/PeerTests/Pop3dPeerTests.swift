@@ -65,7 +65,7 @@ struct Pop3dPeerTests {
         }
         let third = try run("curl", ["-s", "-u", "anna:secret", "\(url)/3"])
         #expect(third?.bytes.count == 360_039)
-        _ = try run("curl", ["-s", "-u", "anna:secret", "-X", "DELE 1", "-l", "\(url)/1"])
+        _ = try run("curl", ["-s", "-u", "anna:secret", "-X", "DELE", "-l", "\(url)/1"])
         #expect(drop.directory.names("mail/anna/cur").count == 2)
     }
 

@@ -46,7 +46,7 @@ struct ARCSealCase: Sendable, CustomTestStringConvertible {
         let key = try testKey("arc-signing-key")
         let sealer = try ARCSealer(
             domain: "example.org", selector: "dummy", key: key, server: test.server, names: test.names)
-        let chain = try await SenderVerifier(try resolver(test.zone)).verify(test.message, client: nil).arc
+        let chain = try await SenderVerifier(try resolver(test.zone), .patient).verify(test.message, client: nil).arc
         let fields = try sealer.seal(test.message.span, chain: chain, time: test.time)
         let text = String(decoding: fields ?? [], as: UTF8.self).replacing("\r\n\t", with: " ")
         let values = text.split(separator: "\r\n").map { String($0.split(separator: ":", maxSplits: 1)[1].dropFirst()) }
@@ -60,7 +60,7 @@ struct ARCSealCase: Sendable, CustomTestStringConvertible {
         let key = try testKey("ed25519")
         let zone = txt("s._domainkey.example.org", "k=ed25519; p=\(try publicText(key))")
         let sealer = try ARCSealer(domain: "example.org", selector: "s", key: key, server: "mx.example.org")
-        let verifier = SenderVerifier(try resolver(zone))
+        let verifier = SenderVerifier(try resolver(zone), .patient)
         var message = Array(
             "Authentication-Results: mx.example.org; spf=pass\r\nFrom: a@example.net\r\n\r\nHello\r\n".utf8)
         for number in 1...3 {
@@ -85,7 +85,7 @@ struct ARCSealCase: Sendable, CustomTestStringConvertible {
         let key = try testKey("ed25519")
         let sealer = try ARCSealer(domain: "example.org", selector: "s", key: key, server: "mx.example.org")
         let message = Array("From: a@example.net\r\n\r\nHello\r\n".utf8)
-        let verifier = SenderVerifier(try resolver("s._domainkey.example.org. SERVFAIL"))
+        let verifier = SenderVerifier(try resolver("s._domainkey.example.org. SERVFAIL"), .patient)
         let chain = try await verifier.verify(message, client: nil).arc
         let sealed = try #require(try sealer.seal(message.span, chain: chain, time: 1)) + message
         #expect(try await verifier.verify(sealed, client: nil).arc.verdict == .temperror)
