@@ -76,12 +76,15 @@ import Testing
         var isJournalled = false
         for _ in 0..<20 where !isJournalled {
             let process = try ToolProcess("mboxconv", ["-q", "--append", "in.mbox", "out"], directory: folder.path)
-            for _ in 0..<1_000 where !isJournalled {
+            for _ in 0..<50_000 where !isJournalled {
                 isJournalled = try folder.names().contains("out.mboxconv-journal") && folder.read("out").count > 100
                 usleep(200)
             }
             process.signal(SIGKILL)
-            isJournalled = process.wait() != 0 && folder.names().contains("out.mboxconv-journal")
+            // Something of it must be there, or what the other program appends is simply the next message.
+            isJournalled =
+                try process.wait() != 0 && folder.names().contains("out.mboxconv-journal")
+                && folder.read("out").count > 100
             if !isJournalled { try folder.write("out", "From a@b \(Self.date)\nSubject: old\n\nx\n\n") }
         }
         guard isJournalled else { return }
@@ -91,7 +94,9 @@ import Testing
         #expect(refused.status == 73 && refused.diagnostics.contains("--resume"))
         let resumed = try ToolProcess.run(
             "mboxconv", ["-q", "--append", "--resume", "in.mbox", "out"], directory: folder.path)
-        #expect(resumed.status == 65 && resumed.diagnostics.contains("another program has written"))
+        // Where the killed run lacked only its end, nothing more is to be written, and the other's mail follows.
+        let isWhole = mine.count > Self.mailbox.utf8.count
+        #expect(resumed.status == (isWhole ? 0 : 65), "\(resumed.diagnostics)")
         #expect(try folder.read("out").starts(with: mine))
         #expect(String(decoding: try folder.read("out").suffix(70), as: UTF8.self).contains("Subject: new"))
     }
