@@ -82,10 +82,15 @@ package final class RuleScorer {
                     RuleHit(
                         name: rule.name, points: rule.points(set: scoreSet), description: rule.description,
                         area: rule.area.word,
-                        text: run.matched[index].map { String(decoding: $0.prefix(200), as: UTF8.self) }))
+                        text: run.matched[index].map(RuleScorer.shown)))
             }
         }
         return RuleVerdict(hits: hits, cut: run.cut.sorted().map { plan.rules[$0].name }, subrules: subrules)
+    }
+
+    /// What matched, for people: its beginning, without the line end of a header field.
+    private static func shown(_ matched: [UInt8]) -> String {
+        (matched.last == ASCII.lf ? matched.dropLast() : matched[...]).prefix(200).text
     }
 
     // MARK: Headers
