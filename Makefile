@@ -51,7 +51,7 @@ install: documentation
 	    $(DESTDIR)$(PREFIX)/share/bash-completion/completions \
 	    $(DESTDIR)$(PREFIX)/share/zsh/site-functions $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d
 	for tool in $(TOOLS); do \
-	    install -m 755 $(BIN)/$$tool $(bindir)/$$tool && \
+	    install -s -m 755 $(BIN)/$$tool $(bindir)/$$tool && \
 	    install -m 644 $(DOC)/$$tool.1 $(mandir)/$$tool.1 && \
 	    install -m 644 $(DOC)/$$tool.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/$$tool && \
 	    install -m 644 $(DOC)/$$tool.zsh $(DESTDIR)$(PREFIX)/share/zsh/site-functions/_$$tool && \
