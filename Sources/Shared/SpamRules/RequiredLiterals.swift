@@ -12,9 +12,12 @@ struct RequiredLiterals {
     static let shortest = 3
     private static let mostWords = 96
     private static let longest = 24
+    /// A longer pattern spells out look-alikes of letters: it has no words, and is dear to read.
+    private static let longestPattern = 2_000
 
     /// Nil when the pattern requires no word of some length, or is not understood.
     init?(_ pattern: [UInt8], _ options: PerlRegex.Options) {
+        guard pattern.count <= RequiredLiterals.longestPattern else { return nil }
         var parser = Parser(bytes: pattern, isExtended: options.contains(.extended))
         guard let need = parser.alternatives(0), parser.place == pattern.count else { return nil }
         guard let words = need.best else { return nil }
@@ -41,7 +44,11 @@ struct RequiredLiterals {
         return left.count <= right.count ? left : right
     }
 
-    private static func weight(_ words: Set<[UInt8]>) -> Int { words.map(\.count).min() ?? 0 }
+    private static func weight(_ words: Set<[UInt8]>) -> Int {
+        var least = Int.max
+        for word in words where word.count < least { least = word.count }
+        return words.isEmpty ? 0 : least
+    }
 
     /// A set of texts as required words, when each of them is long enough.
     private static func usable(_ exact: Set<[UInt8]>?) -> Set<[UInt8]>? {

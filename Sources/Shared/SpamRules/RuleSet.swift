@@ -14,6 +14,8 @@ package struct RuleSet: Sendable {
     private var descriptions: [String: String] = [:]
     private var flags: [String: [String]] = [:]
     private var priorities: [String: Int] = [:]
+    /// Rules of which the file that is read has said something.
+    private var touched: Set<String> = []
 
     package init() {}
 
@@ -60,6 +62,7 @@ package struct RuleSet: Sendable {
 
     private mutating func directive(_ line: RuleLine) throws(RuleSyntaxError) -> String? {
         let (name, rest) = line.nameAndRest
+        if RuleSet.ruleKeywords.contains(line.keyword) { touched.insert(name) }
         switch line.keyword {
         case "loadplugin", "tryplugin": condition.load(plugin: name)
         case "enable_compat": condition.enable(compatibility: name)
@@ -219,23 +222,31 @@ package struct RuleSet: Sendable {
 
     /// Gives the rules their scores, descriptions, flags and tags, wherever these stood.
     private mutating func attach() {
-        for name in names {
-            rules[name]?.scores = scores[name]
-            rules[name]?.description = descriptions[name]
-            rules[name]?.priority = priorities[name] ?? 0
+        for name in touched {
+            guard var rule = rules[name] else { continue }
+            rule.scores = scores[name]
+            rule.description = descriptions[name]
+            rule.priority = priorities[name] ?? 0
             for flag in flags[name] ?? [] {
                 switch flag {
-                case "nice": rules[name]?.isNice = true
-                case "net": rules[name]?.isNetwork = true
-                case "multiple": rules[name]?.isMultiple = true
-                case "nosubject": rules[name]?.skipsSubject = true
+                case "nice": rule.isNice = true
+                case "net": rule.isNetwork = true
+                case "multiple": rule.isMultiple = true
+                case "nosubject": rule.skipsSubject = true
                 default:
                     guard flag.hasPrefix("maxhits="), let count = Int(flag.dropFirst(8)) else { continue }
-                    rules[name]?.maximumHits = max(1, count)
+                    rule.maximumHits = max(1, count)
                 }
             }
+            rules[name] = rule
         }
+        touched = []
     }
+
+    /// Keywords that say something of the rule that they name.
+    private static let ruleKeywords: Set<String> = [
+        "header", "mimeheader", "body", "rawbody", "uri", "full", "meta", "describe", "score", "tflags", "priority",
+    ]
 
     /// The pattern of a rule as it is compiled: with its tags replaced, written out or called as subroutines.
     func pattern(of rule: Rule, isCompact: Bool = false) -> RulePattern? {
