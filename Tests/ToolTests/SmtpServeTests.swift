@@ -43,7 +43,8 @@ extension LineClient {
         var last = code("MAIL FROM:<\(from)>")
         guard last == "250" else { return last }
         for recipient in recipients { last = code("RCPT TO:<\(recipient)>") }
-        guard last == "250", code("DATA") == "354" else {
+        if last == "250" { last = code("DATA") }
+        guard last == "354" else {
             _ = code("RSET")
             return last
         }
