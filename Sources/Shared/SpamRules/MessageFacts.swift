@@ -8,6 +8,9 @@ final class MessageFacts {
     let structure: MessageStructure
     let settings: RuleSettings
 
+    /// So many bytes of a message are looked at.
+    private static let longest = 16 << 20
+
     /// Expressions that tests use.
     let expressions: ExpressionCache
     /// The domains of free mail services.
@@ -17,7 +20,8 @@ final class MessageFacts {
         self.freemail = freemail
         self.expressions = expressions
         let start = MboxLine(message)?.next ?? 0
-        let content = message.array(start..<message.count)
+        // Rules look at the head of a message and of each part; what lies further back can cost time only.
+        let content = message.array(start..<min(message.count, start + MessageFacts.longest))
         structure = MessageStructure(content.span)
         bytes = content
         self.settings = settings
@@ -87,6 +91,9 @@ final class MessageFacts {
 
 /// A header field: its name, and its body raw and decoded.
 struct MessageField {
+    /// So many bytes of a field are looked at.
+    private static let longest = 65_536
+
     let name: [UInt8]
     /// The name in lower case.
     let key: String
@@ -96,7 +103,10 @@ struct MessageField {
     init(_ field: HeaderField, in bytes: Span<UInt8>) {
         name = bytes.array(field.name)
         key = name.map(\.asciiLowercased).text
-        var body = bytes.array(field.body).filter { $0 != ASCII.cr }
+        let start = field.body.lowerBound
+        var body = bytes.array(start..<min(field.body.upperBound, start + MessageField.longest)).filter {
+            $0 != ASCII.cr
+        }
         body.removeFirst(body.prefix { $0.isMailWhitespace }.count)
         while let last = body.last, last == ASCII.lf { body.removeLast() }
         raw = body + [ASCII.lf]
