@@ -58,10 +58,10 @@ let package = Package(
     products: tools.map { .executable(name: $0, targets: [$0]) },
     targets: [
         // tools
-        tool("mx", "OpenSSL", "Network", "DNS", "SMTP", "SenderAuthentication"),
+        tool("mx", "OpenSSL", "Network", "DNS", "SenderAuthentication", "TransportPolicy"),
         tool(
             "smtp-send", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SASL", "SMTP", "Accounts",
-            "Delivery", "SenderAuthentication"),
+            "Delivery", "SenderAuthentication", "TransportPolicy"),
         tool(
             "smtp-serve", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "DNS", "SASL", "SMTP",
             "Accounts", "Delivery", "SenderAuthentication", "FilterProtocols"),
@@ -77,6 +77,7 @@ let package = Package(
         shared("Accounts", "Bytes", "Unix", "OpenSSL", "SASL"),
         shared(
             "SenderAuthentication", "Bytes", "Unix", "Network", "OpenSSL", "CommandLineTool", "MessageFormat", "DNS"),
+        shared("TransportPolicy", "Bytes", "Unix", "OpenSSL", "Network", "DNS"),
         optimized(shared("SpamClassifier", "Bytes", "Unix", "OpenSSL", "MessageFormat")),
         shared("SpamRules", "Bytes", "Unix", "OpenSSL", "MessageFormat"),
 
@@ -105,13 +106,16 @@ let package = Package(
         .systemLibrary(name: "CLinux", path: "Sources/Shared/CLinux"),
 
         // tests
-        .target(name: "TestSupport", dependencies: ["CLinux"], path: "Tests/TestSupport", swiftSettings: settings),
+        .target(
+            name: "TestSupport", dependencies: ["CLinux", "Bytes", "Unix", "OpenSSL", "Network"],
+            path: "Tests/TestSupport",
+            swiftSettings: settings),
         .target(
             name: "FuzzTargets",
             dependencies: [
                 "Bytes", "Unix", "MessageFormat", "Mailboxes", "DNS", "SMTP", "POP3", "SASL", "FilterProtocols",
                 "Accounts",
-                "SenderAuthentication", "SpamRules",
+                "SenderAuthentication", "SpamRules", "Network", "TransportPolicy",
             ],
             path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(
@@ -136,6 +140,7 @@ let package = Package(
         tests("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP", "Delivery"),
         tests(
             "SenderAuthentication", "Bytes", "Unix", "OpenSSL", "MessageFormat", "DNS", "SenderAuthentication"),
+        tests("TransportPolicy", "Bytes", "Unix", "OpenSSL", "Network", "DNS", "TransportPolicy"),
         tests("SpamClassifier", "Bytes", "Unix", "MessageFormat", "SpamClassifier"),
         tests("SpamRules", "Bytes", "MessageFormat", "SpamRules"),
         .testTarget(

@@ -74,7 +74,9 @@ struct DomainCheck: Sendable {
         case .spf: return [await SPFPolicyCheck.section(domain, resolver)]
         case .dmarc: return [await DMARCPolicyCheck(resolver: resolver, domain: domain).section()]
         case .dkim: return [await DKIMKeyCheck.section(settings.selectors, domain, resolver)]
-        case .mtaSTS: return [await policies.transportSecurity()]
+        case .mtaSTS:
+            let fetch = settings.policyFetch(deadline: deadline)
+            return [await MTASTSCheck(policies: policies, route: route, fetch: fetch).section()]
         case .tlsRPT: return [await policies.tlsReporting()]
         case .bimi:
             guard let selector = settings.indicator else { return [] }

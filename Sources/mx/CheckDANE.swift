@@ -2,7 +2,7 @@ import Bytes
 import CommandLineTool
 import DNS
 import OpenSSL
-import Unix
+import TransportPolicy
 
 /// TLSA records of the mail hosts, compared with the certificates that the hosts show (RFC 6698, RFC 7672).
 struct DANECheck: Sendable {
@@ -13,60 +13,34 @@ struct DANECheck: Sendable {
     /// The records of one host.
     struct Host: Sendable {
         let name: String
-        /// Where the records stand.
-        let base: String
-        let answer: Answer
+        let found: TLSALookup
 
-        var records: [TLSARecord] {
-            answer.records.compactMap { if case .certificate(let record) = $0.data { record } else { nil } }
-        }
+        var records: [TLSARecord] { found.records }
     }
 
     /// Asks for the records of every host.
     func lookUp() async -> [Host] {
-        let hosts = route.status == .literal ? [] : route.hosts.filter { $0.problem == nil }
-        var names: [(host: String, bases: [String])] = []
-        for host in hosts where !names.contains(where: { $0.host == host.name }) {
-            // RFC 7672 2.2.2: the name at the end of the aliases first, then the host's own.
-            let bases = [host.canonicalName, host.name].compactMap { $0 }
-            let ports = port == 25 ? [25] : [port, 25]
-            names.append((host.name, bases.flatMap { base in ports.map { "_\($0)._tcp.\(base)" } }))
+        var hosts: [MailHost] = []
+        for host in route.status == .literal ? [] : route.hosts
+        where host.problem == nil && !hosts.contains(where: { $0.name == host.name }) {
+            hosts.append(host)
         }
-        let resolver = resolver
-        return await inOrder(names) { name in
-            var last: Host?
-            for base in name.bases {
-                let answer = await resolver.lookup(base, .tlsa)
-                let host = Host(name: name.host, base: base, answer: answer)
-                if !answer.records.isEmpty || answer.temporaryFailure != nil { return host }
-                last = last ?? host
-            }
-            return last ?? Host(name: name.host, base: "", answer: Answer(.noSuchDomain, canonicalName: .root))
+        let (resolver, ports) = (resolver, port == 25 ? [25] : [port, 25])
+        return await inOrder(hosts) { host in
+            Host(name: host.name, found: await TLSALookup(of: host, ports: ports, resolver))
         }
     }
 
-    /// Whether a record matches what a server showed: nil when it showed nothing, or the record is of no use.
-    static func matches(_ record: TLSARecord, _ inspection: TLSInspection) -> Bool? {
-        let certificates: [CertificateFacts]
-        switch record.usage {
-        case 1, 3: certificates = [inspection.leaf]
-        // The chain as the server sent it; its own certificate may be the anchor too (RFC 7671 5.2).
-        case 0, 2: certificates = inspection.chain.isEmpty ? [inspection.leaf] : inspection.chain
-        default: return nil
+    /// How a record judges what a server showed: nil when the record is of no use. The usages that SMTP does not use are
+    /// taken as those that do without authorities.
+    private static func verdict(_ record: TLSARecord, _ inspection: TLSInspection, _ host: String) -> TLSAVerdict? {
+        var association = record.asAssociation
+        if record.usage < 2 {
+            association = TLSAssociation(
+                usage: record.usage + 2, selector: record.selector, matchingType: record.matchingType,
+                data: record.association)
         }
-        guard record.selector <= 1 else { return nil }
-        for certificate in certificates {
-            let bytes = record.selector == 0 ? certificate.bytes : certificate.publicKeyInfo
-            let digest: [UInt8]?
-            switch record.matchingType {
-            case 0: digest = bytes
-            case 1: digest = try? Digest.hash(.sha256, bytes)
-            case 2: digest = try? Digest.hash(.sha512, bytes)
-            default: return nil
-            }
-            if digest == record.association { return true }
-        }
-        return false
+        return (try? inspection.judge(by: association, host: host)) ?? nil
     }
 
     // MARK: Judging
@@ -74,7 +48,7 @@ struct DANECheck: Sendable {
     func section(_ hosts: [Host], _ probes: [ProbeResult]) -> CheckSection {
         var items = hosts.flatMap { self.items($0, probes) }
         if items.isEmpty { items = [CheckItem(.notApplicable, "no mail host")] }
-        if !hosts.isEmpty, hosts.allSatisfy({ $0.records.isEmpty && $0.answer.temporaryFailure == nil }) {
+        if !hosts.isEmpty, hosts.allSatisfy({ $0.records.isEmpty && $0.found.answer.temporaryFailure == nil }) {
             items = [CheckItem(.notApplicable, "no TLSA records")]
         }
         return CheckSection(.dane, items) { json in
@@ -83,13 +57,13 @@ struct DANECheck: Sendable {
     }
 
     private func items(_ host: Host, _ probes: [ProbeResult]) -> [CheckItem] {
-        if let failure = host.answer.temporaryFailure {
-            return [CheckItem(Finding(.tempfail, .unknown, host.name, "TLSA of \(host.base): \(failure)"))]
+        if let failure = host.found.answer.temporaryFailure {
+            return [CheckItem(Finding(.tempfail, .unknown, host.name, "TLSA of \(host.found.name): \(failure)"))]
         }
         let records = host.records
         guard !records.isEmpty else { return [CheckItem(.notApplicable, "\(host.name) has no TLSA records")] }
         var items: [CheckItem] = []
-        if !host.answer.isAuthenticated {
+        if !host.found.answer.isAuthenticated {
             items.append(
                 CheckItem(
                     Finding(
@@ -103,7 +77,15 @@ struct DANECheck: Sendable {
                         .daneUsage, .warning, host.name,
                         "\(DANECheck.text(record))  usage \(record.usage) is not used in SMTP")))
         }
-        let usable = records.filter { $0.usage == 2 || $0.usage == 3 }
+        for record in records where record.usage == 2 || record.usage == 3 {
+            if record.isUsableForMail { continue }
+            items.append(
+                CheckItem(
+                    Finding(
+                        .daneUsage, .warning, host.name,
+                        "\(DANECheck.text(record))  a selector or matching type that is not known")))
+        }
+        let usable = host.found.usable
         if usable.isEmpty { return items }
         let shown = probes.filter { $0.host == host.name && $0.inspection != nil }
         guard !shown.isEmpty else {
@@ -115,16 +97,20 @@ struct DANECheck: Sendable {
 
     private func compare(_ records: [TLSARecord], _ host: Host, _ probe: ProbeResult) -> CheckItem {
         guard let inspection = probe.inspection else { return CheckItem(.notApplicable, host.name) }
-        if let record = records.first(where: { DANECheck.matches($0, inspection) == true }) {
-            // DANE-TA wants the name in the certificate as well (RFC 7672 3.1.2).
-            if record.usage == 2, !inspection.matchesName {
-                return CheckItem(
-                    Finding(
-                        .daneMismatch, .error, host.name,
-                        "\(DANECheck.text(record))  matches, but the certificate is not for \(host.name)"))
+        let verdicts = records.map { (record: $0, verdict: DANECheck.verdict($0, inspection, host.name)) }
+        if let good = verdicts.first(where: { $0.verdict == .matches }) {
+            return CheckItem(
+                .ok, "\(DANECheck.text(good.record))  matches the certificate of \(host.name) at \(probe.address)")
+        }
+        for (record, verdict) in verdicts {
+            let reason: String
+            switch verdict {
+            case .wrongName: reason = "the certificate is not for \(host.name)"
+            case .refused(let problem): reason = "the chain at \(probe.address) is not good: \(problem)"
+            case .matches, .differs, nil: continue
             }
             return CheckItem(
-                .ok, "\(DANECheck.text(record))  matches the certificate of \(host.name) at \(probe.address)")
+                Finding(.daneMismatch, .error, host.name, "\(DANECheck.text(record))  is no match: \(reason)"))
         }
         return CheckItem(
             Finding(
@@ -143,12 +129,12 @@ struct DANECheck: Sendable {
     private static func write(_ host: Host, _ probes: [ProbeResult], _ json: inout JSONWriter) {
         json.object { json in
             json.field("host", host.name)
-            json.field("name", host.base)
-            json.field("secure", host.answer.isAuthenticated)
+            json.field("name", host.found.name)
+            json.field("secure", host.found.answer.isAuthenticated)
             json.array("records") { json in
                 for record in host.records {
-                    let results = probes.filter { $0.host == host.name }.compactMap(\.inspection).map {
-                        matches(record, $0)
+                    let results = probes.filter { $0.host == host.name }.compactMap(\.inspection).compactMap {
+                        verdict(record, $0, host.name).map { $0 == .matches }
                     }
                     json.object { json in
                         json.field("usage", Int(record.usage))

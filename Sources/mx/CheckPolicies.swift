@@ -2,13 +2,13 @@ import Bytes
 import CommandLineTool
 import DNS
 
-/// The records that say how mail to a domain is encrypted and shown: MTA-STS, TLS reporting, BIMI.
+/// The records that say how mail to a domain is encrypted and shown: TLS reporting, BIMI; MTA-STS has a file of its own.
 struct PolicyCheck: Sendable {
     let resolver: Resolver
     let domain: String
 
     /// A TXT record that is looked for, and what came of it.
-    private struct Found {
+    struct Found {
         var record: String?
         var tags: [PolicyTag] = []
         /// Why the record is not valid.
@@ -17,7 +17,7 @@ struct PolicyCheck: Sendable {
     }
 
     /// Picks the one record with a version out of the TXT records of a name; other texts are no concern.
-    private func find(_ name: String, version: String) async -> Found {
+    func find(_ name: String, version: String) async -> Found {
         let answer = await resolver.lookup(name, .txt)
         var found = Found()
         found.failure = answer.temporaryFailure
@@ -44,7 +44,7 @@ struct PolicyCheck: Sendable {
         return found
     }
 
-    private func item(
+    func item(
         _ found: Found, _ id: Finding.ID, _ name: String, missing: String, good: String
     ) -> CheckItem {
         if let failure = found.failure {
@@ -53,34 +53,6 @@ struct PolicyCheck: Sendable {
         guard let record = found.record else { return CheckItem(.notApplicable, missing) }
         guard let problem = found.problem else { return CheckItem(.ok, good) }
         return CheckItem(Finding(id, .error, name, problem), details: [record])
-    }
-
-    // MARK: MTA-STS
-
-    /// RFC 8461 3.1: `v=STSv1; id=20260101;`
-    func transportSecurity() async -> CheckSection {
-        let name = "_mta-sts.\(domain)"
-        var found = await find(name, version: "v=STSv1")
-        let id = found.tags.first { $0.name == "id" }?.value
-        if found.record != nil, found.problem == nil {
-            if let id {
-                let isValid = 1...32 ~= id.utf8.count && id.utf8.allSatisfy(\.isASCIIAlphanumeric)
-                if !isValid { found.problem = "id=\(id) is not 1 to 32 letters and digits" }
-            } else {
-                found.problem = "there is no id"
-            }
-        }
-        let (record, problem) = (found.record, found.problem)
-        let good = "v=STSv1 id=\(id ?? ""), policy not fetched"
-        let item = item(found, .mtaSTSSyntax, name, missing: "no record", good: good)
-        return CheckSection(.mtaSTS, [item]) { json in
-            json.object { json in
-                json.field("record", record)
-                json.field("id", problem == nil ? id : nil)
-                json.fieldNull("policy")
-                json.field("problem", problem)
-            }
-        }
     }
 
     // MARK: TLS reporting

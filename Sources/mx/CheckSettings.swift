@@ -1,6 +1,8 @@
 import Bytes
 import CommandLineTool
 import DNS
+import Network
+import OpenSSL
 import Unix
 
 /// What the command line says of a diagnosis.
@@ -16,6 +18,9 @@ struct CheckSettings: Sendable {
     let sender: String?
     let startTLSOnly: Bool
     let stepTimeout: Duration
+    /// Whether the policies of MTA-STS are fetched, and where from.
+    private let fetchesPolicy: Bool
+    private let httpsPort: UInt16
 
     init(_ arguments: Arguments) throws(ToolFailure) {
         selectors = try CheckSettings.names("dkim", arguments[MXOptions.dkim])
@@ -41,6 +46,8 @@ struct CheckSettings: Sendable {
         // DANE compares with the certificates, so it speaks with the hosts even when that is not shown.
         probes = !arguments[MXOptions.noSMTP] && (parts.contains(.smtp) || parts.contains(.dane))
         if arguments[MXOptions.noSMTP] { parts.remove(.smtp) }
+        fetchesPolicy = !arguments[MXOptions.noSMTP]
+        httpsPort = UInt16(clamping: arguments[MXOptions.httpsPort])
         self.parts = parts
     }
 
@@ -85,5 +92,14 @@ struct CheckSettings: Sendable {
         return ProbeSettings(
             port: port, helo: helo, sender: sender, recipient: recipient, startTLSOnly: startTLSOnly,
             timeout: stepTimeout, deadline: deadline)
+    }
+
+    /// How the policy of MTA-STS is fetched; nil when only the DNS is asked, or there is no OpenSSL.
+    func policyFetch(deadline: ContinuousClock.Instant?) -> HTTPSFetch? {
+        guard fetchesPolicy, let context = try? TLSContext() else { return nil }
+        var fetch = HTTPSFetch(context: context)
+        fetch.port = httpsPort
+        fetch.timeLimit = deadline.map { max(.milliseconds(1), min(stepTimeout, $0 - .now)) } ?? stepTimeout
+        return fetch
     }
 }

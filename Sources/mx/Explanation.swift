@@ -180,9 +180,26 @@ extension Finding {
             )
         case .mtaSTSSyntax:
             (
-                "The MTA-STS record is not valid, or there is more than one: senders act as if there was no policy.",
-                "RFC 8461 3.1",
-                "Publish one TXT record at _mta-sts: \"v=STSv1; id=20260101;\" (id: 1 to 32 letters and digits)."
+                "The MTA-STS record or the policy behind it is not valid, or there is more than one record: senders act "
+                    + "as if there was no policy.",
+                "RFC 8461 3.1, 3.2",
+                "Publish one TXT record at _mta-sts: \"v=STSv1; id=20260101;\" (id: 1 to 32 letters and digits), and a "
+                    + "policy with the lines version, mode, mx and max_age; change the id whenever the policy changes."
+            )
+        case .mtaSTSPolicy:
+            (
+                "The MTA-STS record announces a policy that cannot be had: senders that have none from before deliver "
+                    + "without it.",
+                "RFC 8461 3.3",
+                "Serve https://mta-sts.DOMAIN/.well-known/mta-sts.txt as text/plain with status 200, without redirection, "
+                    + "with a certificate for mta-sts.DOMAIN of a public authority."
+            )
+        case .mtaSTSHost:
+            (
+                "A mail host is not among those that the MTA-STS policy names: in mode enforce, senders that keep to the "
+                    + "policy do not deliver to it.",
+                "RFC 8461 4.1, 5",
+                "Add an mx line for the host to the policy and change the id of the record, or remove the MX record."
             )
         case .tlsRPTSyntax:
             (

@@ -37,6 +37,8 @@ struct Finding: Equatable, Sendable {
         case daneMismatch = "dane-mismatch"
         case dnsblListed = "dnsbl-listed"
         case mtaSTSSyntax = "mta-sts-syntax"
+        case mtaSTSPolicy = "mta-sts-policy"
+        case mtaSTSHost = "mta-sts-mx"
         case tlsRPTSyntax = "tlsrpt-syntax"
         case bimiMissing = "bimi-missing"
         case bimiSyntax = "bimi-syntax"

@@ -58,7 +58,7 @@ enum MX: Tool {
                     dmarc    the policy, found by the tree walk (RFC 9989)
                     dkim     the keys of the selectors of --dkim
                     dane     TLSA records, compared with the certificates that the hosts show (RFC 7672)
-                    mta-sts  the record of RFC 8461; the policy behind it is not fetched
+                    mta-sts  the record and the policy of RFC 8461, which must name the hosts
                     tls-rpt  the record of RFC 8460
                     bimi     the record of the selector of --bimi
                     dnsbl    whether the blocklists of --dnsbl hold the hosts' addresses (RFC 5782)
@@ -87,7 +87,7 @@ enum MX: Tool {
                     dkim    list of selector, record, algorithm, keyBits, error
                     dane    list of host, name, secure, records: list of usage, selector, matchingType, data, \
                 matches (null when no certificate was seen)
-                    mtaSts  record, id, policy, problem
+                    mtaSts  record, id, policy (null, or mode, mx, maxAge), problem
                     tlsRpt  record, rua, problem
                     bimi    selector, record, location, evidence, problem
                     dnsbl   list of address, zone, listed (null when the list does not say), codes, text

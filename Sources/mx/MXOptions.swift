@@ -53,7 +53,7 @@ enum MXOptions {
     static let only = Option.list(
         "only", "PART,...", "these parts only: mx dns ptr spf dmarc dkim dane mta-sts tls-rpt bimi dnsbl smtp",
         group: diagnosis, separator: ",")
-    static let noSMTP = Option.flag("no-smtp", "do not speak with the mail hosts", group: diagnosis)
+    static let noSMTP = Option.flag("no-smtp", "ask the DNS only: do not speak with the hosts", group: diagnosis)
     static let strict = Option.flag("strict", "warnings count as errors (exit code 1)", group: diagnosis)
     static let dkim = Option.list(
         "dkim", "SEL,...", "look at the DKIM keys of these selectors", group: diagnosis, separator: ",")
@@ -64,6 +64,10 @@ enum MXOptions {
         "from", "ADDRESS", "ask the hosts with MAIL and RCPT whether they take mail from here", group: diagnosis)
     static let startTLSOnly = Option.flag(
         "starttls-only", "end the conversation with a host after the TLS handshake", group: diagnosis)
+
+    static let httpsPort = Option.integer(
+        "https-port", "N", in: 1...65_535, default: 443,
+        "the port of the server that has the MTA-STS policy (443)", group: diagnosis)
 
     private static let sender = "Sender"
     static let spfTest = Option.text(
@@ -82,7 +86,7 @@ enum MXOptions {
         AnyOption(ipv4), AnyOption(ipv6), AnyOption(search), AnyOption(noHosts), AnyOption(window),
         AnyOption(deadline),
         AnyOption(check), AnyOption(only), AnyOption(noSMTP), AnyOption(strict), AnyOption(dkim), AnyOption(dnsbl),
-        AnyOption(bimi), AnyOption(from), AnyOption(startTLSOnly),
+        AnyOption(bimi), AnyOption(from), AnyOption(startTLSOnly), AnyOption(httpsPort),
         AnyOption(spfTest), AnyOption(mailFrom), AnyOption(helo),
     ]
 }

@@ -3,6 +3,7 @@ import CommandLineTool
 import DNS
 import Network
 import SMTP
+import TransportPolicy
 import Unix
 
 /// A host that takes the mail, with the addresses to try in their order.
@@ -143,7 +144,7 @@ struct Routes: Sendable {
             var exchange = Exchange(
                 server: ServerName(name: host.name, port: port), addresses: host.addresses.map { .ip($0, port: port) })
             if keepsDANE, route.isAuthenticated {
-                exchange.security = await DANELookup.security(of: host, port: port, resolver)
+                exchange.security = await TransportSecurity.dane(of: host, port: port, resolver)
             }
             if case .opportunistic = exchange.security, let policy, policy.mode == .enforce {
                 let isNamed = policy.names(host.name)

@@ -103,6 +103,9 @@ enum SendOptions {
         "auto: STARTTLS when offered", group: encryption)
     static let policies = Option.choice(
         "policies", ["all", "dane", "mta-sts", "none"], default: "all", "what MX hosts are held to", group: encryption)
+    static let httpsPort = Option.integer(
+        "https-port", "N", in: 1...65_535, default: 443, "where servers of MTA-STS policies listen (443)",
+        group: encryption)
     static let requireTLS = Option.flag(
         "requiretls", "ask that it stays encrypted to the end (RFC 8689)", group: encryption)
     static let ca = Option.text(
@@ -161,8 +164,9 @@ enum SendOptions {
             AnyOption(rate), AnyOption(repetitions), AnyOption(parallel),
             AnyOption(quitAfter),
             AnyOption(dropAfter),
-            AnyOption(tls), AnyOption(policies), AnyOption(requireTLS), AnyOption(ca), AnyOption(cert), AnyOption(key),
-            AnyOption(insecure),
+            AnyOption(tls), AnyOption(policies), AnyOption(httpsPort), AnyOption(requireTLS), AnyOption(ca),
+            AnyOption(cert),
+            AnyOption(key), AnyOption(insecure),
             AnyOption(auth), AnyOption(user), AnyOption(passwordFile), AnyOption(passwordDescriptor),
             AnyOption(passwordCommand), AnyOption(tokenCommand),
             AnyOption(sendmail), AnyOption(ignoreDots), AnyOption(fullName), AnyOption(stdio), AnyOption(newAliases),

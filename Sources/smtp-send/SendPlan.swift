@@ -115,7 +115,9 @@ struct SendPlan: Sendable {
             destination: try destination(arguments), families: families, resolver: resolver,
             path: path, keepsDANE: keepsPolicies && policies != "mta-sts",
             policies: keepsPolicies && policies != "dane" && !path.leadsElsewhere
-                ? MTASTSLookup(resolver: resolver, tls: try ClientTLS(arguments, isOneServer: false)) : nil,
+                ? MTASTSLookup(
+                    resolver: resolver, tls: try ClientTLS(arguments, isOneServer: false),
+                    port: UInt16(arguments[SendOptions.httpsPort])) : nil,
             ownNames: [arguments[SendOptions.helo] ?? Host.name])
     }
 

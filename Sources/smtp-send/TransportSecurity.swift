@@ -1,6 +1,7 @@
 import DNS
 import OpenSSL
 import SMTP
+import TransportPolicy
 
 /// What the DNS and a domain's policy ask of the connection to one of its mail exchanges.
 enum TransportSecurity: Sendable {
@@ -35,31 +36,18 @@ enum TransportSecurity: Sendable {
     }
 }
 
-/// TLSA records of mail exchanges (RFC 7672).
-enum DANELookup {
-    /// What the records of a host say. Only those that a trusted resolver has verified count.
-    static func security(of host: MailHost, port: UInt16, _ resolver: Resolver) async -> TransportSecurity {
-        // The name at the end of the aliases first, then the host's own (RFC 7672 2.2.2).
-        for name in [host.canonicalName, host.name].compactMap({ $0 }) {
-            let answer = await resolver.lookup("_\(port)._tcp.\(name)", .tlsa)
-            if let failure = answer.temporaryFailure {
-                // Whoever can suppress the records must not get the mail in clear (RFC 7672 2.1.2).
-                return .unusable(
-                    ClientResult(
-                        outcome: .temporary, enhanced: "4.7.5",
-                        text: "TLSA of \(name) cannot be looked up now: \(failure)",
-                        cause: .tls))
-            }
-            guard answer.isAuthenticated, !answer.records.isEmpty else { continue }
-            let records = answer.records.compactMap { record -> TLSAssociation? in
-                guard case .certificate(let tlsa) = record.data, tlsa.usage == 2 || tlsa.usage == 3,
-                    tlsa.selector <= 1, tlsa.matchingType <= 2
-                else { return nil }
-                return TLSAssociation(
-                    usage: tlsa.usage, selector: tlsa.selector, matchingType: tlsa.matchingType, data: tlsa.association)
-            }
-            return records.isEmpty ? .encrypted : .dane(records)
+extension TransportSecurity {
+    /// What the TLSA records of a host ask for (RFC 7672 2.2). Only those that a trusted resolver has verified count.
+    static func dane(of host: MailHost, port: UInt16, _ resolver: Resolver) async -> TransportSecurity {
+        let found = await TLSALookup(of: host, ports: [port], resolver)
+        if let failure = found.answer.temporaryFailure {
+            // Whoever can suppress the records must not get the mail in clear (RFC 7672 2.1.2).
+            return .unusable(
+                ClientResult(
+                    outcome: .temporary, enhanced: "4.7.5",
+                    text: "TLSA of \(host.name) cannot be looked up now: \(failure)", cause: .tls))
         }
-        return .opportunistic
+        guard found.answer.isAuthenticated, !found.records.isEmpty else { return .opportunistic }
+        return found.usable.isEmpty ? .encrypted : .dane(found.usable.map(\.asAssociation))
     }
 }

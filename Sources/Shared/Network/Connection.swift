@@ -58,6 +58,9 @@ package final class Connection {
     /// What identifies the TLS connection (RFC 5056), by type; empty on a plain connection.
     package var channelBindings: [TLSChannelBinding: [UInt8]] { engine?.channelBindings ?? [:] }
 
+    /// The other side has said in TLS that nothing more comes: the stream is whole, not cut.
+    package var isClosedByPeer: Bool { engine?.isClosedByPeer ?? false }
+
     /// The other side has proved by TLS who it is.
     package var hasVerifiedPeer: Bool { engine?.isPeerVerified ?? false }
 
@@ -73,6 +76,9 @@ package final class Connection {
         }
         socket.close()
     }
+
+    /// Closes at once, without the goodbye of TLS.
+    package func abort() { socket.close() }
 
     // MARK: Receiving
 
