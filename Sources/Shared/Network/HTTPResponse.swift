@@ -123,8 +123,11 @@ package struct HTTPResponseReader: Sendable {
     // MARK: Header
 
     private mutating func readHead() throws(HTTPError) -> Bool {
-        guard let end = endOfHead else {
-            guard pending.count <= Self.headLimit else { throw HTTPError("the header of the response has no end") }
+        let found = endOfHead
+        guard found?.content ?? pending.count <= Self.headLimit else {
+            throw HTTPError("the header of the response is too long")
+        }
+        guard let end = found else {
             // What is no HTTP is told before it ends.
             if pending.count >= 5, !pending.starts(with: "HTTP/".utf8) { throw HTTPError("the answer is no HTTP") }
             return false
