@@ -18,6 +18,9 @@ package final class EventLog: Sendable {
     }
 
     private static let pendingLimit = 64 << 20
+    /// How long the writer waits for more before it ends: a busy server writes many events at once, and wakes nobody
+    /// for each of them.
+    private static let gathering: UInt32 = 2
 
     package init(json: Bool, verbose: Bool, toStandardError: Bool = false) {
         self.json = json
@@ -62,6 +65,7 @@ package final class EventLog: Sendable {
             if bytes.isEmpty { return }
             output.write(bytes)
             output.flush()
+            pauseFileWork(milliseconds: EventLog.gathering)
         }
     }
 

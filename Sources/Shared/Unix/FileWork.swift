@@ -16,6 +16,9 @@ package func offload<Value: Sendable, Failure: Error>(
 /// Runs blocking file work on the same pool of threads, without waiting for it.
 package func submitFileWork(_ work: @escaping @Sendable () -> Void) { FileWork.submit(work) }
 
+/// Blocks the calling thread, which must be one of the pool's, for a fraction of a second.
+package func pauseFileWork(milliseconds: UInt32) { usleep(min(milliseconds, 999) * 1_000) }
+
 /// The pool of threads behind `offload`: threads are made as work comes in, up to a limit, and stay.
 enum FileWork {
     /// Enough that a disk which takes parallel flushes is kept busy; a thread costs little while it waits.
