@@ -26,7 +26,7 @@ package enum Charset {
         case .hz: return convert(HZ.toGB(bytes).span, from: "GB18030") ?? (guess(bytes), .unknownLabel)
         case .ordered(let fallback): return ordered(bytes, fallback)
         case .iconv(let name):
-            guard let result = convert(bytes, from: name) else { return (guess(bytes), .unknownLabel) }
+            guard let result = CharsetVariant.convert(bytes, from: name) else { return (guess(bytes), .unknownLabel) }
             return (withoutMark(result.text), result.problem)
         }
     }
@@ -115,8 +115,11 @@ package enum Charset {
         return (withoutMark(result.text), result.problem)
     }
 
-    /// Converts by the C library; nil when it does not know the charset.
-    private static func convert(_ bytes: Span<UInt8>, from name: String) -> (text: String, problem: Problem?)? {
+    /// Converts by the C library; nil when it does not know the charset. `extra` gives a character for a byte that has none
+    /// there.
+    static func convert(
+        _ bytes: Span<UInt8>, from name: String, extra: (UInt8) -> Unicode.Scalar? = { _ in nil }
+    ) -> (text: String, problem: Problem?)? {
         guard let converter = iconv_open("UTF-8", name), Int(bitPattern: converter) != -1 else { return nil }
         defer { iconv_close(converter) }
         var result: [UInt8] = []
@@ -129,6 +132,8 @@ package enum Charset {
                 UnsafeMutableRawPointer(mutating: $0).assumingMemoryBound(to: CChar.self)
             }
             var left = input.count
+            /// Some converters keep a character back, which another might join.
+            var isFlushing = left == 0
             while true {
                 var status = 0
                 output.withUnsafeMutableBufferPointer { buffer in
@@ -136,20 +141,22 @@ package enum Charset {
                     var room = buffer.count
                     errno = 0
                     status =
-                        left > 0
-                        ? iconv(converter, &place, &left, &target, &room)
-                        : iconv(converter, nil, nil, &target, &room)
+                        isFlushing
+                        ? iconv(converter, nil, nil, &target, &room)
+                        : iconv(converter, &place, &left, &target, &room)
                     for index in 0..<(buffer.count - room) { result.append(UInt8(bitPattern: buffer[index])) }
                 }
                 if status != -1 {
-                    if left == 0 { return }
+                    if isFlushing { return }
+                    isFlushing = left == 0
                     continue
                 }
                 switch errno {
                 case E2BIG: continue
                 case EILSEQ where left > 0:
-                    problem = .badBytes
-                    result += [0xEF, 0xBF, 0xBD]
+                    let known = place.flatMap { extra(UInt8(bitPattern: $0.pointee)) }
+                    if known == nil { problem = .badBytes }
+                    result += Array(String(known ?? "\u{FFFD}").utf8)
                     place = place.map { $0 + 1 }
                     left -= 1
                 default:
@@ -158,10 +165,102 @@ package enum Charset {
                     result += [0xEF, 0xBF, 0xBD]
                     return
                 }
-                if left == 0 { return }
+                isFlushing = left == 0
             }
         }
         return (UTF8Text.repaired(result.span), problem)
+    }
+}
+
+/// Where the C library's charsets differ from those of the WHATWG standard.
+enum CharsetVariant {
+    static func convert(_ bytes: Span<UInt8>, from name: String) -> (text: String, problem: Charset.Problem?)? {
+        switch name {
+        case "CP1258": return vietnamese(bytes)
+        case "CP874", "CP1250", "CP1251", "CP1253", "CP1254", "CP1255", "CP1256", "CP1257":
+            // Bytes without a character are C1 controls.
+            return Charset.convert(bytes, from: name) { 0x80...0x9F ~= $0 ? Unicode.Scalar($0) : nil }
+        case "GB18030": return Charset.convert(bytes, from: name) { $0 == 0x80 ? "\u{20AC}" : nil }
+        case "MACINTOSH": return replacing(bytes, name, ["\u{394}": "\u{2206}", "\u{E01E}": "\u{F8FF}"])
+        case "MAC-CYRILLIC": return replacing(bytes, name, ["\u{A4}": "\u{20AC}"])
+        case "ISO-2022-JP":
+            let result = Charset.convert(bytes, from: name)
+            guard result?.problem != nil else { return result }
+            // With the characters that vendors added.
+            let extended = Charset.convert(ISO2022JP.toEUC(bytes).span, from: "EUC-JP-MS")
+            return extended?.problem == nil ? extended ?? result : result
+        default: return Charset.convert(bytes, from: name)
+        }
+    }
+
+    private static func replacing(
+        _ bytes: Span<UInt8>, _ name: String, _ characters: [Unicode.Scalar: Unicode.Scalar]
+    ) -> (text: String, problem: Charset.Problem?)? {
+        guard let result = Charset.convert(bytes, from: name) else { return nil }
+        var text = ""
+        text.unicodeScalars.append(contentsOf: result.text.unicodeScalars.map { characters[$0] ?? $0 })
+        return (text, result.problem)
+    }
+
+    /// Letters and their tone marks stay apart, where the C library joins them.
+    private static func vietnamese(_ bytes: Span<UInt8>) -> (text: String, problem: Charset.Problem?)? {
+        var text: [UInt8] = []
+        var problem: Charset.Problem?
+        for index in 0..<bytes.count {
+            let byte = bytes[index]
+            if byte < 0x80 {
+                text.append(byte)
+                continue
+            }
+            let character = vietnameseTable[Int(byte) - 0x80]
+            text += character ?? [0xEF, 0xBF, 0xBD]
+            if character == nil { problem = .badBytes }
+        }
+        return (UTF8Text.repaired(text.span), problem)
+    }
+
+    private static let vietnameseTable: [[UInt8]?] = (UInt8(0x80)...0xFF).map { byte in
+        let result = Charset.convert([byte].span, from: "CP1258") { 0x80...0x9F ~= $0 ? Unicode.Scalar($0) : nil }
+        return result.flatMap { $0.problem == nil ? Array($0.text.utf8) : nil }
+    }
+}
+
+/// ISO-2022-JP (RFC 1468) with the characters that vendors added.
+enum ISO2022JP {
+    /// The same text as EUC-JP.
+    static func toEUC(_ bytes: Span<UInt8>) -> [UInt8] {
+        enum Mode { case ascii, kana, double, supplement }
+        var mode = Mode.ascii
+        var result: [UInt8] = []
+        var place = 0
+        while place < bytes.count {
+            let byte = bytes[place]
+            if byte == 0x1B {
+                let known: [(escape: StaticString, mode: Mode)] = [
+                    ("\u{1B}(B", .ascii), ("\u{1B}(J", .ascii), ("\u{1B}(I", .kana), ("\u{1B}$@", .double),
+                    ("\u{1B}$B", .double), ("\u{1B}$(D", .supplement),
+                ]
+                if let found = known.first(where: { bytes.matches($0.escape, at: place) }) {
+                    mode = found.mode
+                    place += found.escape.utf8CodeUnitCount
+                    continue
+                }
+            }
+            if byte == ASCII.lf { mode = .ascii }
+            if byte <= 0x20 || mode == .ascii || byte > 0x7E {
+                result.append(byte)
+                place += 1
+            } else if mode == .kana {
+                result += [0x8E, byte | 0x80]
+                place += 1
+            } else {
+                if mode == .supplement { result.append(0x8F) }
+                let next = place + 1 < bytes.count ? bytes[place + 1] : 0
+                result += [byte | 0x80, next | 0x80]
+                place += 2
+            }
+        }
+        return result
     }
 }
 

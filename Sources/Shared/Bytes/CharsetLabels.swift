@@ -20,7 +20,7 @@ enum CharsetLabels {
         default: break
         }
         let name = label.asciiLowercased.utf8.filter { $0 > 0x20 && $0 != ASCII.quote && $0 != ASCII.apostrophe }.text
-        if let known = table[name] { return known }
+        if let known = table[name] ?? windowsAlias(name) { return known }
         // Anything else that the C library knows by a name of plain characters (never with its //OPTIONS).
         guard !name.isEmpty, name.utf8.count <= 40,
             name.utf8.allSatisfy({
@@ -29,6 +29,14 @@ enum CharsetLabels {
             })
         else { return nil }
         return .iconv(name)
+    }
+
+    /// `windows1251`, `win-1251`, `cp-1251`, as some programs write it.
+    private static func windowsAlias(_ name: String) -> Decoder? {
+        for prefix in ["windows", "win-", "cp-", "microsoft-cp"] where name.hasPrefix(prefix) {
+            return table["cp" + name.dropFirst(prefix.utf8.count)]
+        }
+        return nil
     }
 
     private static let table: [String: Decoder] = {
@@ -41,7 +49,8 @@ enum CharsetLabels {
         add(
             .windows1252,
             "windows-1252 cp1252 x-cp1252 iso-8859-1 iso8859-1 iso88591 iso_8859-1 iso_8859-1:1987 latin1 l1 "
-                + "latin-1 iso-ir-100 csisolatin1 ibm819 cp819 8859-1 iso-latin-1 ansi_x3.110-1983")
+                + "latin-1 iso-ir-100 csisolatin1 ibm819 cp819 8859-1 8859_1 iso8859_1 iso_8859_1 iso-latin-1 "
+                + "ansi_x3.110-1983")
         add(
             .iconv("CP1254"),
             "windows-1254 cp1254 x-cp1254 iso-8859-9 iso8859-9 iso88599 iso_8859-9 iso_8859-9:1989 latin5 l5 "
@@ -67,6 +76,7 @@ enum CharsetLabels {
         add(.iconv("KOI8-U"), "koi8-u koi8-ru")
         add(.iconv("MACINTOSH"), "macintosh mac x-mac-roman csmacintosh")
         add(.iconv("MAC-CYRILLIC"), "x-mac-cyrillic x-mac-ukrainian")
+        add(.iconv("MAC-CENTRALEUROPE"), "x-mac-ce x-mac-centraleurroman")
         add(.iconv("CP437"), "cp437 ibm437 437 cspc8codepage437 dos-437")
         add(.iconv("CP850"), "cp850 ibm850 850 cspc850multilingual dos-850")
         add(.iconv("CP866"), "cp866 ibm866 866 csibm866 dos-866")
@@ -80,8 +90,12 @@ enum CharsetLabels {
                 .iconv("ISO-8859-\(number)"),
                 "iso-8859-\(number) iso8859-\(number) iso8859\(number) iso_8859-\(number)")
         }
-        add(.iconv("ISO-8859-6"), "iso-8859-6-e iso-8859-6-i arabic asmo-708 ecma-114 csisolatinarabic")
-        add(.iconv("ISO-8859-8"), "iso-8859-8-e iso-8859-8-i hebrew logical visual csisolatinhebrew")
+        add(
+            .iconv("ISO-8859-6"),
+            "iso-8859-6-e iso-8859-6-i csiso88596e csiso88596i arabic asmo-708 ecma-114 csisolatinarabic")
+        add(
+            .iconv("ISO-8859-8"),
+            "iso-8859-8-e iso-8859-8-i csiso88598e csiso88598i hebrew logical visual csisolatinhebrew")
         add(.iconv("ISO-8859-7"), "greek greek8 ecma-118 elot_928 csisolatingreek sun_eu_greek")
         add(.iconv("ISO-8859-5"), "cyrillic csisolatincyrillic")
         add(.iconv("ISO-8859-2"), "latin2 l2 csisolatin2")

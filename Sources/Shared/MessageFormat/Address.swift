@@ -107,41 +107,71 @@ private struct AddressReader {
         }
     }
 
-    /// `phrase <addr-spec>`
-    private mutating func angle(_ member: [FieldToken], _ open: Int, _ bytes: Span<UInt8>) {
-        let close = member[open...].firstIndex { $0.isSpecial(ASCII.greater) }
-        if close == nil { defects.insert(.badAddress) }
-        var inner = member[(open + 1)..<(close ?? member.count)]
-        let rest = member[((close ?? member.count - 1) + 1)...]
-        if rest.contains(where: { $0.kind != .comment }) { defects.insert(.badAddress) }
+    /// `phrase <addr-spec>`, and what follows without a comma.
+    private mutating func angle(_ member: [FieldToken], _ first: Int, _ bytes: Span<UInt8>) {
+        var start = 0
+        var open: Int? = first
+        while let place = open {
+            let close = member[place...].firstIndex { $0.isSpecial(ASCII.greater) }
+            if close == nil { defects.insert(.badAddress) }
+            let next = (close ?? member.count - 1) + 1
+            // What follows belongs to the next address, or, without one, to this.
+            open = member[next...].firstIndex { $0.isSpecial(ASCII.less) }
+            let rest = member[next..<(open == nil ? member.count : next)]
+            if open != nil || rest.contains(where: { $0.kind != .comment }) { defects.insert(.badAddress) }
+            angle(before: member[start..<place], member[(place + 1)..<(close ?? member.count)], after: rest, bytes)
+            start = next
+        }
+    }
+
+    private mutating func angle(
+        before: ArraySlice<FieldToken>, _ content: ArraySlice<FieldToken>, after: ArraySlice<FieldToken>,
+        _ bytes: Span<UInt8>
+    ) {
+        var inner = content
+        if let nested = inner.lastIndex(where: { $0.isSpecial(ASCII.less) }) {
+            defects.insert(.badAddress)
+            inner = inner[(nested + 1)...]
+        }
         if inner.first(where: { $0.kind != .comment })?.isSpecial(ASCII.at) ?? false,
             let colon = inner.lastIndex(where: { $0.isSpecial(ASCII.colon) })
         {
             inner = inner[(colon + 1)...]
         }
-        let address = spec(inner, bytes)
+        if let scheme = inner.first, bytes.equalsIgnoringCase(scheme.range, "mailto"),
+            inner.dropFirst().first?.isSpecial(ASCII.colon) ?? false
+        {
+            defects.insert(.badAddress)
+            inner = inner.dropFirst(2)
+        }
+        let end = inner.lastIndex { $0.kind != .comment }.map { $0 + 1 } ?? inner.startIndex
+        let address = spec(inner[..<end], bytes)
         let name =
-            phrase(member[..<open], bytes) ?? comment(rest, bytes) ?? comment(inner, bytes)
-            ?? comment(member[..<open], bytes)
+            phrase(before, bytes) ?? comment(after, bytes) ?? comment(inner[end...], bytes) ?? phrase(after, bytes)
         add(name, address)
     }
 
-    /// `addr-spec`, perhaps with words before or after it that lack their angle brackets.
+    /// `addr-spec`, perhaps with words before or after it that lack their angle brackets, or several without a comma.
     private mutating func bare(_ member: [FieldToken], _ bytes: Span<UInt8>) {
         let real = member.filter { $0.kind != .comment }
-        guard let at = real.lastIndex(where: { $0.isSpecial(ASCII.at) }) else { return }
-        var start = at
-        while start > 0, AddressReader.isJoined(real, start) { start -= 1 }
-        var end = at + 1
-        while end < real.count, AddressReader.isJoined(real, end) { end += 1 }
-        if start > 0 || end < real.count { defects.insert(.badAddress) }
-        let address = spec(real[start..<end], bytes)
-        let place = real[end - 1].range.upperBound
-        let comments = member.filter { $0.kind == .comment }
-        let name =
-            phrase(real[..<start], bytes) ?? comment(comments.filter { $0.range.lowerBound >= place }[...], bytes)
-            ?? comment(comments[...], bytes)
-        add(name, address)
+        var comments = member.filter { $0.kind == .comment }[...]
+        guard let lastAt = real.lastIndex(where: { $0.isSpecial(ASCII.at) }) else { return }
+        var phraseStart = 0
+        var start = 0
+        while start <= lastAt {
+            var end = start + 1
+            while end < real.count, AddressReader.isJoined(real, end) { end += 1 }
+            defer { start = end }
+            guard real[start..<end].contains(where: { $0.isSpecial(ASCII.at) }) else { continue }
+            if start > 0 || end < real.count { defects.insert(.badAddress) }
+            let place = real[end - 1].range.upperBound
+            let limit = end <= lastAt ? real[end].range.lowerBound : bytes.count
+            comments = comments.drop { $0.range.lowerBound < place }
+            let behind = comments.prefix { $0.range.lowerBound < limit }
+            let name = phrase(real[phraseStart..<start], bytes) ?? comment(behind, bytes)
+            add(name, spec(real[start..<end], bytes))
+            phraseStart = end
+        }
     }
 
     /// Whether a token belongs to the same word as the one before it: white space divides words, but not around dots
@@ -173,11 +203,13 @@ private struct AddressReader {
         addresses.append(Address(name: name, address: address, group: group))
     }
 
-    /// An addr-spec without white space and comments.
-    private func spec(_ tokens: ArraySlice<FieldToken>, _ bytes: Span<UInt8>) -> String {
+    /// An addr-spec without white space and comments, and without brackets that have no partner.
+    private mutating func spec(_ tokens: ArraySlice<FieldToken>, _ bytes: Span<UInt8>) -> String {
         var result: [UInt8] = []
         for token in tokens where token.kind != .comment {
-            if token.kind == .literal {
+            if token.isSpecial(ASCII.less) || token.isSpecial(ASCII.greater) {
+                defects.insert(.badAddress)
+            } else if token.kind == .literal {
                 result += bytes.array(token.range).filter { !$0.isMailWhitespace }
             } else {
                 result += bytes.array(token.range)
@@ -197,7 +229,12 @@ private struct AddressReader {
             text += decoded.text
             plain = []
         }
-        for token in tokens where token.kind != .comment {
+        for token in tokens {
+            if token.kind == .comment {
+                // Words on both sides of a comment are not adjacent.
+                flush(&text, &plain, &defects)
+                continue
+            }
             let isFirst = text.isEmpty && plain.isEmpty
             if token.isAfterSpace, !isFirst { plain.append(ASCII.space) }
             if token.kind == .quoted {
@@ -208,12 +245,28 @@ private struct AddressReader {
                 defects.formUnion(decoded.defects)
                 text += decoded.text
             } else {
-                plain += bytes.array(token.range)
+                plain += AddressReader.withoutQuotedPairs(bytes, token)
             }
         }
         flush(&text, &plain, &defects)
         let name = AddressReader.collapsed(text)
         return name.isEmpty ? nil : name
+    }
+
+    /// A backslash before a special, as only quoted strings may have it, goes; any other stays.
+    private static func withoutQuotedPairs(_ bytes: Span<UInt8>, _ token: FieldToken) -> [UInt8] {
+        let word = bytes.array(token.range)
+        guard token.kind == .atom, word.contains(ASCII.backslash) else { return word }
+        var result: [UInt8] = []
+        for (index, byte) in word.enumerated() {
+            if byte == ASCII.backslash, index + 1 < word.count,
+                FieldTokens.isSpecial(word[index + 1]) || word[index + 1] == ASCII.quote
+            {
+                continue
+            }
+            result.append(byte)
+        }
+        return result
     }
 
     /// The text of the last comment.

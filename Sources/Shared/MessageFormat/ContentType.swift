@@ -28,13 +28,17 @@ package struct ContentType: Sendable {
     /// The first parameter of a lower-case name.
     package subscript(parameter: String) -> String? { parameters.first { $0.name == parameter }?.value }
 
-    /// Reads an unfolded Content-Type value; what is no media type is text/plain.
+    /// Reads an unfolded Content-Type value; what is no media type is text/plain with the parameters that are there.
     package static func parse(_ value: [UInt8]) -> (type: ContentType, defects: Set<FindingID>) {
-        guard let name = mediaType(value) else { return (.plainText, [.badContentType]) }
         let field = ParameterizedField(value)
+        guard let name = mediaType(value) else {
+            let type = ContentType(name: plainText.name, parameters: field.parameters)
+            return (type, field.defects.union([.badContentType]))
+        }
         var type = ContentType(name: name, parameters: field.parameters)
-        if let boundary = type["boundary"] {
-            var bytes = Array(boundary.utf8)
+        if let boundary = field.parameters.first(where: { $0.name == "boundary" }) {
+            // A boundary is bytes, also when it looks like an encoded word.
+            var bytes = boundary.raw ?? Array(boundary.value.utf8)
             while bytes.last?.isMailWhitespace ?? false { bytes.removeLast() }
             if !bytes.isEmpty { type.boundary = bytes }
         }

@@ -51,6 +51,9 @@ private struct DateParser {
     private var seconds: Int?
     private var zone: Int?
     private var hasZone = false
+    /// The day was written as ISO 8601 has it, where `Z` is UTC.
+    private var isISO = false
+    private var hasUnknownWord = false
 
     static func parse(_ value: [UInt8]) -> DateTime? {
         guard value.contains(ASCII.openParenthesis) || hasLooseColon(value) else { return parse(value.span) }
@@ -96,13 +99,15 @@ private struct DateParser {
         return parser.result
     }
 
-    private static func isSeparator(_ byte: UInt8) -> Bool { byte.isMailWhitespace || byte == ASCII.comma }
+    private static func isSeparator(_ byte: UInt8) -> Bool {
+        byte.isMailWhitespace || byte == ASCII.comma || byte == ASCII.quote || byte == ASCII.semicolon
+    }
 
     private mutating func take(_ word: Span<UInt8>) -> Bool {
         let first = word[0]
         if word.firstIndex(of: ASCII.colon) != nil {
             if word.count > 10, word[4] == ASCII.dash { return takeISO(word) }
-            return takeTime(word, isISO: false)
+            return takeTime(word)
         }
         if first == ASCII.plus, word.count > 1, word[1] == ASCII.dash {
             return takeZone(word.extracting(1..<word.count))
@@ -110,23 +115,40 @@ private struct DateParser {
         if first == ASCII.plus || first == ASCII.dash { return takeZone(word) }
         if word.isNumber(0..<word.count) { return takeNumber(word) }
         if first.isASCIIDigit {
-            if word.count == 10, word[4] == ASCII.dash { return takeISO(word) }
+            if word.count == 10, word[4] == ASCII.dash || word[4] == ASCII.slash { return takeISO(word) }
+            if word.count >= 13, word[8] | 0x20 == UInt8(ascii: "t") { return takeBasicISO(word) }
             return word.firstIndex(of: ASCII.dot) != nil ? takeDotted(word) : takeDashed(word)
         }
         return takeName(word)
     }
 
-    /// `2004-08-21`, or with `T` and a time behind it.
+    /// `2004-08-21`, `2004/08/21`, or with `T` and a time behind it.
     private mutating func takeISO(_ word: Span<UInt8>) -> Bool {
-        guard year == nil, day == nil, word.isNumber(0..<4), word[4] == ASCII.dash, word.isNumber(5..<7),
-            word[7] == ASCII.dash, word.isNumber(8..<10)
+        guard year == nil, day == nil, word.isNumber(0..<4), word.isNumber(5..<7), word[7] == word[4],
+            word.isNumber(8..<10)
         else { return false }
+        isISO = true
         year = word.number(0..<4)
         month = word.number(5..<7)
         day = word.number(8..<10)
         if word.count == 10 { return true }
         guard word[10] | 0x20 == UInt8(ascii: "t") else { return false }
-        return takeTime(word.extracting(11..<word.count), isISO: true)
+        return takeTime(word.extracting(11..<word.count))
+    }
+
+    /// `20040821T122741Z`
+    private mutating func takeBasicISO(_ word: Span<UInt8>) -> Bool {
+        var digits = 9
+        while digits < word.count, word[digits].isASCIIDigit { digits += 1 }
+        guard year == nil, day == nil, word.isNumber(0..<8), digits == 13 || digits == 15 else { return false }
+        isISO = true
+        year = word.number(0..<4)
+        month = word.number(4..<6)
+        day = word.number(6..<8)
+        var time = word.extracting(9..<11).array + [ASCII.colon] + word.extracting(11..<13).array
+        if digits == 15 { time += [ASCII.colon] + word.extracting(13..<15).array }
+        time += word.extracting(digits..<word.count).array
+        return takeTime(time.span)
     }
 
     /// `21-Aug-2004`, `21/Aug/04`.
@@ -149,11 +171,11 @@ private struct DateParser {
     private mutating func takeDotted(_ word: Span<UInt8>) -> Bool {
         guard word.count <= 8 else { return false }
         let time = word.array.map { $0 == ASCII.dot ? ASCII.colon : $0 }
-        return takeTime(time.span, isISO: false)
+        return takeTime(time.span)
     }
 
     /// `hh:mm`, `hh:mm:ss`, with a fraction, and perhaps a zone right behind.
-    private mutating func takeTime(_ word: Span<UInt8>, isISO: Bool) -> Bool {
+    private mutating func takeTime(_ word: Span<UInt8>) -> Bool {
         guard seconds == nil else { return false }
         var place = 0
         guard let hours = word.shortNumber(at: &place), word.has(ASCII.colon, at: &place),
@@ -171,27 +193,24 @@ private struct DateParser {
         seconds = hours * 3_600 + minutes * 60 + second
         let rest = word.extracting(place..<word.count)
         guard rest.count > 0 else { return true }
-        if isISO, rest.count == 1, rest[0] | 0x20 == UInt8(ascii: "z") {
-            (zone, hasZone) = (0, true)
-            return true
-        }
         if rest[0] == ASCII.plus || rest[0] == ASCII.dash { return takeZone(rest) }
         return rest[0].isASCIILetter && takeName(rest)
     }
 
-    /// `+0200`, `-08:00`, `+02`.
+    /// `+0200`, `-08:00`, `+02`, `+200`; letters may follow, as in `-0700PDT`. RFC 5322 3.3 allows up to `9959`.
     private mutating func takeZone(_ word: Span<UInt8>) -> Bool {
         var digits = 0
         var number = 0
         for index in 1..<max(1, word.count) where word[index] != ASCII.colon {
+            if word[index].isASCIILetter, digits >= 3 { break }
             guard word[index].isASCIIDigit, digits < 4 else { return false }
             number = number * 10 + Int(word[index] - ASCII.zero)
             digits += 1
         }
-        guard digits == 2 || digits == 4 else { return false }
-        let hours = digits == 4 ? number / 100 : number
-        let minutes = digits == 4 ? number % 100 : 0
-        guard hours < 24, minutes < 60 else { return false }
+        guard digits >= 2 else { return false }
+        let hours = digits > 2 ? number / 100 : number
+        let minutes = digits > 2 ? number % 100 : 0
+        guard minutes < 60 else { return false }
         // A second zone, as in "GMT+0200", says the same more exactly.
         hasZone = true
         let isNegative = word[0] == ASCII.dash
@@ -202,13 +221,14 @@ private struct DateParser {
     private mutating func takeNumber(_ word: Span<UInt8>) -> Bool {
         guard word.count <= 4 else { return false }
         let number = word.number(0..<word.count)
-        if day == nil, word.count <= 2 {
+        if day == nil, word.count <= 2 || (word.count == 3 && word[0] == ASCII.zero) {
             day = number
         } else if year == nil, word.count >= 2 {
             switch word.count {
             case 2: year = number + (number < 50 ? 2_000 : 1_900)
             case 3: year = number + 1_900
-            default: year = number
+            // `0097`: four digits of a year of two.
+            default: year = number < 100 ? number + (number < 50 ? 2_000 : 1_900) : number
             }
         } else if !hasZone, word.count == 4 {
             // A zone without its sign.
@@ -242,7 +262,16 @@ private struct DateParser {
             return true
         }
         if DateParser.place(of: word, in: CalendarTime.weekdayNames) != nil { return true }
-        // Any other word after the time is the name of a zone that nobody knows.
+        if isISO, seconds != nil, word.count == 1, word[0] | 0x20 == UInt8(ascii: "z") {
+            if !hasZone { (zone, hasZone) = (0, true) }
+            return true
+        }
+        // A word before all else is a weekday in some language, any other after the time the name of a zone that nobody
+        // knows.
+        if day == nil, month == nil, year == nil, seconds == nil {
+            defer { hasUnknownWord = true }
+            return !hasUnknownWord
+        }
         guard seconds != nil else { return false }
         for index in 0..<word.count
         where !word[index].isASCIIAlphanumeric && word[index] != ASCII.underscore && word[index] != ASCII.slash {

@@ -8,9 +8,13 @@ package enum HeaderText {
     /// between them; white space between any two words vanishes. 8-bit bytes are UTF-8 when the whole value is valid
     /// UTF-8, else windows-1252. What is no encoded word stays as it is written.
     package static func decode(_ value: [UInt8]) -> (text: String, defects: Set<FindingID>) {
+        decode(value, isUTF8: UTF8Text.isValid(value.span))
+    }
+
+    /// The same for a part of a value; `isUTF8` speaks of the whole.
+    static func decode(_ value: [UInt8], isUTF8 isValid: Bool) -> (text: String, defects: Set<FindingID>) {
         var defects: Set<FindingID> = []
         let bytes = value.span
-        let isValid = UTF8Text.isValid(bytes)
         if !isValid { defects.insert(.raw8BitHeader) }
         func plain(_ range: Range<Int>) -> String {
             let part = bytes.extracting(range)
@@ -34,23 +38,22 @@ package enum HeaderText {
             }
             if content.hasJunk { defects.insert(.badEncodedWord) }
             let between = bytes.extracting(textStart..<start)
-            if var joined = run, HeaderText.isWhite(between) {
-                if joined.charset == word.charset, joined.isBase64 == word.isBase64 {
-                    joined.bytes += content.bytes
-                    run = joined
+            if run != nil, HeaderText.isWhite(between) {
+                if run?.isContinued(by: word) ?? false {
+                    run?.add(word, content.bytes)
                 } else {
-                    joined.append(to: &text, &defects)
-                    run = Run(charset: word.charset, isBase64: word.isBase64, bytes: content.bytes)
+                    run?.append(to: &text, &defects, bytes)
+                    run = Run(word, content.bytes)
                 }
             } else {
-                run?.append(to: &text, &defects)
+                run?.append(to: &text, &defects, bytes)
                 text += plain(textStart..<start)
-                run = Run(charset: word.charset, isBase64: word.isBase64, bytes: content.bytes)
+                run = Run(word, content.bytes)
             }
             place = word.end
             textStart = word.end
         }
-        run?.append(to: &text, &defects)
+        run?.append(to: &text, &defects, bytes)
         text += plain(textStart..<bytes.count)
         return (text, defects)
     }
@@ -66,19 +69,46 @@ package enum HeaderText {
         return false
     }
 
+    /// Adjacent words of one charset and encoding.
     private struct Run {
         let charset: String
         let isBase64: Bool
-        var bytes: [UInt8]
+        private var content: [UInt8]
+        private var texts: [Range<Int>]
 
-        func append(to text: inout String, _ defects: inout Set<FindingID>) {
-            let decoded = Charset.decode(bytes.span, label: charset)
+        init(_ word: EncodedWord, _ content: [UInt8]) {
+            charset = word.charset
+            isBase64 = word.isBase64
+            self.content = content
+            texts = [word.text]
+        }
+
+        func isContinued(by word: EncodedWord) -> Bool { charset == word.charset && isBase64 == word.isBase64 }
+
+        mutating func add(_ word: EncodedWord, _ content: [UInt8]) {
+            self.content += content
+            texts.append(word.text)
+        }
+
+        func append(to text: inout String, _ defects: inout Set<FindingID>, _ bytes: Span<UInt8>) {
+            var decoded = Charset.decode(content.span, label: charset)
+            if decoded.problem == .badBytes, let whole = decodedAsOneText(bytes) { decoded = (whole, nil) }
             text += decoded.text
             switch decoded.problem {
             case .unknownLabel: defects.insert(.unknownCharset)
             case .badBytes: defects.insert(.badCharsetBytes)
             case nil: break
             }
+        }
+
+        /// Base64 that was cut between words at any place, not at groups of four characters: the text if it fits then.
+        private func decodedAsOneText(_ bytes: Span<UInt8>) -> String? {
+            guard isBase64, texts.count > 1, texts.contains(where: { $0.count % 4 != 0 }) else { return nil }
+            var joined: [UInt8] = []
+            for range in texts { joined += bytes.array(range) }
+            let content = Base64.decode(joined.span)
+            let decoded = Charset.decode(content.bytes.span, label: charset)
+            return content.hasJunk || decoded.problem != nil ? nil : decoded.text
         }
     }
 
@@ -95,7 +125,8 @@ struct EncodedWord {
     let isBase64: Bool
     /// The encoding is neither B nor Q.
     private let isUnknown: Bool
-    private let content: Range<Int>
+    /// Where the encoded text stands.
+    let text: Range<Int>
     /// The place after the word.
     let end: Int
 
@@ -104,27 +135,41 @@ struct EncodedWord {
         guard start + 6 < bytes.count, bytes[start] == ASCII.equals, bytes[start + 1] == ASCII.question else {
             return nil
         }
-        // A charset's name is short, and the text holds no question mark: each look ahead ends at the next one.
+        // A charset's name is short.
         let nameLimit = Swift.min(bytes.count, start + 80)
-        guard let nameEnd = bytes.firstIndex(of: ASCII.question, in: (start + 2)..<nameLimit), nameEnd > start + 2,
+        guard let nameEnd = bytes.firstIndex(of: ASCII.question, in: (start + 2)..<nameLimit),
             nameEnd + 2 < bytes.count, bytes[nameEnd + 2] == ASCII.question,
-            let textEnd = bytes.firstIndex(of: ASCII.question, from: nameEnd + 3), textEnd + 1 < bytes.count,
-            bytes[textEnd + 1] == ASCII.equals
+            let textEnd = EncodedWord.textEnd(bytes, from: nameEnd + 3)
         else { return nil }
-        let name = bytes.array((start + 2)..<nameEnd)
-        guard name.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != ASCII.equals }) else { return nil }
+        // No white space belongs there; some programs write it.
+        let name = bytes.array((start + 2)..<nameEnd).drop(while: \.isSpaceOrTab).prefix { !$0.isSpaceOrTab }
+        guard !name.isEmpty, name.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != ASCII.equals }),
+            bytes.array((name.endIndex + start + 2)..<nameEnd).allSatisfy(\.isSpaceOrTab)
+        else { return nil }
         charset = name.prefix { $0 != ASCII.asterisk }.map(\.asciiLowercased).text
         let encoding = bytes[nameEnd + 1].asciiLowercased
         isBase64 = encoding == UInt8(ascii: "b")
         isUnknown = !isBase64 && encoding != UInt8(ascii: "q")
-        content = (nameEnd + 3)..<textEnd
+        text = (nameEnd + 3)..<textEnd
         end = textEnd + 2
+    }
+
+    /// The place of the `?=` that ends the text. A question mark within it is tolerated, the beginning of another word
+    /// is not: each look ahead ends there.
+    private static func textEnd(_ bytes: Span<UInt8>, from start: Int) -> Int? {
+        var place = start
+        while let mark = bytes.firstIndex(of: ASCII.question, from: place), mark + 1 < bytes.count {
+            if bytes[mark + 1] == ASCII.equals { return mark }
+            if mark > start, bytes[mark - 1] == ASCII.equals { return nil }
+            place = mark + 1
+        }
+        return nil
     }
 
     /// The bytes of the word; nil when its encoding is unknown.
     func decode(_ bytes: Span<UInt8>) -> (bytes: [UInt8], hasJunk: Bool)? {
         if isUnknown { return nil }
-        let text = bytes.extracting(content)
+        let text = bytes.extracting(self.text)
         if isBase64 { return Base64.decode(text) }
         var result: [UInt8] = []
         var isBroken = false

@@ -112,24 +112,47 @@ enum FieldValue {
         }
     }
 
-    /// Addresses stay as they are written; names and comments are decoded.
+    /// Addresses stay as they are written; names and comments are decoded. A bracket within a quoted string is none.
     private static func decodeOutsideBrackets(_ value: [UInt8]) -> (text: String, defects: Set<FindingID>) {
         let bytes = value.span
         guard bytes.firstIndex(of: "=?", in: 0..<value.count) != nil, value.contains(ASCII.less) else {
             return HeaderText.decode(value)
         }
+        let isValid = UTF8Text.isValid(bytes)
         var text = ""
-        var defects: Set<FindingID> = []
+        var defects: Set<FindingID> = isValid ? [] : [.raw8BitHeader]
         var place = 0
-        while place < value.count {
-            let open = bytes.firstIndex(of: ASCII.less, from: place) ?? value.count
-            let outside = HeaderText.decode(bytes.array(place..<open))
+        for range in brackets(bytes) {
+            let outside = HeaderText.decode(bytes.array(place..<range.lowerBound), isUTF8: isValid)
             text += outside.text
             defects.formUnion(outside.defects)
-            let close = bytes.firstIndex(of: ASCII.greater, from: open).map { $0 + 1 } ?? value.count
-            text += open < close ? Charset.guess(bytes.extracting(open..<close)) : ""
-            place = max(close, open)
+            let inside = bytes.extracting(range)
+            text += isValid ? UTF8Text.repaired(inside) : Charset.windows1252(inside)
+            place = range.upperBound
         }
-        return (text, defects)
+        let rest = HeaderText.decode(bytes.array(place..<value.count), isUTF8: isValid)
+        return (text + rest.text, defects.union(rest.defects))
+    }
+
+    /// Every `<...>` outside of quoted strings.
+    private static func brackets(_ bytes: Span<UInt8>) -> [Range<Int>] {
+        var ranges: [Range<Int>] = []
+        var isQuoted = false
+        var open: Int?
+        var place = 0
+        while place < bytes.count {
+            switch bytes[place] {
+            case ASCII.backslash where isQuoted: place += 1
+            case ASCII.quote: isQuoted.toggle()
+            case ASCII.less where !isQuoted && open == nil: open = place
+            case ASCII.greater where !isQuoted:
+                if let start = open { ranges.append(start..<(place + 1)) }
+                open = nil
+            default: break
+            }
+            place += 1
+        }
+        if let start = open { ranges.append(start..<bytes.count) }
+        return ranges
     }
 }

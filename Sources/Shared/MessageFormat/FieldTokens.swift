@@ -24,7 +24,8 @@ struct FieldToken: Equatable {
 }
 
 enum FieldTokens {
-    /// Splits an unfolded value. What is not closed runs to the end, noted in `isBroken`.
+    /// Splits an unfolded value. A quote that is not closed is passed over; a comment or a literal that is not closed
+    /// runs to the end. Both are noted in `isBroken`. An encoded word is one atom, or part of one, whatever it holds.
     static func split(_ bytes: Span<UInt8>) -> (tokens: [FieldToken], isBroken: Bool) {
         var tokens: [FieldToken] = []
         var isBroken = false
@@ -41,7 +42,11 @@ enum FieldTokens {
                 continue
             case ASCII.quote:
                 kind = .quoted
-                isBroken = !skipDelimited(bytes, &place, ASCII.quote) || isBroken
+                guard skipDelimited(bytes, &place, ASCII.quote) else {
+                    isBroken = true
+                    place = start + 1
+                    continue
+                }
             case ASCII.openBracket:
                 kind = .literal
                 isBroken = !skipDelimited(bytes, &place, ASCII.closeBracket) || isBroken
@@ -57,6 +62,10 @@ enum FieldTokens {
                     bytes[place] != ASCII.quote, bytes[place] != ASCII.openParenthesis,
                     bytes[place] != ASCII.openBracket
                 {
+                    if bytes[place] == ASCII.equals, let end = encodedWordEnd(bytes, place) {
+                        place = end
+                        continue
+                    }
                     // A backslash takes the next character with it, as in a quoted pair outside of quotes.
                     place += bytes[place] == ASCII.backslash && place + 1 < bytes.count ? 2 : 1
                 }
@@ -67,7 +76,14 @@ enum FieldTokens {
         return (tokens, isBroken)
     }
 
-    private static func isSpecial(_ byte: UInt8) -> Bool {
+    /// The end of the encoded word that begins at `place`. What holds an angle bracket is none: it might hide an address.
+    private static func encodedWordEnd(_ bytes: Span<UInt8>, _ place: Int) -> Int? {
+        guard let word = EncodedWord(bytes, at: place) else { return nil }
+        for index in place..<word.end where bytes[index] == ASCII.less || bytes[index] == ASCII.greater { return nil }
+        return word.end
+    }
+
+    static func isSpecial(_ byte: UInt8) -> Bool {
         switch byte {
         case ASCII.less, ASCII.greater, ASCII.comma, ASCII.semicolon, ASCII.colon, ASCII.at, ASCII.dot,
             ASCII.closeParenthesis, ASCII.closeBracket:
@@ -100,17 +116,25 @@ enum FieldTokens {
         return false
     }
 
-    /// An unfolded value with `gap` in place of each comment; quoted strings are left alone.
+    /// An unfolded value with `gap` in place of each comment; quoted strings are left alone, and so is a parenthesis that
+    /// is not closed.
     static func withoutComments(_ value: [UInt8], gap: [UInt8] = [ASCII.space]) -> [UInt8] {
         guard value.contains(ASCII.openParenthesis) else { return value }
         let bytes = value.span
         var result: [UInt8] = []
         var place = 0
         for token in split(bytes).tokens where token.kind == .comment {
+            if token.range.upperBound == value.count, !isClosed(bytes, token) { break }
             result += bytes.array(place..<token.range.lowerBound) + gap
             place = token.range.upperBound
         }
         return result + bytes.array(place..<bytes.count)
+    }
+
+    /// Whether a comment that ends with the value ends with its parenthesis.
+    private static func isClosed(_ bytes: Span<UInt8>, _ comment: FieldToken) -> Bool {
+        var place = comment.range.lowerBound
+        return skipComment(bytes, &place)
     }
 
     /// The content of a quoted string or comment: without its delimiters and backslashes.

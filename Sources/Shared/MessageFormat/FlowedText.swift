@@ -24,7 +24,7 @@ enum FlowedText {
             }
             if openDepth == nil, depth > 0 {
                 output.append(contentsOf: repeatElement(ASCII.greater, count: depth))
-                output.append(ASCII.space)
+                if start < end { output.append(ASCII.space) }
             }
             let isFlowed = end > start && text[end - 1] == ASCII.space && !isSignature
             output.append(span: span.extracting(start..<(isFlowed && deletingSpace ? end - 1 : end)))

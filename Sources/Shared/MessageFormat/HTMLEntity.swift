@@ -2,18 +2,31 @@ import Bytes
 
 /// Character references of HTML.
 package enum HTMLEntity {
-    /// The reference at the `&` at `place`, as UTF-8, and where it ends; an `&` that begins none stands for itself.
-    package static func read(_ html: Span<UInt8>, at place: Int) -> (text: [UInt8], end: Int) {
+    /// The reference at the `&` at `place`, as UTF-8, and where it ends; an `&` that begins none stands for itself. A name
+    /// without its semicolon counts; in an attribute only when nothing follows that makes it part of an address.
+    package static func read(
+        _ html: Span<UInt8>, at place: Int, inAttribute: Bool = false
+    ) -> (text: [UInt8], end: Int) {
         let literal = ([UInt8(ascii: "&")], place + 1)
         guard place + 1 < html.count else { return literal }
         if html[place + 1] == UInt8(ascii: "#") { return number(html, at: place) ?? literal }
         var end = place + 1
-        while end < html.count, end - place <= 10, html[end].isASCIIAlphanumeric { end += 1 }
-        let name = html.array((place + 1)..<end).text
-        guard let text = named[name] else { return literal }
-        let next = end < html.count && html[end] == ASCII.semicolon ? end + 1 : end
-        return (Array(text.utf8), next)
+        while end < html.count, end - place <= longestName, html[end].isASCIIAlphanumeric { end += 1 }
+        let isTerminated = end < html.count && html[end] == ASCII.semicolon
+        if let text = named[html.array((place + 1)..<end).text] {
+            if inAttribute, !isTerminated, end < html.count, html[end] == ASCII.equals { return literal }
+            return (Array(text.utf8), isTerminated ? end + 1 : end)
+        }
+        if inAttribute { return literal }
+        // The oldest names need no end at all: `&copy2004`.
+        for length in stride(from: min(6, end - place - 2), through: 2, by: -1) {
+            let name = html.array((place + 1)..<(place + 1 + length)).text
+            if oldest.contains(name), let text = named[name] { return (Array(text.utf8), place + 1 + length) }
+        }
+        return literal
     }
+
+    private static let longestName = 10
 
     static func resolve(_ bytes: [UInt8]) -> [UInt8] {
         guard bytes.contains(UInt8(ascii: "&")) else { return bytes }
@@ -22,7 +35,7 @@ package enum HTMLEntity {
         var place = 0
         while place < bytes.count {
             if bytes[place] == UInt8(ascii: "&") {
-                let entity = read(span, at: place)
+                let entity = read(span, at: place, inAttribute: true)
                 result += entity.text
                 place = entity.end
             } else {
@@ -71,7 +84,23 @@ package enum HTMLEntity {
         "\u{178}",
     ]
 
-    /// The names of Latin-1 and those that mail uses.
+    /// The names of the characters from 0xA1 on.
+    private static let latin = """
+        iexcl cent pound curren yen brvbar sect uml copy ordf laquo not - reg macr deg plusmn sup2 sup3 acute micro \
+        para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig \
+        Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times \
+        Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave \
+        eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave \
+        uacute ucirc uuml yacute thorn yuml
+        """
+
+    private static let oldest: Set<String> = {
+        var names: Set<String> = ["amp", "AMP", "lt", "LT", "gt", "GT", "quot", "QUOT", "nbsp", "shy", "COPY", "REG"]
+        for name in latin.split(separator: " ") { names.insert(String(name)) }
+        return names
+    }()
+
+    /// The names of HTML 4 and those that mail uses.
     private static let named: [String: String] = {
         var table = [
             "amp": "&", "AMP": "&", "lt": "<", "LT": "<", "gt": ">", "GT": ">", "quot": "\"", "QUOT": "\"", "apos": "'",
@@ -84,15 +113,22 @@ package enum HTMLEntity {
             "hearts": "♥", "spades": "♠", "clubs": "♣", "diams": "♦", "check": "✓", "alpha": "α", "beta": "β",
             "gamma": "γ", "delta": "δ", "epsilon": "ε", "lambda": "λ", "mu": "μ", "pi": "π", "sigma": "σ", "omega": "ω",
             "Delta": "Δ", "Sigma": "Σ", "Omega": "Ω", "NewLine": "\n", "Tab": "\t", "commat": "@", "num": "#",
+            "lrm": "", "rlm": "", "COPY": "©", "REG": "®",
         ]
-        let latin = """
-            iexcl cent pound curren yen brvbar sect uml copy ordf laquo not - reg macr deg plusmn sup2 sup3 acute micro \
-            para middot cedil sup1 ordm raquo frac14 frac12 frac34 iquest Agrave Aacute Acirc Atilde Auml Aring AElig \
-            Ccedil Egrave Eacute Ecirc Euml Igrave Iacute Icirc Iuml ETH Ntilde Ograve Oacute Ocirc Otilde Ouml times \
-            Oslash Ugrave Uacute Ucirc Uuml Yacute THORN szlig agrave aacute acirc atilde auml aring aelig ccedil egrave \
-            eacute ecirc euml igrave iacute icirc iuml eth ntilde ograve oacute ocirc otilde ouml divide oslash ugrave \
-            uacute ucirc uuml yacute thorn yuml
+        // The rest of HTML 4.
+        let others = """
+            Alpha Α Beta Β Gamma Γ Epsilon Ε Zeta Ζ Eta Η Theta Θ Iota Ι Kappa Κ Lambda Λ Mu Μ Nu Ν Xi Ξ \
+            Omicron Ο Pi Π Rho Ρ Tau Τ Upsilon Υ Phi Φ Chi Χ Psi Ψ zeta ζ eta η theta θ iota ι kappa κ nu ν \
+            xi ξ omicron ο rho ρ sigmaf ς tau τ upsilon υ phi φ chi χ psi ψ thetasym ϑ upsih ϒ piv ϖ prime ′ \
+            Prime ″ oline ‾ frasl ⁄ image ℑ weierp ℘ real ℜ alefsym ℵ crarr ↵ lArr ⇐ uArr ⇑ rArr ⇒ dArr ⇓ \
+            hArr ⇔ forall ∀ part ∂ exist ∃ empty ∅ nabla ∇ isin ∈ notin ∉ ni ∋ prod ∏ lowast ∗ prop ∝ ang ∠ \
+            and ∧ or ∨ cap ∩ cup ∪ int ∫ there4 ∴ sim ∼ cong ≅ equiv ≡ sub ⊂ sup ⊃ nsub ⊄ sube ⊆ supe ⊇ oplus ⊕ \
+            otimes ⊗ perp ⊥ sdot ⋅ lceil ⌈ rceil ⌉ lfloor ⌊ rfloor ⌋ lang 〈 rang 〉 loz ◊
             """
+        let words = others.split(separator: " ")
+        for index in stride(from: 0, to: words.count - 1, by: 2) {
+            table[String(words[index])] = String(words[index + 1])
+        }
         for (index, name) in latin.split(separator: " ").enumerated() where name != "-" {
             guard let scalar = Unicode.Scalar(UInt32(0xA1 + index)) else { continue }
             table[String(name)] = String(scalar)

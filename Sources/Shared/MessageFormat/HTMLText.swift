@@ -102,8 +102,7 @@ package struct HTMLText {
         }
         let next = html[place + 1]
         if html.matches("<!--", at: place) {
-            if html.matches("<!-->", at: place) { return place + 5 }
-            return html.firstIndex(of: "-->", in: (place + 4)..<html.count).map { $0 + 3 } ?? html.count
+            return HTMLText.commentEnd(html, place)
         }
         if next == UInt8(ascii: "!") || next == UInt8(ascii: "?") {
             return html.firstIndex(of: ASCII.greater, from: place).map { $0 + 1 } ?? html.count
@@ -116,6 +115,19 @@ package struct HTMLText {
         }
         let tag = HTMLTag(html, nameStart: nameStart)
         return isEnd ? close(tag) : open(tag, html)
+    }
+
+    /// A comment ends with `-->` or `--!>`; `<!-->` and `<!--->` are whole.
+    private static func commentEnd(_ html: Span<UInt8>, _ start: Int) -> Int {
+        if html.matches("<!-->", at: start) { return start + 5 }
+        var place = start + 4
+        if html.matches("->", at: place) { return place + 2 }
+        while let dashes = html.firstIndex(of: "--", in: place..<html.count) {
+            if html.matches("-->", at: dashes) { return dashes + 3 }
+            if html.matches("--!>", at: dashes) { return dashes + 4 }
+            place = dashes + 1
+        }
+        return html.count
     }
 
     private mutating func open(_ tag: HTMLTag, _ html: Span<UInt8>) -> Int {

@@ -41,6 +41,8 @@ package struct MessageSummary: Sendable {
     package var defects: [(id: FindingID, offset: Int)] = []
 
     private var seen: [Range<Int>] = []
+    /// Fields of which only the first counts, and which were read.
+    private var firsts: Set<FieldKind.Known> = []
 
     /// Reads header fields. `isMessage` is false for the header of a part that is no message: then only the defects of
     /// its fields are told. Without `keepsFields` there is nothing in `fields`.
@@ -103,8 +105,8 @@ package struct MessageSummary: Sendable {
         case .returnPath: returnPath = returnPath ?? MessageSummary.withoutBrackets(value)
         case .deliveredTo: deliveredTo.append(UTF8Text.repaired(value.span))
         case .messageID: messageID = messageID ?? MessageIDs.first(value)
-        case .inReplyTo: if inReplyTo.isEmpty { inReplyTo = MessageIDs.list(value) }
-        case .references: if references.isEmpty { references = MessageIDs.list(value) }
+        case .inReplyTo: if isFirst(known) { inReplyTo = MessageIDs.list(value) }
+        case .references: if isFirst(known) { references = MessageIDs.list(value) }
         case .listID: listID = listID ?? MessageSummary.listIdentifier(value)
         case .listUnsubscribe:
             if listUnsubscribe.isEmpty { listUnsubscribe = MessageSummary.bracketed(value) }
@@ -114,6 +116,8 @@ package struct MessageSummary: Sendable {
         case .mimeVersion, .content, .other: break
         }
     }
+
+    private mutating func isFirst(_ known: FieldKind.Known) -> Bool { firsts.insert(known).inserted }
 
     private mutating func readAddresses(
         _ list: WritableKeyPath<MessageSummary, [Address]>, _ value: [UInt8], _ offset: Int
@@ -132,10 +136,7 @@ package struct MessageSummary: Sendable {
     }
 
     private static func withoutBrackets(_ value: [UInt8]) -> String {
-        guard let open = value.firstIndex(of: ASCII.less),
-            let close = value[open...].firstIndex(of: ASCII.greater)
-        else { return UTF8Text.repaired(value.span) }
-        return MessageSummary.compact(value[(open + 1)..<close])
+        MessageIDs.bracketed(value, limit: 1).first ?? UTF8Text.repaired(value.span)
     }
 
     private static func listIdentifier(_ value: [UInt8]) -> String {

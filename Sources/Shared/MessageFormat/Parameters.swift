@@ -7,6 +7,8 @@ package struct ParameterizedField: Equatable, Sendable {
         package let name: String
         /// Decoded.
         package let value: String
+        /// The bytes of a value that stands whole, not decoded.
+        let raw: [UInt8]?
     }
 
     /// What stands before the first semicolon, in lower case, without comments and white space: `text/plain`.
@@ -95,13 +97,11 @@ private struct ParameterCollector {
                 plain = plain ?? piece
             } else if isUnnumbered {
                 extended = extended ?? piece
-            } else if let number, 0..<ParameterCollector.maximumSections ~= number, numbered[number] == nil {
+            } else if let number, number >= 0, numbered[number] == nil {
                 numbered[number] = piece
             }
         }
     }
-
-    private static let maximumSections = 100_000
 
     private var order: [String] = []
     private var pieces: [String: Pieces] = [:]
@@ -118,7 +118,7 @@ private struct ParameterCollector {
         let isExtended = name.last == ASCII.asterisk
         let piece = Piece(bytes: value, isExtended: isExtended)
         if pieces[base] == nil { order.append(base) }
-        let number = parts.count > 1 ? Int(Array(parts[1]).text) : nil
+        let number = parts.count > 1 && parts[1].allSatisfy(\.isASCIIDigit) ? Int(Array(parts[1]).text) : nil
         pieces[base, default: Pieces()].add(
             piece, isWhole: parts.count == 1, isUnnumbered: parts.count > 1 && parts[1].isEmpty, number)
     }
@@ -170,17 +170,17 @@ private struct ParameterCollector {
         var result: [ParameterizedField.Parameter] = []
         for name in order {
             guard let known = pieces[name], let value = join(known) else { continue }
-            result.append(.init(name: name, value: value))
+            let isWhole = known.extended == nil && known.numbered.isEmpty
+            result.append(.init(name: name, value: value, raw: isWhole ? known.plain?.bytes : nil))
         }
         return (result, defects)
     }
 
     private mutating func join(_ known: Pieces) -> String? {
         if let extended = known.extended { return decode([extended]) }
-        if known.numbered[0] != nil {
-            var sections: [Piece] = []
-            while let next = known.numbered[sections.count] { sections.append(next) }
-            return decode(sections)
+        if !known.numbered.isEmpty {
+            // A section that is missing takes no other with it.
+            return decode(known.numbered.sorted { $0.key < $1.key }.map(\.value))
         }
         guard let plain = known.plain else { return nil }
         // RFC 2047 in a parameter is forbidden and common.

@@ -33,6 +33,7 @@ package struct ReceivedHop: Equatable, Sendable {
         var clause = Clause.none
         var client = ReceivedClient()
         for (index, item) in items.enumerated() {
+            if item.isAfterSemicolon { clause = .none }
             guard !item.isComment else {
                 let mayTellTLS = ReceivedItem.mayTellTLS(bytes, item.range)
                 if clause == .from || mayTellTLS {
@@ -51,6 +52,9 @@ package struct ReceivedHop: Equatable, Sendable {
                 clause = isTaken(keyword) ? .none : keyword
             } else if clause.takesSeveralWords {
                 append(Charset.guess(bytes.extracting(item.range)), to: clause)
+            } else if clause == .from {
+                // `from host [192.0.2.1] by`
+                client.read([Charset.guess(bytes.extracting(item.range))])
             }
             if bytes.firstIndex(of: ASCII.slash, in: item.range) != nil {
                 readSlashedTLS(Charset.guess(bytes.extracting(item.range)))
@@ -165,6 +169,9 @@ extension ReceivedHop {
                 setTLS(version: String(word.dropFirst(8)))
             } else if lower.hasPrefix("cipher="), word.utf8.count > 7 {
                 setTLS(cipher: String(word.dropFirst(7)))
+            } else if lower == "tls:", let next, ReceivedHop.isVersion(next), let last = words.last {
+                // `(TLS: TLSv1.3,256bits,TLS_AES_256_GCM_SHA384)`
+                setTLS(version: next, cipher: index + 3 < words.count ? last : nil)
             } else if words.count == 1, ReceivedHop.isVersion(word) {
                 let parts = word.split(separator: ":", omittingEmptySubsequences: false)
                 if let version = parts.first { setTLS(version: String(version)) }

@@ -7,6 +7,8 @@ struct ReceivedItem {
     let isComment: Bool
     /// The word is `from`, `by`, `via`, `with`, `id` or `for`.
     let isKeyword: Bool
+    /// A semicolon stands before it: no clause goes on there.
+    let isAfterSemicolon: Bool
 
     /// Splits a value; `dateStart` is the place after the last semicolon outside of comments. Nothing is read behind it.
     static func split(_ bytes: Span<UInt8>) -> (items: [ReceivedItem], dateStart: Int?) {
@@ -26,7 +28,10 @@ struct ReceivedItem {
                 itemsAtSemicolon = items.count
             } else if byte == ASCII.openParenthesis {
                 let end = commentEnd(bytes, place)
-                items.append(ReceivedItem(range: (place + 1)..<end.content, isComment: true, isKeyword: false))
+                items.append(
+                    ReceivedItem(
+                        range: (place + 1)..<end.content, isComment: true, isKeyword: false,
+                        isAfterSemicolon: dateStart != nil && itemsAtSemicolon == items.count))
                 place = end.next
             } else {
                 let start = place
@@ -41,7 +46,10 @@ struct ReceivedItem {
                     place += 1
                 }
                 let isKeyword = isKeyword(bytes, start..<place)
-                items.append(ReceivedItem(range: start..<place, isComment: false, isKeyword: isKeyword))
+                items.append(
+                    ReceivedItem(
+                        range: start..<place, isComment: false, isKeyword: isKeyword,
+                        isAfterSemicolon: dateStart != nil && itemsAtSemicolon == items.count))
             }
         }
         if dateStart != nil { items.removeSubrange(itemsAtSemicolon...) }
@@ -88,10 +96,11 @@ struct ReceivedItem {
         return (bytes.count, bytes.count)
     }
 
-    /// The words of a comment, nested ones too: split at white space, parentheses and commas.
+    /// The words of a comment, nested ones too: split at white space, parentheses, commas and quotes.
     static func words(_ bytes: Span<UInt8>, _ range: Range<Int>) -> [String] {
         bytes.array(range).split {
             $0.isMailWhitespace || $0 == ASCII.openParenthesis || $0 == ASCII.closeParenthesis || $0 == ASCII.comma
+                || $0 == ASCII.quote
         }.map { Charset.guess(Array($0).span) }
     }
 }

@@ -67,10 +67,12 @@ package enum SafeFileName {
 
     /// Device names of Windows, whatever extension they have.
     private static func isReserved(_ name: String) -> Bool {
-        let stem = String(name.prefix { $0 != "." }).asciiLowercased
-        if ["con", "prn", "aux", "nul"].contains(stem) { return true }
-        return stem.utf8.count == 4 && (stem.hasPrefix("com") || stem.hasPrefix("lpt"))
-            && (stem.utf8.last?.isASCIIDigit ?? false)
+        var stem = String(String.UnicodeScalarView(name.unicodeScalars.prefix { $0 != "." })).asciiLowercased
+        while stem.utf8.last == ASCII.space { stem.removeLast() }
+        if ["con", "prn", "aux", "nul", "conin$", "conout$"].contains(stem) { return true }
+        guard stem.hasPrefix("com") || stem.hasPrefix("lpt") else { return false }
+        let rest = stem.dropFirst(3)
+        return rest.count == 1 && rest.allSatisfy { $0.isASCII && $0.isNumber || "¹²³".contains($0) }
     }
 
     private static func shortened(_ name: String) -> String {

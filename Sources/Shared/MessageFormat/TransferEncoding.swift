@@ -26,13 +26,18 @@ package enum TransferEncoding: Equatable, Sendable {
     static func name(in value: [UInt8]) -> String {
         var name: [UInt8] = []
         var depth = 0
+        var isPair = false
         for byte in value {
-            if byte == ASCII.openParenthesis {
+            if isPair {
+                isPair = false
+            } else if depth > 0, byte == ASCII.backslash {
+                isPair = true
+            } else if byte == ASCII.openParenthesis {
                 if !name.isEmpty { break }
                 depth += 1
             } else if depth > 0 {
                 if byte == ASCII.closeParenthesis { depth -= 1 }
-            } else if byte.isMailWhitespace || byte == ASCII.semicolon || byte == ASCII.quote {
+            } else if byte.isMailWhitespace || byte == ASCII.semicolon || byte == ASCII.comma || byte == ASCII.quote {
                 if !name.isEmpty { break }
             } else {
                 name.append(byte.asciiLowercased)
