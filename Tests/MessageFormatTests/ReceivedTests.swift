@@ -108,6 +108,56 @@ struct ReceivedTests {
                 + "\tfor <x@y>;\tSat, 21 Aug 2004 10:27:43 +0000",
             from: "laptop", helo: "laptop", address: "::1", by: "mx", with: "ESMTPS", id: "7", recipient: "x@y",
             epoch: 1_093_084_063, version: "TLSv1.3", cipher: "TLS_AES_256_GCM_SHA384"),
+        // fetchmail
+        Case(
+            value:
+                "from mail.example.org [192.0.2.1] by localhost with POP3 (fetchmail-6.3.8) for <u@localhost> (single-drop); Sat, 21 Aug 2004 10:27:43 +0000",
+            from: "mail.example.org", helo: "mail.example.org", address: "192.0.2.1", by: "localhost", with: "POP3",
+            recipient: "u@localhost", epoch: 1_093_084_063),
+        // Courier
+        Case(
+            value:
+                "from m.example ([192.0.2.1]) (TLS: TLSv1/SSLv3,256bits,AES256-SHA) by mx.example with esmtp; Sat, 21 Aug 2004 10:27:43 +0000",
+            from: "m.example", helo: "m.example", address: "192.0.2.1", by: "mx.example", with: "esmtp",
+            epoch: 1_093_084_063, version: "TLSv1/SSLv3", cipher: "AES256-SHA"),
+        // Dovecot's LMTP
+        Case(
+            value:
+                "from m.example ([192.0.2.1]) by imap.example with LMTP id ABC (envelope-from <x@y.test>) for <z@w.test>; Sat, 21 Aug 2004 10:27:43 +0000",
+            from: "m.example", helo: "m.example", address: "192.0.2.1", by: "imap.example", with: "LMTP", id: "ABC",
+            recipient: "z@w.test", epoch: 1_093_084_063),
+        // ZMailer, CommuniGate, Yahoo, IIS
+        Case(
+            value:
+                "from m.example ([192.0.2.1]:1234 \"EHLO foo.helo\" rhost-flags-OK) by vger.example with ESMTP id <S260>; Sat, 21 Aug 2004 10:27:43 +0000",
+            from: "m.example", helo: "foo.helo", address: "192.0.2.1", by: "vger.example", with: "ESMTP", id: "S260",
+            epoch: 1_093_084_063),
+        Case(
+            value:
+                "from [192.0.2.1] (account joe HELO laptop) by m.example (CommuniGate Pro SMTP 4.1) with ESMTP-TLS id 123; Sat, 21 Aug 2004 10:27:43 +0000",
+            from: "[192.0.2.1]", helo: "laptop", address: "192.0.2.1", by: "m.example", with: "ESMTP-TLS", id: "123",
+            epoch: 1_093_084_063),
+        Case(
+            value: "from [192.0.2.1] by web.example via HTTP; Sat, 21 Aug 2004 10:27:43 +0000",
+            from: "[192.0.2.1]", helo: "[192.0.2.1]", address: "192.0.2.1", by: "web.example", epoch: 1_093_084_063),
+        Case(
+            value:
+                "from e.example ([192.0.2.1]) by o.example with Microsoft SMTPSVC(6.0.3790.3959); Sat, 21 Aug 2004 10:27:43 +0000",
+            from: "e.example", helo: "e.example", address: "192.0.2.1", by: "o.example", with: "Microsoft SMTPSVC",
+            epoch: 1_093_084_063),
+        Case(
+            value:
+                "from f (IDENT:root@b.example [192.0.2.1]) by m.example (8.11.6/8.11.6) with ESMTP id g7M for <\"x y\"@z.test>; Sat, 21 Aug 2004 10:27:43 +0000",
+            from: "f", helo: "f", address: "192.0.2.1", by: "m.example", with: "ESMTP", id: "g7M",
+            recipient: "\"x y\"@z.test", epoch: 1_093_084_063),
+        // a clause ends at a semicolon
+        Case(
+            value: "from a ([192.0.2.1]) by b with ESMTP; some words; id 5; Sat, 21 Aug 2004 10:27:43 +0000",
+            from: "a", helo: "a", address: "192.0.2.1", by: "b", with: "ESMTP", id: "5", epoch: 1_093_084_063),
+        Case(
+            value:
+                "from a by b with ESMTP (Client CN \"x; y\", Issuer \"z\" (verified OK)); Sat, 21 Aug 2004 10:27:43 +0000",
+            from: "a", helo: "a", by: "b", with: "ESMTP", epoch: 1_093_084_063),
         // traps
         Case(
             value: "from a (by b with c id d for e; from f) by g (with h) (id 1.2.3.4) with SMTP",

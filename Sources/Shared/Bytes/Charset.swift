@@ -185,7 +185,7 @@ enum CharsetVariant {
         case "MAC-CYRILLIC": return replacing(bytes, name, ["\u{A4}": "\u{20AC}"])
         case "ISO-2022-JP":
             let result = Charset.convert(bytes, from: name)
-            guard result?.problem != nil else { return result }
+            guard let text = result?.text, result?.problem != nil || text.utf8.contains(0x1B) else { return result }
             // With the characters that vendors added.
             let extended = Charset.convert(ISO2022JP.toEUC(bytes).span, from: "EUC-JP-MS")
             return extended?.problem == nil ? extended ?? result : result
