@@ -121,15 +121,7 @@ enum SendOptions {
         "auth", "MECH", "the mechanism (the best one offered)", group: authentication,
         completion: .words(["auto"] + SASLClientMechanism.allCases.map(\.rawValue.asciiLowercased)))
     static let user = Option.text("user", short: "u", "U", "authenticate as U", group: authentication)
-    static let passwordFile = Option.text(
-        "password-file", "F", "the password is the first line of F", group: authentication, completion: .file)
-    static let passwordDescriptor: Option<Int?> = .integer(
-        "password-fd", "N", in: 0...1_048_576, "the password is the first line of descriptor N", group: authentication)
-
-    static let passwordCommand = Option.text(
-        "password-command", "C", "the password is what C prints", group: authentication)
-    static let tokenCommand = Option.text(
-        "token-command", "C", "the OAuth token is what C prints", group: authentication)
+    static let secrets = SecretOptions(group: authentication)
 
     private static let output = "Output"
     static let dryRun = Option.flag("dry-run", "send nothing: print batch SMTP (RFC 2442)", group: output)
@@ -167,8 +159,8 @@ enum SendOptions {
             AnyOption(tls), AnyOption(policies), AnyOption(httpsPort), AnyOption(requireTLS), AnyOption(ca),
             AnyOption(cert),
             AnyOption(key), AnyOption(insecure),
-            AnyOption(auth), AnyOption(user), AnyOption(passwordFile), AnyOption(passwordDescriptor),
-            AnyOption(passwordCommand), AnyOption(tokenCommand),
+            AnyOption(auth), AnyOption(user),
+        ] + secrets.all + [
             AnyOption(sendmail), AnyOption(ignoreDots), AnyOption(fullName), AnyOption(stdio), AnyOption(newAliases),
             AnyOption(dryRun), AnyOption(json), AnyOption(verbose), AnyOption(quiet),
         ] + SigningOptions.all
