@@ -66,7 +66,7 @@ let package = Package(
             "smtp-serve", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "DNS", "SASL", "SMTP",
             "Accounts", "Delivery", "SenderAuthentication", "FilterProtocols"),
         tool("pop3d", "OpenSSL", "Network", "ServerTool", "MessageFormat", "Mailboxes", "SASL", "POP3", "Accounts"),
-        tool("mboxconv", "OpenSSL", "MessageFormat", "Mailboxes"),
+        tool("mboxconv", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SASL", "POP3"),
         tool("mailparse", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SenderAuthentication"),
         tool(
             "spamscore", "OpenSSL", "Network", "MessageFormat", "Mailboxes", "DNS", "SpamRules", "SpamClassifier",
@@ -84,7 +84,7 @@ let package = Package(
         // protocols
         shared("SMTP", "Bytes", "OpenSSL", "MessageFormat", "SASL"),
         shared("FilterProtocols", "Bytes"),
-        shared("POP3", "Bytes", "SASL"),
+        shared("POP3", "Bytes", "OpenSSL", "SASL"),
         shared("SASL", "Bytes", "OpenSSL"),
         shared("DNS", "Bytes", "Unix", "Network"),
 
@@ -135,7 +135,7 @@ let package = Package(
         tests("SMTP", "Bytes", "MessageFormat", "SASL", "SMTP"),
         tests("FilterProtocols", "Bytes", "FilterProtocols"),
         tests("SASL", "Bytes", "OpenSSL", "SASL"),
-        tests("POP3", "Bytes", "SASL", "POP3"),
+        tests("POP3", "Bytes", "OpenSSL", "SASL", "POP3"),
         tests("Accounts", "Bytes", "Unix", "OpenSSL", "SASL", "Accounts"),
         tests("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP", "Delivery"),
         tests(

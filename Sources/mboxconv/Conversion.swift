@@ -14,9 +14,13 @@ struct Conversion {
     private let split: MessageSplit?
     private let plan: DestinationPlan
     private let settings: WriteSettings
+    /// Called when everything is there and lasts, before what tells how to go on is removed.
+    private let settled: () throws -> Void
 
-    init(_ arguments: Arguments) throws {
+    /// With `fetched`, that is the source, whatever the operands say.
+    init(_ arguments: Arguments, fetched: Source? = nil, settled: @escaping () throws -> Void = {}) throws {
         self.arguments = arguments
+        self.settled = settled
         guard let last = arguments.operands.last, arguments.operands.count >= 2 else {
             throw ToolFailure(
                 .usage,
@@ -25,7 +29,7 @@ struct Conversion {
                     : "no DESTINATION given: name one, or use --count or --list to look at a SOURCE")
         }
         destination = last
-        let names = Array(arguments.operands.dropLast())
+        let names = fetched == nil ? Array(arguments.operands.dropLast()) : []
         choice = try MessageChoice(arguments)
         split = try arguments[Mboxconv.split].map { try MessageSplit($0) }
         try SamePlace(destination, isTree: arguments[Mboxconv.recursive]).refuse(names)
@@ -33,7 +37,7 @@ struct Conversion {
             arguments[Mboxconv.verify] || arguments[Mboxconv.resume] || choice.needsPlan || split?.needsSize ?? false
         look = Source.Look(
             format: arguments[Mboxconv.from], lockTimeout: arguments.lockTimeout, spool: Spool(), isReread: isReread)
-        sources = try Self.sources(names, look, arguments)
+        sources = try fetched.map { [$0] } ?? Self.sources(names, look, arguments)
         let form = DestinationForm(destination, arguments)
         let format = try form.format(appendingLike: look)
         plan = DestinationPlan(
@@ -54,6 +58,7 @@ struct Conversion {
     static func sources(_ names: [String], _ look: Source.Look, _ arguments: Arguments) throws -> [Source] {
         let isTree = arguments[Mboxconv.recursive] || look.given == .maildirPlusPlus
         return try names.flatMap { name -> [Source] in
+            if let account = try POP3Account(name) { return [try POP3Fetch.source(account, look.spool, arguments)] }
             guard isTree else {
                 let source = try Source(name, look)
                 if case .directory(let format, let path) = source.storage, format.isMaildir,
@@ -79,6 +84,7 @@ struct Conversion {
     /// Converts; a signal ends it with what was done.
     static func run(_ arguments: Arguments) throws -> ExitCode {
         do {
+            if arguments.operands.contains(where: POP3Account.isAccount) { return try POP3Fetch.run(arguments) }
             return try Conversion(arguments).convert()
         } catch let interrupted as Interrupted {
             Diagnostics.say("\(arguments.operands.last ?? "-"): interrupted: \(interrupted.left)")
@@ -86,7 +92,13 @@ struct Conversion {
         }
     }
 
-    private func convert() throws -> ExitCode {
+    /// What the destination is written as.
+    var format: MailboxFormat { plan.format }
+
+    /// Refuses a destination that cannot be written to.
+    func checkDestination() throws { if !isResumed { try refuseWhatIsThere() } }
+
+    func convert() throws -> ExitCode {
         if !arguments[Mboxconv.dryRun], try isCompleteAlready() { return .ok }
         if choice.hasEquality, arguments[Mboxconv.append], plan.isSingle, !isResumed, isThere {
             try choice.seed(with: written)
@@ -113,8 +125,8 @@ struct Conversion {
     }
 
     private func write(_ report: ConversionReport) throws -> ConversionReport {
-        if !isResumed { try refuseWhatIsThere() }
-        let tree = try DestinationTree(plan, settings)
+        try checkDestination()
+        let tree = try DestinationTree(plan, settings, settled: settled)
         var sink = transferSink(tree, listing: true)
         var report = report
         do {
@@ -182,7 +194,7 @@ struct Conversion {
     }
 
     /// An earlier run has left its journal.
-    private var isResumed: Bool {
+    var isResumed: Bool {
         guard settings.isResuming else { return false }
         let path =
             plan.isSingle ? WriteSettings.journalPath(plan.format, plan.path(DestinationKey())) : plan.journalPath

@@ -5,7 +5,7 @@ import Mailboxes
 /// What a source turned out to hold.
 struct SourceReport {
     let name: String
-    let format: MailboxFormat
+    let formatName: String
     let reason: String?
     let isCertain: Bool
     let tally: Tally
@@ -16,7 +16,7 @@ struct SourceReport {
 
     init(_ source: Source, _ tally: Tally, passed: Int, passedBytes: Int, seconds: Double = 0) {
         name = source.name
-        format = source.format
+        formatName = source.formatName
         reason = source.reason
         isCertain = source.isCertain
         self.tally = tally
@@ -30,7 +30,7 @@ struct SourceReport {
         let reason = reason.map { " (\($0))" } ?? ""
         let of = passed == tally.messages ? "" : " of \(Quantity.count(tally.messages))"
         return TerminalText.escape(
-            "\(name): \(format.rawValue)\(reason): \(Quantity.count(passed))\(of) message\(passed == 1 ? "" : "s"), "
+            "\(name): \(formatName)\(reason): \(Quantity.count(passed))\(of) message\(passed == 1 ? "" : "s"), "
                 + Quantity.bytes(passedBytes))
     }
 
@@ -46,7 +46,7 @@ struct SourceReport {
     func write(to json: inout JSONWriter) {
         json.beginObject()
         json.field("source", name)
-        json.field("format", format.rawValue)
+        json.field("format", formatName)
         json.field("reason", reason)
         json.field("certain", isCertain)
         json.field("messages", passed)

@@ -77,14 +77,17 @@ final class DestinationTree {
     let plan: DestinationPlan
     private let settings: WriteSettings
     private let journal: Journal?
+    private let settled: () throws -> Void
     private var open: [DestinationKey: any Destination] = [:]
     private var order: [DestinationKey] = []
     private var current: (any Destination)?
     /// Destinations that are complete, with the messages that each got.
     private(set) var written: [(key: DestinationKey, path: String, messages: Int)] = []
 
-    init(_ plan: DestinationPlan, _ settings: WriteSettings) throws {
+    /// `settled` is called when all destinations are complete, before what tells how to go on is removed.
+    init(_ plan: DestinationPlan, _ settings: WriteSettings, settled: @escaping () throws -> Void) throws {
         self.plan = plan
+        self.settled = settled
         self.settings = settings
         guard !plan.isSingle else {
             journal = nil
@@ -148,6 +151,7 @@ final class DestinationTree {
             let path = plan.path(key)
             try destination.complete()
             written.append((key, path, destination.delivered))
+            if plan.isSingle { try settled() }
             do throws(SystemError) {
                 if !(destination is CompleteDestination) {
                     try journal?.note("complete \(path)", synchronizing: settings.isSynchronized)
@@ -165,6 +169,7 @@ final class DestinationTree {
     /// Everything is there.
     func complete() throws {
         try completeOpen()
+        if !plan.isSingle { try settled() }
         do throws(SystemError) {
             try journal?.remove()
         } catch {

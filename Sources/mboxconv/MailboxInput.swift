@@ -159,6 +159,15 @@ final class Spool {
         return path
     }
 
+    /// A new folder.
+    func makeFolder() throws(SystemError) -> String {
+        if directory == nil { directory = try TemporaryDirectory(prefix: "mboxconv") }
+        count += 1
+        let path = "\(directory?.path ?? ".")/\(count)"
+        try Files.makeDirectory(path, mode: 0o700)
+        return path
+    }
+
     /// Copies what cannot be read again, from its first byte.
     func keep(_ input: MailboxInput) throws -> String {
         var open = try input.open()

@@ -52,12 +52,13 @@ enum Mboxconv: Tool {
 
     static let description = ToolDescription(
         name: "mboxconv",
-        summary: "convert mailboxes: mbox, Maildir, MH, .eml files, batch SMTP, byte for byte",
+        summary: "convert mailboxes: mbox, Maildir, MH, .eml, batch SMTP, POP3; byte for byte",
         synopsis: ["[options] SOURCE... DESTINATION", "--count|--list [options] SOURCE..."],
         details: """
             Copies the messages of each SOURCE to DESTINATION, in order. A mailbox is an mbox file of one of four \
             variants, a Maildir, a directory of MH or of .eml files, or batch SMTP; - is standard input or output. \
-            Files that gzip, zstd, xz or bzip2 compressed are read too. Messages may be of any size.
+            Files that gzip, zstd, xz or bzip2 compressed are read too. Messages may be of any size. \
+            pop3://user@host[:port]/ and pop3s:// fetch from a server.
 
             A DESTINATION that is one file appears whole or not at all; a directory gets only whole messages. What is \
             there already is not overwritten: see --append.
@@ -68,7 +69,7 @@ enum Mboxconv: Tool {
             AnyOption(append), AnyOption(resume), AnyOption(lockTimeout), AnyOption(noLock), AnyOption(noSync),
             AnyOption(jobs), AnyOption(verify), AnyOption(dryRun), AnyOption(count), AnyOption(list), AnyOption(json),
             AnyOption(progress), AnyOption(verbose), AnyOption(quiet),
-        ],
+        ] + POP3Settings.all,
         sections: [
             .init(
                 "FORMATS",
@@ -103,6 +104,24 @@ enum Mboxconv: Tool {
                 --split writes NAME-2004.mbox beside DESTINATION NAME.mbox, and a folder 2004 in a directory.
                 """),
             .init(
+                "POP3",
+                """
+                What a server has and DESTINATION has not is fetched, and kept on the server, or removed from it with \
+                --delete-after once it is durably here. The unique ids of what was fetched are in the file uidls of the \
+                directory DESTINATION.mboxconv-pop3, or in the file of --uidls; the next run into the same DESTINATION \
+                adds what is new, without --append or --resume. Messages are fetched into that directory first, so that \
+                after kill -9 or a broken connection the same command goes on: none is lost, none comes twice, and none \
+                is fetched twice. Line ends become LF.
+
+                The best way to log in that the server offers is taken: SCRAM, PLAIN, LOGIN, USER or CRAM-MD5 over TLS, \
+                SCRAM, CRAM-MD5 or APOP without. STLS is used when offered, and certificates are verified. Without TLS \
+                the password itself is shown to this machine's own servers only, unless --tls never says otherwise. For a \
+                password in the environment: --password-command 'printenv NAME'.
+
+                --count asks for the numbers alone, --list, --dry-run and --where for headers (TOP), unless --where asks \
+                for the body; sizes are then the server's, with CRLF. In JSON the format is pop3, and name the unique id.
+                """),
+            .init(
                 "INTERRUPTED CONVERSIONS",
                 """
                 A journal tells, until the end, that more was to come, and --resume with the same sources goes on \
@@ -133,16 +152,22 @@ enum Mboxconv: Tool {
             .init(
                 "The large ones of a year, once each",
                 "mboxconv --where 'date=2004 and size>1M' --dedupe id old.mbox.gz big.mbox"),
+            .init(
+                "Fetch mail, and clear the mailbox",
+                "mboxconv --password-file secret --delete-after pop3s://anna@pop.example.org/ ~/Maildir"),
             .init("A file for each month", "mboxconv --split month --to mboxrd list.mbox months/"),
         ],
         exitCodes: [
             (.ok, "done"), (.negative, "--verify found a difference"),
             (.usage, "wrong usage; source and destination are the same"),
             (.dataError, "a source is no mailbox"), (.noInput, "a source cannot be read"),
+            (.noHost, "no such POP3 server"), (.unavailable, "the server says no for good"),
             (.cannotCreate, "the destination is not empty, or cannot be made"), (.ioError, "reading or writing failed"),
-            (.temporaryFailure, "a lock was not had in time"), (.noPermission, "no permission"),
+            (.temporaryFailure, "a lock was not had in time; the server cannot be had now, or TLS with it fails"),
+            (.protocolError, "the server does not speak POP3"), (.noPermission, "no permission; the login is refused"),
+            (.configuration, "a password or certificate cannot be had"),
         ],
-        seeAlso: ["mailparse(1)", "mbox(5)", "maildir(5)"])
+        seeAlso: ["mailparse(1)", "pop3d(1)", "mbox(5)", "maildir(5)"])
 
     static func run(_ arguments: Arguments) throws -> ExitCode {
         Interruption.catchSignals()

@@ -50,6 +50,18 @@ struct Source {
     /// How much of a stream is looked at to tell its variant.
     private static let lookLimit = 8 << 20
 
+    /// It was fetched from a POP3 server.
+    private var isFetched = false
+    /// What the format is called in reports.
+    var formatName: String { isFetched ? "pop3" : format.rawValue }
+
+    /// Messages that came from a POP3 server, as they lie in a directory of `.eml` files until they are converted.
+    init(fetchedFrom name: String, to path: String) {
+        self.name = name
+        storage = .directory(.eml, path: path)
+        isFetched = true
+    }
+
     /// Finds out what `name` is.
     init(_ name: String, _ look: Look) throws {
         if name == "-" {

@@ -67,7 +67,7 @@ struct SourceFolders {
                 return
             }
         }
-        if name.utf8.first == ASCII.dot { return }
+        if name.utf8.first == ASCII.dot || name.hasSuffix(FetchStore.suffix) { return }
         // Thunderbird keeps the folders below a folder in NAME.sbd.
         let part = name.hasSuffix(".sbd") && name != ".sbd" ? String(name.dropLast(4)) : name
         try addDirectory(path, folder + [part])

@@ -34,6 +34,10 @@ struct Survey {
         if choice.needsPlan { try choice.makePlan(sources) }
         choice.rewind()
         for name in arguments.operands {
+            if !choice.needsPlan, let account = try POP3Account(name) {
+                if let report = try POP3Survey(arguments, account).look() { count(report) }
+                continue
+            }
             let found = choice.needsPlan ? sources : try Conversion.sources([name], look, arguments)
             for source in found {
                 for failure in try survey(source) {

@@ -24,14 +24,16 @@ struct Conversation {
     var store: (any MailStore)?
     var user: AuthenticatedUser?
     var rights: Privileges.Rights?
+    private let start = ContinuousClock.now
     private var retrieved = 0
     private var octetsSent = 0
     private var encoded: [UInt8] = []
 
     /// How much of a message is read at once, and how much output may wait for a slow client, in bytes.
     private static let pieceSize = 65_536
-    /// Silence before the login.
+    /// Silence before the login, and how many times as long all of the login may take.
     private static let loginTimeout = Duration.seconds(60)
+    private static let loginTimeouts = 3
 
     init(_ settings: ServiceSettings, _ events: EventLog, _ connection: Connection, _ origin: ConnectionOrigin) {
         self.settings = settings
@@ -99,8 +101,14 @@ struct Conversation {
         while try await advance() {}
     }
 
-    private var timeout: Duration {
+    private var silence: Duration {
         session.isLoggedIn ? settings.timeout : min(settings.timeout, Conversation.loginTimeout)
+    }
+
+    /// How long to wait now: before the login no longer than until the time for all of it is over, so that nobody holds a
+    /// connection by saying something now and then.
+    private var timeout: Duration {
+        session.isLoggedIn ? silence : min(silence, max(.zero, start + silence * Conversation.loginTimeouts - .now))
     }
 
     /// Does one step; false at the end.
@@ -132,14 +140,19 @@ struct Conversation {
         try await flush()
         encoded = []
         do throws(ConnectionError) {
+            let timeout = timeout
+            guard timeout > .zero else { throw .timedOut }
             return try await connection.receive(timeout: timeout, interruptible: true)
         } catch {
             switch error {
             case .interrupted: session.end(with: "-ERR [SYS/TEMP] the server is stopping, nothing was deleted")
-            case .timedOut: session.end(with: "-ERR [SYS/TEMP] nothing was heard for too long, nothing was deleted")
+            case .timedOut where session.isLoggedIn:
+                session.end(with: "-ERR [SYS/TEMP] nothing was heard for too long, nothing was deleted")
+            case .timedOut: session.end(with: "-ERR [SYS/TEMP] the login takes too long")
             default: throw error
             }
-            try await flush()
+            connection.write(session.takeOutput())
+            try await connection.flush(timeout: .seconds(1))
             throw error
         }
     }

@@ -55,6 +55,33 @@ extension FuzzTarget {
                 }
             }
         },
+        FuzzTarget("pop3-client") { bytes in
+            var session = POP3ClientSession(
+                .init(
+                    credentials: SASLCredentials(user: Array("a".utf8), secret: .password(Array("b".utf8))),
+                    isLocal: true))
+            var place = 0
+            while place <= bytes.count {
+                guard let (consumed, event) = try? session.next(bytes.span.extracting(place..<bytes.count)) else {
+                    return
+                }
+                place += consumed
+                require(place <= bytes.count, "a session takes no more than it is given")
+                _ = session.takeOutput()
+                var size = 0
+                session.takeContent { size = $0.count }
+                require(size <= bytes.count, "a message is no longer than what came")
+                switch event {
+                case .needInput: return
+                case .startTLS: session.tlsStarted(bindings: [:])
+                case .loggedIn:
+                    for command: POP3ClientSession.Command in [
+                        .status, .sizes, .uniqueIDs, .top(1, lines: 0), .retrieve(1), .delete(1), .quit,
+                    ] { session.send(command) }
+                case .reply, .entry, .content, .end: break
+                }
+            }
+        },
         FuzzTarget("smtp-path") { bytes in _ = Path(mailbox: bytes.text) },
     ]
 

@@ -32,10 +32,11 @@ public final class ToolProcess: @unchecked Sendable {
         return path.split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
     }
 
-    /// Starts a program with pipes to its three standard streams. `limits` are shell ulimit words, such as `-f 100`.
+    /// Starts a program with pipes to its three standard streams, and with `descriptors` as 3 and so on. `limits` are shell
+    /// ulimit words, such as `-f 100`.
     public init(
         _ program: String, _ arguments: [String], environment: [String: String] = [:], directory: String? = nil,
-        limits: String? = nil
+        limits: String? = nil, descriptors: [Int32] = []
     ) throws {
         var executable = program.contains("/") ? program : ToolProcess.path(of: program)
         var words = [program] + arguments
@@ -53,6 +54,9 @@ public final class ToolProcess: @unchecked Sendable {
         posix_spawn_file_actions_adddup2(&actions, ends[0][0], 0)
         posix_spawn_file_actions_adddup2(&actions, ends[1][1], 1)
         posix_spawn_file_actions_adddup2(&actions, ends[2][1], 2)
+        for (index, descriptor) in descriptors.enumerated() {
+            posix_spawn_file_actions_adddup2(&actions, descriptor, Int32(3 + index))
+        }
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }

@@ -16,6 +16,13 @@ package struct Arguments: Sendable {
     /// Whether the option was given at all.
     package func isGiven<Value>(_ option: Option<Value>) -> Bool { given[option.declaration.long] != nil }
 
+    /// The same, but with another value of an option.
+    package func setting<Value>(_ option: Option<Value>, to value: Value) -> Arguments {
+        var arguments = self
+        arguments.values[option.declaration.long] = value
+        return arguments
+    }
+
     /// Reads a command line as getopt_long(3) does: bundled short options, `--name=value`, `--name value`, `--` ends
     /// the options, `-` is an operand, options and operands in any order. Prefixes of names are not accepted.
     package init(parsing words: [String], options: [AnyOption]) throws(ToolFailure) {

@@ -79,6 +79,7 @@ package enum ProxyHeader: Equatable, Sendable {
 extension Connection {
     /// Takes in the PROXY header at the front: the client that the proxy speaks for, or nil when it speaks for itself.
     package func receiveProxyHeader() async throws(ConnectionError) -> SocketAddress? {
+        let end = ContinuousClock.now + .seconds(10)
         while true {
             let received = input
             switch ProxyHeader.read(received.bytes) {
@@ -88,7 +89,7 @@ extension Connection {
                 return nil
             case .malformed: throw .tls("no PROXY header came")
             case .needsMore:
-                guard try await receive(timeout: .seconds(10)) else { throw .closed }
+                guard try await receive(timeout: max(.zero, end - .now)) else { throw .closed }
             }
         }
     }

@@ -130,6 +130,12 @@ package enum Files {
         guard retryingOnInterrupt({ fsync(directory.number) }) == 0 else { throw .last("sync", path) }
     }
 
+    /// Waits until everything that was written to the file system of `path` is on the disk: for many files at once.
+    package static func synchronizeFileSystem(of path: String) throws(SystemError) {
+        let directory = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
+        guard retryingOnInterrupt({ facteur_syncfs(directory.number) }) == 0 else { throw .last("sync", path) }
+    }
+
     /// The whole content of a file; a directory is EISDIR.
     package static func read(_ path: String, limit: Int = .max) throws(SystemError) -> [UInt8] {
         let file = try FileDescriptor.open(path, O_RDONLY)
