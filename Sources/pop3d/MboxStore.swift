@@ -32,6 +32,8 @@ final class MboxStore: MailStore {
     }
 
     private static let lockTime = Duration.seconds(20)
+    /// How often a mailbox that another program rewrites while it is read is read again.
+    private static let readings = 5
 
     init(path: String) throws(MailStoreFailure) {
         self.path = path
@@ -102,8 +104,8 @@ final class MboxStore: MailStore {
         do throws(SystemError) {
             guard let dotLock = try DotLock.acquire(path, timeout: Self.lockTime) else { return indexes.count }
             let file = try FileDescriptor.open(path, O_RDWR | O_NOFOLLOW)
-            guard try FileLock.exclusive(file, timeout: Self.lockTime) else { return indexes.count }
-            try rewrite(file, without: ids)
+            guard let current = try listing(file, ofInterest: ids) else { return indexes.count }
+            try rewrite(file, current, without: ids)
             _ = consume dotLock
             return 0
         } catch {
@@ -111,12 +113,34 @@ final class MboxStore: MailStore {
         }
     }
 
+    /// What the mailbox holds now, and the lock of fcntl(2) on it, which lasts as long as `file`; nil when another program
+    /// does not let go of it.
+    private func listing(
+        _ file: borrowing FileDescriptor, ofInterest ids: Set<[UInt8]>
+    ) throws(SystemError) -> [MboxListing.Message]? {
+        for _ in 0..<Self.readings {
+            guard try FileLock.exclusive(file, timeout: Self.lockTime) else { return nil }
+            let before = try file.status()
+            let copy = dup(file.number)
+            guard copy >= 0 else { throw .last("open", path) }
+            let messages = try MboxListing.read(FileDescriptor(owning: copy, subject: path), includingInternal: true)
+            // The end of the copy has dropped the lock: who had waited for it may have delivered, which leaves the other
+            // messages where they are.
+            guard try FileLock.exclusive(file, timeout: Self.lockTime) else { return nil }
+            var isSame = try file.status().st_size >= before.st_size
+            for message in messages where isSame && ids.contains(message.id) {
+                isSame = try MboxListing.digest(of: message, in: file) == message.digest
+            }
+            if isSame { return messages }
+        }
+        return nil
+    }
+
     /// Writes what is to stay beside the mailbox and puts it in its place: what the session does not know of stays.
-    private func rewrite(_ file: borrowing FileDescriptor, without ids: Set<[UInt8]>) throws(SystemError) {
+    private func rewrite(
+        _ file: borrowing FileDescriptor, _ current: [MboxListing.Message], without ids: Set<[UInt8]>
+    ) throws(SystemError) {
         let status = try file.status()
-        let copy = dup(file.number)
-        guard copy >= 0 else { throw .last("open", path) }
-        let current = try MboxListing.read(FileDescriptor(owning: copy, subject: path), includingInternal: true)
         let temporary = "\(path).pop3d.\(getpid())"
         // One that a killed process has left is in the way.
         try? Files.remove(temporary)

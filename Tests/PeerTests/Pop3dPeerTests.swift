@@ -6,14 +6,14 @@ import Testing
 @Suite("pop3d and its peers")
 struct Pop3dPeerTests {
     /// Messages with every kind of line end and dot.
-    private static let messages = [
+    static let messages = [
         "From: a@example.org\nSubject: one\n\n.dot\n..two\nend\n",
         "From: a@example.org\r\nSubject: two\r\n\r\nCRLF\r\n.\r\nno end",
         "From: a@example.org\nSubject: three\n\n"
             + String(repeating: String(repeating: "x", count: 70) + "\n", count: 5_000),
     ]
 
-    private struct Drop {
+    struct Drop {
         let directory: TestDirectory
         let server: TestServer
         var port: UInt16 { server.port }
@@ -33,7 +33,7 @@ struct Pop3dPeerTests {
     }
 
     /// Runs a peer; nil, and said, when it is not here.
-    private func run(
+    func run(
         _ name: String, _ arguments: [String], input: String = "", environment: [String: String] = [:]
     ) throws -> ToolProcess.Result? {
         guard let program = ToolProcess.peer(name) else {
@@ -45,7 +45,7 @@ struct Pop3dPeerTests {
     }
 
     /// A message with LF line ends and one at its end, as mail programs store it.
-    private static func stored(_ message: String) -> String {
+    static func stored(_ message: String) -> String {
         let text = message.replacing("\r\n", with: "\n")
         return text.hasSuffix("\n") ? text : text + "\n"
     }

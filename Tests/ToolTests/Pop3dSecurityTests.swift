@@ -1,4 +1,5 @@
 import Foundation
+import Synchronization
 import TestSupport
 import Testing
 
@@ -321,5 +322,50 @@ struct Pop3dMboxTests {
         _ = client.ask("DELE 1")
         #expect(client.ask("QUIT")?.hasPrefix("+OK") ?? false)
         #expect(String(decoding: try directory.read("anna.mbox"), as: UTF8.self).contains("Subject: other"))
+    }
+
+    @Test("a program that locks by fcntl(2) alone delivers while sessions rewrite the mailbox: no message is lost")
+    func concurrentDelivery() throws {
+        let directory = try TestDirectory()
+        let line = String(repeating: "x", count: 99) + "\n"
+        func message(_ number: Int, _ lines: Int) -> String {
+            "From a@example.org Mon Nov  2 09:15:00 2026\nSubject: \(number)\n\n"
+                + String(repeating: line, count: lines) + "\n"
+        }
+        let first = 40
+        let box = try directory.write("anna.mbox", (0..<first).map { message($0, 300) }.joined())
+        let drop = try drop(directory)
+        let isOver = Mutex(false)
+        let delivered = Mutex(first)
+        let thread = Thread {
+            while !isOver.withLock({ $0 }) {
+                let file = open(box, O_WRONLY | O_APPEND | O_CLOEXEC)
+                var lock = flock()
+                lock.l_type = Int16(F_WRLCK)
+                var held = stat()
+                var there = stat()
+                if file >= 0, fcntl(file, F_SETLKW, &lock) == 0, fstat(file, &held) == 0, stat(box, &there) == 0,
+                    held.st_ino == there.st_ino
+                {
+                    let bytes = Array(message(delivered.withLock { $0 }, 1).utf8)
+                    if write(file, bytes, bytes.count) == bytes.count { delivered.withLock { $0 += 1 } }
+                }
+                close(file)
+                usleep(300)
+            }
+        }
+        thread.start()
+        let rounds = 8
+        for _ in 0..<rounds {
+            let client = try drop.login()
+            _ = client.ask("DELE 1")
+            #expect(client.ask("QUIT")?.hasPrefix("+OK") ?? false)
+            while client.line() != nil {}
+        }
+        isOver.withLock { $0 = true }
+        while !thread.isFinished { usleep(1_000) }
+        let kept = String(decoding: try directory.read("anna.mbox"), as: UTF8.self)
+        let subjects = kept.components(separatedBy: "\n").filter { $0.hasPrefix("Subject: ") }
+        #expect(subjects == (rounds..<delivered.withLock { $0 }).map { "Subject: \($0)" })
     }
 }
