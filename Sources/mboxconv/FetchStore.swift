@@ -102,6 +102,12 @@ struct FetchStore: Sendable {
         return try MessageSpool(fetching)
     }
 
+    /// Leaves nothing behind where nothing was ever fetched.
+    func removeIfEmpty() {
+        if let entries = try? MessageSpool.entries(fetching), entries.isEmpty { try? Files.removeTree(fetching) }
+        rmdir(folder)
+    }
+
     /// Nothing more is added to what was fetched: it is what the next conversion takes.
     func seal() throws(SystemError) {
         if isSynchronized { try Files.synchronizeFileSystem(of: fetching) }
@@ -176,6 +182,9 @@ final class MessageSpool {
         }
         return entries
     }
+
+    /// What there is, for people.
+    var state: String { "\(count) message\(count == 1 ? " is" : "s are") fetched" }
 
     private static func line(_ size: Int, _ id: String) -> [UInt8] { Array("\(size) \(id)\n".utf8) }
 

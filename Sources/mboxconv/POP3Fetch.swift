@@ -69,6 +69,7 @@ struct POP3Fetch {
                 .temporaryFailure, "\(destination): another run is fetching into it: wait for its end")
         }
         let outcome = Result { try run(arguments, settings, store) }
+        store.removeIfEmpty()
         _ = consume lock
         return try outcome.get()
     }
@@ -152,10 +153,10 @@ struct POP3Fetch {
                 guard fruitless < Self.fruitlessLimit, !spool.ids.contains(MessageSpool.noID) else {
                     throw ToolFailure(
                         .temporaryFailure,
-                        "\(account.name): \(broken.reason): \(spool.ids.count) messages are fetched: run it again")
+                        "\(account.name): \(broken.reason): \(spool.state): run it again")
                 }
             } catch is Interrupted {
-                throw Interrupted(left: "\(spool.ids.count) messages are fetched: run it again")
+                throw Interrupted(left: "\(spool.state): run it again")
             }
         }
     }

@@ -181,6 +181,7 @@ struct MboxconvPOP3Tests {
         let session = try drop.login()
         let busy = try fetch([url(port), "in/"])
         #expect(busy.status == 75 && busy.diagnostics.contains("another session"), "\(busy.diagnostics)")
+        #expect(!directory.names().contains { $0.hasPrefix("in") })
         _ = session.ask("QUIT")
         _ = session.line()
         try directory.write("full.mbox", "From a@b Thu Jan  1 00:00:00 1970\nA: b\n\nx\n\n")
@@ -238,7 +239,9 @@ struct MboxconvPOP3Tests {
     func brokenForLong() throws {
         let broken = try server { line, _ in line == "RETR 2" ? .close : nil }
         let result = try fetch([url(broken.port), "in/"])
-        #expect(result.status == 75 && result.diagnostics.contains("1 messages are fetched"), "\(result.diagnostics)")
+        #expect(
+            result.status == 75 && result.diagnostics.contains("1 message is fetched: run it again"),
+            "\(result.diagnostics)")
         #expect(!directory.names().contains("in"))
         broken.stop()
         let whole = try ScriptedServer(port: broken.port) { line, _ in
@@ -252,6 +255,31 @@ struct MboxconvPOP3Tests {
         }
         #expect(try fetch([url(whole.port), "in/"]).status == 0)
         #expect(Set(try contents("in")) == ["Subject: 1\n\nx\n", "Subject: later 1\n\nx\n"])
+    }
+
+    @Test("Ctrl-C ends it cleanly, and the next run fetches the rest alone")
+    func interrupted() throws {
+        let server = try server { line, count in line == "RETR 3" && count == 0 ? .silence : nil }
+        let process = try ToolProcess(
+            "mboxconv", ["--password-file", password, url(server.port), "in/"], directory: directory.path)
+        for _ in 0..<2_000 where !server.log.lines.contains("RETR 3") { usleep(5_000) }
+        usleep(300_000)
+        process.signal(SIGINT)
+        let result = try process.finish()
+        #expect(result.status == 130 && result.diagnostics.contains("2 messages are fetched: run it again"))
+        #expect(try fetch([url(server.port), "in/"]).status == 0)
+        #expect(try contents("in").count == 3 && server.log.lines.count { $0 == "RETR 1" } == 1)
+    }
+
+    @Test("two runs into one destination: the second is told to wait")
+    func twoRuns() throws {
+        let server = try server { line, _ in line == "RETR 1" ? .silence : nil }
+        let first = try ToolProcess(
+            "mboxconv", ["--password-file", password, url(server.port), "in/"], directory: directory.path)
+        for _ in 0..<2_000 where !server.log.lines.contains("RETR 1") { usleep(5_000) }
+        let second = try fetch([url(server.port), "in/"])
+        #expect(second.status == 75 && second.diagnostics.contains("another run"), "\(second.diagnostics)")
+        first.signal(SIGKILL)
     }
 
     @Test("a message that the server does not give is told, and tried again the next time")
