@@ -37,6 +37,15 @@ struct FetchStore: Sendable {
     /// Makes the folder, unless it is there.
     func make() throws(SystemError) { try Files.makeDirectory(folder, mode: 0o700) }
 
+    /// Removes what a run that was killed while it noted ids has left.
+    func removeLeftovers() throws(SystemError) {
+        guard uniqueIDFile != Self.nowhere, let parent = Files.parent(of: uniqueIDFile) else { return }
+        let start = "\(Files.name(of: uniqueIDFile)).tmp."
+        for name in try Files.names(inDirectory: parent) where name.starts(with: start.utf8) {
+            try Files.remove("\(parent)/\(name.text)")
+        }
+    }
+
     /// The folder for a destination.
     static func folder(for destination: String) -> String {
         var path = destination

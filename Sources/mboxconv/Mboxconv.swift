@@ -111,7 +111,7 @@ enum Mboxconv: Tool {
                 directory DESTINATION.mboxconv-pop3, or in the file of --uidls; the next run into the same DESTINATION \
                 adds what is new, without --append or --resume. Messages are fetched into that directory first, so that \
                 after kill -9 or a broken connection the same command goes on: none is lost, none comes twice, and none \
-                is fetched twice. Line ends become LF.
+                is fetched twice. What --where leaves out counts as fetched. Line ends become LF.
 
                 The best way to log in that the server offers is taken: SCRAM, PLAIN, LOGIN, USER or CRAM-MD5 over TLS, \
                 SCRAM, CRAM-MD5 or APOP without. STLS is used when offered, and certificates are verified. Without TLS \

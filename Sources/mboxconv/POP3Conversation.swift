@@ -187,7 +187,7 @@ final class POP3Conversation {
         for (place, message) in messages.enumerated() { places[message.number] = place }
         var counts: [String: Int] = [:]
         try await readListing(.uniqueIDs) { number, text in
-            guard let place = places[number] else { return }
+            guard let place = places[number], !text.isEmpty else { return }
             let id = text.text
             let count = counts[id, default: 0] + 1
             counts[id] = count

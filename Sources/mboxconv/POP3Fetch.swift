@@ -57,6 +57,9 @@ struct POP3Fetch {
         if settings.deletes, arguments[Mboxconv.noSync] {
             throw ToolFailure(.usage, "--delete-after: nothing is removed before it lasts here: leave out --no-sync")
         }
+        if settings.deletes, arguments[Mboxconv.selection] != nil {
+            throw ToolFailure(.usage, "--delete-after: would remove what --where leaves out: leave out one of the two")
+        }
         let temporary = isStream ? try TemporaryDirectory(prefix: "mboxconv") : nil
         defer { withExtendedLifetime(temporary) {} }
         let folder = temporary?.path ?? FetchStore.folder(for: destination)
@@ -68,7 +71,10 @@ struct POP3Fetch {
             throw ToolFailure(
                 .temporaryFailure, "\(destination): another run is fetching into it: wait for its end")
         }
-        let outcome = Result { try run(arguments, settings, store) }
+        let outcome = Result {
+            try store.removeLeftovers()
+            return try run(arguments, settings, store)
+        }
         store.removeIfEmpty()
         _ = consume lock
         return try outcome.get()
@@ -128,7 +134,12 @@ struct POP3Fetch {
             arguments[Mboxconv.quiet] ? "never" : arguments[Mboxconv.progress], unit: "messages fetched")
         let fetched = try await fetchAll(&progress)
         progress.finish()
-        if !settings.deletes { await fetched.conversation?.quit() }
+        if !settings.deletes {
+            await fetched.conversation?.quit()
+            if !fetched.listed.allSatisfy({ $0.id != nil }), !arguments[Mboxconv.quiet] {
+                Diagnostics.say("\(account.name): has no unique ids: the next run fetches all of it again")
+            }
+        }
         try store.seal()
         let code = try convert(resuming: false)
         var left = fetched.listed

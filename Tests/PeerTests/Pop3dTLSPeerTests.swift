@@ -101,6 +101,13 @@ extension Pop3dPeerTests {
             try FileManager.default.createDirectory(
                 atPath: directory.file("in/\(folder)"), withIntermediateDirectories: true)
         }
+        // As root it delivers with the rights of another user only.
+        if geteuid() == 0, let nobody = getpwnam("nobody") {
+            chmod(directory.path, 0o755)
+            for name in ["in", "in/new", "in/cur", "in/tmp"] {
+                chown(directory.file(name), nobody.pointee.pw_uid, nobody.pointee.pw_gid)
+            }
+        }
         try directory.write(
             "getmailrc",
             """
@@ -114,6 +121,7 @@ extension Pop3dPeerTests {
             [destination]
             type = Maildir
             path = \(directory.file("in"))/
+            \(geteuid() == 0 ? "user = nobody" : "")
             [options]
             delivered_to = false
             received = false
@@ -277,9 +285,9 @@ extension Pop3dPeerTests {
         _ = after.ask("QUIT")
         let last = try login(dovecot.port)
         #expect(last.ask("STAT")?.hasPrefix("+OK 2 ") ?? false)
-        #expect(
-            lines(last, "LIST")?.count == 2
-                && lines(last, "RETR 1")?.count == lines(try login(drop.port), "RETR 1")?.count)
+        #expect(lines(last, "LIST")?.count == 2)
+        let ours = try login(drop.port)
+        #expect(lines(last, "RETR 1") == lines(ours, "RETR 1"))
     }
 
     @Test("mboxconv fetches from Dovecot: every octet, once, and clears the mailbox")

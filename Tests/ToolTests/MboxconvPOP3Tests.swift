@@ -74,7 +74,10 @@ struct MboxconvPOP3Tests {
         let count = try ToolProcess.run("mboxconv", ["--count", "--json", "in.mbox"], directory: directory.path)
         #expect(count.text.contains("\"messages\":4"))
         #expect(try directory.read("in.mbox.mboxconv-pop3/uidls").isEmpty)
-        for words in [["--delete-after", "-"], ["--delete-after", "--no-sync", "x"]] {
+        for words in [
+            ["--delete-after", "-"], ["--delete-after", "--no-sync", "x"],
+            ["--delete-after", "--where", "size>1", "x"],
+        ] {
             #expect(try fetch([url(drop.server.port)] + words).status == 64)
         }
     }
@@ -259,7 +262,7 @@ struct MboxconvPOP3Tests {
 
     @Test("Ctrl-C ends it cleanly, and the next run fetches the rest alone")
     func interrupted() throws {
-        let server = try server { line, count in line == "RETR 3" && count == 0 ? .silence : nil }
+        let server = try server { line, count in line == "RETR 3" && count == 2 ? .silence : nil }
         let process = try ToolProcess(
             "mboxconv", ["--password-file", password, url(server.port), "in/"], directory: directory.path)
         for _ in 0..<2_000 where !server.log.lines.contains("RETR 3") { usleep(5_000) }
@@ -304,6 +307,8 @@ struct MboxconvPOP3Tests {
         #expect(result.status == 0, "\(result.diagnostics)")
         #expect(try contents("in").count == 3)
         #expect(server.log.lines.suffix(4) == ["DELE 1", "DELE 2", "DELE 3", "QUIT"])
+        let kept = try fetch([url(server.port), "kept/"])
+        #expect(kept.status == 0 && kept.diagnostics.contains("has no unique ids"), "\(kept.diagnostics)")
     }
 
     @Test("what is no POP3 server is 76; one that is silent is 75")

@@ -196,11 +196,12 @@ package struct POP3ClientSession: Sendable {
                 return .end(command)
             }
             let words = line.split(separator: ASCII.space, omittingEmptySubsequences: true)
-            guard words.count >= 2, let number = words[0].decimalValue else {
+            // A message without an id is one that cannot be known again, and no more.
+            guard let number = words.first?.decimalValue, words.count >= 2 || command == .uniqueIDs else {
                 throw POP3ClientFailure(
                     .violation, "the answer to \(command.text) has a line that is none of a listing")
             }
-            return .entry(number, Array(words[1]))
+            return .entry(number, words.count >= 2 ? Array(words[1]) : [])
         case .reply, .message:
             if phase == .ready { return try reply(line) }
             return try opening(line)

@@ -11,7 +11,7 @@ package struct POP3Reply: Equatable, Sendable {
     /// Reads a line without its line end; nil for one that is no answer.
     package init?(_ line: some BidirectionalCollection<UInt8>) {
         let word = line.prefix { $0 != ASCII.space }
-        if word.count == 3, word.elementsEqual("+OK".utf8.map { $0 }) || word.equalsIgnoringCase("+OK") {
+        if word.equalsIgnoringCase("+OK") {
             isPositive = true
         } else if word.equalsIgnoringCase("-ERR") {
             isPositive = false
