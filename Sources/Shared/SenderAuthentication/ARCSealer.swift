@@ -79,7 +79,7 @@ package struct ARCSealer: Sendable {
         // A space stands before i=, because dkimpy looks for it.
         func field(_ value: String) -> String {
             "ARC-Message-Signature: a=\(signer.key.algorithm.rawValue);\r\n\tb=\(value);\r\n\tbh=\(Base64.encode(hash)); "
-                + "c=relaxed/relaxed;\r\n\td=\(signer.domain); h=\(names.joined(separator: ":"));\r\n\t i=\(number); "
+                + "c=relaxed/relaxed;\r\n\td=\(signer.domain); h=\(names.joined(separator: ":")); i=\(number);\r\n\t"
                 + "s=\(signer.selector); t=\(time)"
         }
         let collector = HeaderCollector(header)
