@@ -48,7 +48,9 @@ bench_authentication_floor() {
     heading 'DKIM verification, messages a second of processor time, against the cryptography alone'
     has cc && cc -O2 -o "$home/floor" "$here/peers/dkim-floor.c" -lcrypto 2>/dev/null ||
         { echo '  no C compiler with the headers of OpenSSL: left out'; return; }
-    local key size count name ours floor
+    local key size count name ours floor peer
+    cc -O2 -o "$home/dkim-opendkim" "$here/peers/dkim-opendkim.c" -lopendkim 2>/dev/null ||
+        echo '  no C compiler with the headers of libopendkim: left out'
     for key in rsa ed25519; do
         for size in 2000 5000 50000 5000000; do
             [ "$key" = rsa ] || [ "$size" = 2000 ] || continue
@@ -63,6 +65,10 @@ bench_authentication_floor() {
             ours=$(over "$count" "$seconds")
             floor=$("$home/floor" "$home/signed.$key.$size" "$key" "$((count < 100 ? 100 : count))")
             row "$key, $size bytes" "$ours" "$(over 1000000 "$floor")" OpenSSL /s
+            if [ -x "$home/dkim-opendkim" ] && [ "$key" = rsa ]; then
+                peer=$(for name in 1 2 3; do "$home/dkim-opendkim" "v=DKIM1; p=$rsa" "$home/many"/*; done | sort -n | head -n 1)
+                row "$key, $size bytes, one process" "$ours" "$(over 1000000 "$peer")" libopendkim /s
+            fi
         done
     done
 }

@@ -52,23 +52,29 @@ struct Verify: Sendable {
         [ExitCode.ok, .negative, .temporaryFailure, .dataError, .noInput].firstIndex(of: code) ?? 0
     }
 
-    /// Verifies the messages of a batch at the same time, and tells of them in their order.
+    /// Verifies the messages of a batch, those that have to wait for answers at the same time, and tells of them in their
+    /// order.
     private func verify(_ batch: [Item], _ verifier: SenderVerifier) async -> [ExitCode] {
-        let reports = await withTaskGroup(of: (Int, SenderReport).self) { group in
-            for (number, item) in batch.enumerated() {
-                guard case .message(let message) = item else { continue }
-                if batch.count == 1 { return [number: await verifier.verify(message.content, client: message.client)] }
-                group.addTask { (number, await verifier.verify(message.content, client: message.client)) }
-            }
-            var reports: [Int: SenderReport] = [:]
-            for await (number, report) in group { reports[number] = report }
-            return reports
+        var reports = [SenderReport?](repeating: nil, count: batch.count)
+        var waiting: [(Int, VerifyMessage)] = []
+        for (number, item) in batch.enumerated() {
+            guard case .message(let message) = item else { continue }
+            reports[number] = verifier.verifyAtOnce(message.content, client: message.client)
+            if reports[number] == nil { waiting.append((number, message)) }
         }
-        return batch.enumerated().map { number, item in
+        if !waiting.isEmpty {
+            await withTaskGroup(of: (Int, SenderReport).self) { group in
+                for (number, message) in waiting {
+                    group.addTask { (number, await verifier.verify(message.content, client: message.client)) }
+                }
+                for await (number, report) in group { reports[number] = report }
+            }
+        }
+        return zip(batch, reports).map { item, found in
             switch item {
             case .problem(let problem): return report.write(problem)
             case .message(let message):
-                guard let found = reports[number] else { return .ok }
+                guard let found else { return .ok }
                 return report.write(found, message)
             }
         }

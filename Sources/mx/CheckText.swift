@@ -43,7 +43,8 @@ struct CheckText {
             text.append(start + spaces(area - start.count - mark.count) + palette.dim(mark))
         }
         let details = item.details.flatMap { CheckText.wrapped(TerminalText.escape($0), area) }.map(palette.dim)
-        let head = palette.bold(title) + spaces(CheckText.titleWidth - title.count) + word(item.verdict)
+        let head =
+            (title.isEmpty ? "" : palette.bold(title)) + spaces(CheckText.titleWidth - title.count) + word(item.verdict)
         return (text + details).enumerated().map { index, line in
             index == 0 ? head + line : spaces(CheckText.margin) + line
         }

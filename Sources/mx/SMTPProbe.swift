@@ -1,5 +1,6 @@
 import Bytes
 import CommandLineTool
+import Glibc
 import Network
 import OpenSSL
 import Unix
@@ -110,7 +111,7 @@ struct SMTPProbe {
             connection = try await Connection.connect(
                 to: .ip(result.address, port: settings.port), timeout: timeout)
         } catch {
-            result.failure = SMTPProbe.failure(error)
+            result.failure = SMTPProbe.failure(error, result.address)
             return
         }
         defer { connection.close() }
@@ -125,10 +126,12 @@ struct SMTPProbe {
         }
     }
 
-    private static func failure(_ error: ConnectionError) -> ProbeResult.Failure {
+    private static func failure(_ error: ConnectionError, _ address: IPAddress) -> ProbeResult.Failure {
         switch error {
         case .timedOut: .timedOut
-        case .system(let system) where system.isNoRoute: .noRoute("no route from this host")
+        // Many networks have a way out for IPv6 that leads nowhere.
+        case .system(let system) where system.isNoRoute || address.isIPv6 && system.code == EHOSTUNREACH:
+            .noRoute("no route from this host")
         default: .failed("\(error)")
         }
     }

@@ -1,9 +1,13 @@
 import Accounts
 import Bytes
+import DNS
 import FilterProtocols
 import Mailboxes
+import Network
 import SASL
 import SenderAuthentication
+import TransportPolicy
+import Unix
 
 extension FuzzTarget {
     /// What proves who sends: records of the DNS, signatures, logins.
@@ -22,6 +26,38 @@ extension FuzzTarget {
             for range in AuthenticationResultsField.forged(bytes.span, server: "mx.example") {
                 require(range.upperBound <= bytes.count, "a forged field lies within the message")
             }
+        },
+        FuzzTarget("spf-check") { bytes in
+            // A record that leads to itself and to others, judged to the end.
+            let text = bytes.filter { $0 > 0x1F && $0 < 0x7F && $0 != UInt8(ascii: "\"") && $0 != UInt8(ascii: "\\") }
+            let strings = stride(from: 0, to: min(text.count, 4_000), by: 200).map { start in
+                "\"" + String(decoding: text[start..<min(start + 200, text.count)], as: UTF8.self) + "\""
+            }
+            let record = "TXT \"v=spf1 \" \(strings.joined(separator: " "))"
+            let lines = """
+                example.org. \(record)
+                *.example.org. \(record)
+                example.org. MX 10 mx.example.org.
+                mx.example.org. A 192.0.2.1
+                """
+            guard let zone = try? Zone(parsing: Array(lines.utf8), name: "zone"), let client = IPAddress("192.0.2.9")
+            else { return }
+            let request = SPFRequest(address: client, mailFrom: "a@example.org", helo: "h.example")
+            let outcome = try? EventLoop.run { _ in
+                await SPFEvaluator(Resolver(.zone(zone))).check(request, deadline: nil)
+            }
+            require((outcome?.lookups ?? 0) <= 11, "an evaluation ends after ten lookups")
+        },
+        FuzzTarget("mta-sts") { bytes in
+            _ = try? MTASTSPolicy(parsing: bytes)
+            _ = MTASTSPolicy.announcedID(bytes)
+            var reader = HTTPResponseReader(limit: 1_024)
+            do {
+                for start in stride(from: 0, to: bytes.count, by: 7) {
+                    try reader.receive(Array(bytes[start..<min(start + 7, bytes.count)]))
+                }
+                require(try reader.finish(isProper: true).body.count <= 1_024, "a body stays in its bounds")
+            } catch {}
         },
         FuzzTarget("sasl") { bytes in
             guard let file = try? PasswordFile(Array("anna:{PLAIN}secret".utf8)) else { return }

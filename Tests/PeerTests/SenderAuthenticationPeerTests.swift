@@ -1,3 +1,4 @@
+import Foundation
 import TestSupport
 import Testing
 
@@ -91,6 +92,117 @@ private func python(with module: String) throws -> String? {
         let file = try folder.write("signed.eml", signed.bytes)
         let result = try ToolProcess.run("mailparse", ["--verify", "--dns", zone, "--json", file])
         #expect(result.text.contains("\"dkim\":[{\"result\":\"pass\""), "\(result.text)")
+    }
+
+    // MARK: RSA keys, OpenDKIM, ARC
+
+    /// A new RSA key as a file, and the zone that publishes it for the selector `s1` of example.org.
+    private func rsaKey() throws -> (file: String, text: String, zone: String)? {
+        guard let openssl = ToolProcess.peer("openssl") else { return nil }
+        let pem = try ToolProcess.run(openssl, ["genrsa", "-traditional", "2048"]).text
+        let file = try folder.write("rsa.pem", pem)
+        let derived = try ToolProcess.run(openssl, ["pkey", "-in", file, "-pubout"]).text
+        let text = derived.split(separator: "\n").filter { !$0.hasPrefix("-") }.joined()
+        let strings = [text.prefix(200), text.dropFirst(200)].map { "\"\($0)\"" }.joined(separator: " ")
+        let zone = try folder.write("rsa.zone", "s1._domainkey.example.org. TXT \"v=DKIM1; p=\" \(strings)\n")
+        return (file, text, zone)
+    }
+
+    /// The message out of batch SMTP.
+    private static func message(in batch: ToolProcess.Result) -> [UInt8] {
+        let lines = batch.text.components(separatedBy: "\r\n")
+        guard let start = lines.firstIndex(of: "DATA"), let end = lines.lastIndex(of: ".") else { return [] }
+        return Array(
+            lines[(start + 1)..<end].map { ($0.hasPrefix(".") ? String($0.dropFirst()) : $0) + "\r\n" }.joined().utf8)
+    }
+
+    @Test("OpenDKIM passes what smtp-send signs, and refuses it when it was changed", arguments: forms)
+    func openDKIM(_ forms: String) throws {
+        guard let opendkim = ToolProcess.peer("opendkim"), let key = try rsaKey() else {
+            print("left out: opendkim or openssl is not installed")
+            return
+        }
+        let keys = try folder.write("keys", "s1._domainkey.example.org v=DKIM1; p=\(key.text)\n")
+        let configuration = try folder.write("opendkim.conf", "Mode v\nTestPublicKeys \(keys)\n")
+        // Its test mode eats the white space after a colon, which simple forms do not bear (libmilter's way).
+        let plain = Self.message.replacing("Subject:  Is  dinner\r\n\tready?", with: "Subject: Is  dinner")
+            .replacing(",\r\n\tothers@example.net", with: "")
+        let file = try folder.write("m.eml", plain)
+        let batch = try ToolProcess.run(
+            "smtp-send",
+            [
+                "--dry-run", "--dkim", "example.org:s1:\(key.file)", "--dkim-options", "c=\(forms)", "--from",
+                "joe@example.org", "--to", "suzie@example.net", file,
+            ])
+        let signed = Self.message(in: batch)
+        for (bytes, wanted) in [(signed, true), (signed + Array("x\r\n".utf8), false)] {
+            let stored = try folder.write("signed.eml", bytes)
+            let result = try ToolProcess.run(opendkim, ["-x", configuration, "-t", stored])
+            let said = result.text + result.diagnostics
+            #expect(said.contains("2048-bit key") && said.contains("succeeded") == wanted, "\(said)")
+        }
+    }
+
+    @Test("what opendkim-testmsg signs is rsa-sha1, which is told and refused (RFC 8301)")
+    func openDKIMSigns() throws {
+        guard let signer = ToolProcess.peer("opendkim-testmsg"), let key = try rsaKey() else {
+            print("left out: opendkim-testmsg or openssl is not installed")
+            return
+        }
+        let signed = try ToolProcess.run(
+            signer, ["-C", "-d", "example.org", "-k", key.file, "-s", "s1"], input: Array(Self.message.utf8))
+        #expect(signed.status == 0 && signed.text.contains("DKIM-Signature:"), "\(signed.diagnostics)")
+        let file = try folder.write("signed.eml", signed.bytes)
+        let result = try ToolProcess.run("mailparse", ["--verify", "--dns", key.zone, "--json", file])
+        #expect(result.status == 1 && result.text.contains("\"dkim\":[{\"result\":\"permerror\""), "\(result.text)")
+        #expect(result.text.contains("\"canonicalization\":\"relaxed/simple\"") && result.text.contains("rsa-sha1"))
+    }
+
+    @Test("ARC: dkimpy validates what smtp-send seals, mailparse what dkimpy seals, one set upon the other")
+    func arc() throws {
+        guard let python = try python(with: "dkim, authres"), let key = try rsaKey() else {
+            print("left out: python3 has no dkimpy with authres, or openssl is not installed")
+            return
+        }
+        let results = "Authentication-Results: mx.example.org; spf=pass smtp.mailfrom=joe@example.org\r\n"
+        var message = Array((results + Self.message).utf8)
+        let verify = """
+            import dkim, sys
+            print(dkim.arc_verify(sys.stdin.buffer.read(), dnsfunc=lambda name, timeout=5: b"v=DKIM1; p=\(key.text)")[0].decode())
+            """
+        let seal = """
+            import dkim, sys
+            text = sys.stdin.buffer.read()
+            key = open("\(key.file)", "rb").read()
+            fields = dkim.arc_sign(text, b"s1", b"example.org", key, b"mx.example.org")
+            sys.stdout.buffer.write(b"".join(fields) + text)
+            """
+        for round in 1...3 {
+            if round.isMultiple(of: 2) {
+                // dkimpy takes what is known of the chain from the results.
+                message = Array("Authentication-Results: mx.example.org; arc=pass\r\n".utf8) + message
+                let sealed = try ToolProcess.run(python, ["-c", seal], input: message)
+                #expect(sealed.status == 0, "\(sealed.diagnostics)")
+                message = sealed.bytes
+            } else {
+                let file = try folder.write("m.eml", message)
+                let batch = try ToolProcess.run(
+                    "smtp-send",
+                    [
+                        "--dry-run", "--arc-seal", "example.org:s1:\(key.file)", "--authserv-id", "mx.example.org",
+                        "--dns", key.zone, "--from", "joe@example.org", "--to", "suzie@example.net", file,
+                    ])
+                #expect(batch.status == 0, "\(batch.diagnostics)")
+                message = Self.message(in: batch)
+            }
+            let theirs = try ToolProcess.run(python, ["-c", verify], input: message)
+            #expect(theirs.text == "pass\n", "round \(round): \(theirs.text) \(theirs.diagnostics)")
+            let file = try folder.write("sealed.eml", message)
+            let ours = try ToolProcess.run("mailparse", ["--verify", "--dns", key.zone, "--json", file])
+            #expect(
+                ours.text.contains("\"arc\":{\"result\":\"pass\",\"instances\":\(round)"),
+                "round \(round): \(ours.text)")
+        }
     }
 
     @Test("SPF: the same verdicts as pyspf, of many policies")

@@ -91,6 +91,25 @@ private let message = """
         #expect(other.dkim.map(\.bodyHashAgrees) == [true, true])
     }
 
+    @Test("RFC 6376 appendix A: the signed message, with the key of appendix C")
+    func rfc6376() async throws {
+        let bytes = try TestData.bytes("rfc6376.eml")
+        let keys = String(decoding: try TestData.bytes("rfc6376.zone"), as: UTF8.self)
+        let found = try await result(bytes, keys)
+        #expect(found.verdict == .pass && found.keyBits == 1_024 && found.findings == [.weakKey])
+        #expect(found.signature.identity == "joe@football.example.com" && found.domain == "example.com")
+        // Simple canonicalization lets nothing change, not even the white space of a field's name or value.
+        let text = String(decoding: bytes, as: UTF8.self)
+        for change in [("Subject: Is", "Subject:  Is"), ("Subject:", "subject:"), ("Joe.\r\n", "Joe. \r\n")] {
+            let other = try await result(Array(text.replacing(change.0, with: change.1).utf8), keys)
+            #expect(other.verdict == .fail)
+        }
+        let blank = try await result(Array((text + "\r\n\r\n").utf8), keys)
+        #expect(blank.verdict == .pass)
+        let lf = try await result(Array(text.replacing("\r\n", with: "\n").utf8), keys)
+        #expect(lf.verdict == .pass)
+    }
+
     @Test("RFC 6376 3.4: every pair of forms with both keys, with LF and with CRLF")
     func forms() async throws {
         for key in [ed25519, rsa] {

@@ -112,6 +112,30 @@ struct DMARCCase: Sendable, CustomTestStringConvertible {
             wanted: "fail example.org reject reject"),
     ]
 
+    /// The examples of alignment in RFC 9989 appendix B.1: From, what passed, relaxed, strict.
+    static let alignments = [
+        ("example.com", "example.com", true, true), ("example.com", "child.example.com", true, false),
+        ("child.example.com", "sample.net", false, false),
+    ]
+
+    @Test("RFC 9989 appendix B.1: alignment of SPF and of DKIM", arguments: alignments)
+    func alignment(_ author: String, _ domain: String, _ relaxed: Bool, _ strict: Bool) async throws {
+        let key = try testKey("ed25519")
+        for (tags, wanted) in [("", relaxed), ("; adkim=s; aspf=s", strict)] {
+            let zone =
+                Self.spf(domain)
+                + "_dmarc.example.com. TXT \"v=DMARC1; p=reject\(tags)\"\nchild.example.com. A 192.0.2.1\n"
+                + txt("s._domainkey.\(domain)", "v=DKIM1; k=ed25519; p=\(try publicText(key))")
+            let bySPF = try await report(zone, from: "a@\(author)", sender: "b@\(domain)").dmarc
+            #expect((bySPF.alignedBy == ["spf"]) == wanted && (bySPF.verdict == .pass) == wanted)
+            let message = Array("From: a@\(author)\r\nSubject: x\r\n\r\nx\r\n".utf8)
+            let signer = try DKIMSigner(domain: domain, selector: "s", key: key)
+            let signed = try DKIMSigner.sign(message.span, [signer], time: 1_000)[0] + message
+            let byDKIM = try await verify(signed, zone).dmarc
+            #expect((byDKIM.alignedBy == ["dkim"]) == wanted && (byDKIM.verdict == .pass) == wanted)
+        }
+    }
+
     @Test("RFC 9989: policies and alignment", arguments: cases)
     func policies(_ test: DMARCCase) async throws {
         let report = try await report(test.zone, from: test.from, sender: test.sender)
@@ -182,6 +206,26 @@ struct DMARCCase: Sendable, CustomTestStringConvertible {
         let authors = try SignedMessage(bytes.span).authors
         if wanted == "[192.0.2.1]" { return }
         #expect(authors.domain == wanted, "\(authors.domains)")
+    }
+
+    @Test("From in its plain form says what it says when it is read in full")
+    func plainForm() async throws {
+        var random = SeededGenerator(seed: 5_322)
+        let texts = [
+            "Joe Q. Public <joe@example.org>", "\"Joe, Q\" <joe@Example.ORG>", "joe@example.org",
+            "=?utf-8?q?x?= <a.b@c.d.example>",
+            "joe@example.org (Joe)", "a@b, c@d", "<a@b>", "Joe <joe@-x.example>",
+        ]
+        for text in texts {
+            for round in 0..<200 {
+                let value = round == 0 ? Array(text.utf8) : random.mutated(Array(text.utf8))
+                if value.contains(10) || value.contains(13) || value.contains(0) { continue }
+                // A field that begins on its second line is never in the plain form.
+                let plain = try SignedMessage((Array("From: ".utf8) + value + Array("\r\n\r\n".utf8)).span)
+                let full = try SignedMessage((Array("From:\r\n ".utf8) + value + Array("\r\n\r\n".utf8)).span)
+                #expect(plain.authors == full.authors, "\(value.text)")
+            }
+        }
     }
 
     @Test("two From fields have no domain")

@@ -208,6 +208,7 @@ struct MXCheckTests {
         for id in ids {
             let lines = try ToolProcess.run("mx", ["--explain", String(id)]).lines
             #expect(lines.count == 3 && lines[0].hasPrefix("\(id): ") && lines[1].hasPrefix("Rule: "), "\(id)")
+            #expect(!lines[0].contains("no explanation"), "\(id)")
         }
     }
 

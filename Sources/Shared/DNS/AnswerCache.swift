@@ -25,12 +25,20 @@ struct AnswerCache {
     var count: Int { recent.count + earlier.count }
 
     mutating func answer(to question: Question, at now: ContinuousClock.Instant) -> Answer? {
-        if let entry = recent[question] { return entry.expiry > now ? entry.answer : nil }
+        entry(question, at: now)?.answer
+    }
+
+    mutating func known(_ question: Question, at now: ContinuousClock.Instant) -> KnownAnswer? {
+        entry(question, at: now).map { KnownAnswer(answer: $0.answer, lifetime: .until($0.expiry)) }
+    }
+
+    private mutating func entry(_ question: Question, at now: ContinuousClock.Instant) -> Entry? {
+        if let entry = recent[question] { return entry.expiry > now ? entry : nil }
         guard !earlier.isEmpty, let entry = earlier.removeValue(forKey: question), entry.expiry > now else {
             return nil
         }
         insert(entry, for: question)
-        return entry.answer
+        return entry
     }
 
     mutating func store(_ answer: Answer, for question: Question, at now: ContinuousClock.Instant) {

@@ -45,17 +45,8 @@ package struct DomainName: Hashable, Sendable, CustomStringConvertible {
         self.init(lowercasedWire: bytes.dropLast() + origin.wire)
     }
 
-    /// Eight bytes at a time: names are hashed for every question.
-    package func hash(into hasher: inout Hasher) {
-        var index = 0
-        while index < wire.count {
-            var word: UInt64 = 0
-            for byte in wire[index..<min(index + 8, wire.count)] { word = word << 8 | UInt64(byte) }
-            hasher.combine(word)
-            index += 8
-        }
-        hasher.combine(wire.count)
-    }
+    /// All bytes at once: names are hashed for every question.
+    package func hash(into hasher: inout Hasher) { wire.withUnsafeBytes { hasher.combine(bytes: $0) } }
 
     private static func wire(of text: [UInt8]) throws(DomainNameError) -> (bytes: [UInt8], isAbsolute: Bool) {
         if text.isEmpty { throw .empty }

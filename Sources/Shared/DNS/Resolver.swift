@@ -63,11 +63,11 @@ package final class Resolver: Sendable {
     }
 
     /// The answer to a question when that needs no waiting: from a zone, or remembered; nil else.
-    package func known(_ name: DomainName, _ type: RecordType) -> Answer? {
+    package func known(_ name: DomainName, _ type: RecordType) -> KnownAnswer? {
         switch answerer {
-        case .zone(let zone): zone.answer(name, type)
+        case .zone(let zone): KnownAnswer(answer: zone.answer(name, type), lifetime: .forever)
         case .servers:
-            state.withLock { $0.cache.answer(to: Question(name: name, type: type), at: .now) }
+            state.withLock { $0.cache.known(Question(name: name, type: type), at: .now) }
         }
     }
 
@@ -158,6 +158,27 @@ package final class Resolver: Sendable {
         case .ipv6: address.isIPv6
         }
     }
+}
+
+/// An answer that is known already, and for how long.
+package struct KnownAnswer: Sendable {
+    package enum Lifetime: Comparable, Sendable {
+        /// What was made of it is not to be kept.
+        case over
+        case until(ContinuousClock.Instant)
+        case forever
+
+        package func contains(_ instant: @autoclosure () -> ContinuousClock.Instant) -> Bool {
+            switch self {
+            case .over: false
+            case .until(let end): instant() < end
+            case .forever: true
+            }
+        }
+    }
+
+    package let answer: Answer
+    package let lifetime: Lifetime
 }
 
 /// The addresses of a host, or why there are none.

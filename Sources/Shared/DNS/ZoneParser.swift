@@ -226,7 +226,8 @@ struct ZoneParser {
                     retry: times[2], expire: times[3], minimum: times[4]))
         case .tlsa:
             guard words.count >= 4 else { throw EntryError("TLSA needs 4 values") }
-            guard let association = ZoneParser.hexadecimal(words[3...].flatMap(\.text)) else {
+            let digits = words[3...].flatMap(\.text)
+            guard let association = Hexadecimal.decode(digits.span) else {
                 throw EntryError("the data of TLSA is not hexadecimal")
             }
             return .certificate(
@@ -306,17 +307,5 @@ struct ZoneParser {
         case UInt8(ascii: "w"): 604_800
         default: nil
         }
-    }
-
-    private static func hexadecimal(_ text: [UInt8]) -> [UInt8]? {
-        guard text.count.isMultiple(of: 2) else { return nil }
-        var bytes: [UInt8] = []
-        for index in stride(from: 0, to: text.count, by: 2) {
-            guard let high = text[index].hexadecimalValue, let low = text[index + 1].hexadecimalValue else {
-                return nil
-            }
-            bytes.append(high << 4 | low)
-        }
-        return bytes
     }
 }

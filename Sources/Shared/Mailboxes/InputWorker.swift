@@ -190,7 +190,7 @@ final class InputWorker {
             count = try file.read(over: &buffer, from: 0, atMost: Self.headerRead)
             if isHeader(count) { return count }
         }
-        let room = min(size, Self.smallFile) + 1
+        let room = min(size, Self.smallFile)
         if buffer.count < room { buffer += [UInt8](repeating: 0, count: max(room, 64 << 10) - buffer.count) }
         count += try file.read(over: &buffer, from: count, atMost: room)
         return count

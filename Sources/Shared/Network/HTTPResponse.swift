@@ -64,6 +64,8 @@ package struct HTTPResponseReader: Sendable {
     private let limit: Int
     private var state = State.head
     private var pending: [UInt8] = []
+    /// Where the line of the header begins whose end has not come yet.
+    private var lineStart = 0
     private var status = 0
     private var reason = ""
     private var fields: [(name: String, value: String)] = []
@@ -123,7 +125,7 @@ package struct HTTPResponseReader: Sendable {
     // MARK: Header
 
     private mutating func readHead() throws(HTTPError) -> Bool {
-        let found = endOfHead
+        let found = endOfHead()
         guard found?.content ?? pending.count <= Self.headLimit else {
             throw HTTPError("the header of the response is too long")
         }
@@ -136,6 +138,7 @@ package struct HTTPResponseReader: Sendable {
             (line.last == ASCII.cr ? line.dropLast() : line)
         }
         pending.removeFirst(end.next)
+        lineStart = 0
         guard let first = lines.first else { throw HTTPError("the answer is no HTTP") }
         try readStatus(first.text)
         for line in lines.dropFirst() {
@@ -154,14 +157,12 @@ package struct HTTPResponseReader: Sendable {
         return true
     }
 
-    /// Where the header ends, and where the body begins.
-    private var endOfHead: (content: Int, next: Int)? {
-        let span = pending.span
-        var place = 0
-        while let lf = span.firstIndex(of: ASCII.lf, in: place..<span.count) {
-            let isEmpty = lf == place || lf == place + 1 && span[place] == ASCII.cr
-            if isEmpty { return (place, lf + 1) }
-            place = lf + 1
+    /// Where the header ends, and where the body begins; nil while that has not come.
+    private mutating func endOfHead() -> (content: Int, next: Int)? {
+        while let lf = pending[lineStart...].firstIndex(of: ASCII.lf) {
+            let isEmpty = lf == lineStart || lf == lineStart + 1 && pending[lineStart] == ASCII.cr
+            if isEmpty { return (lineStart, lf + 1) }
+            lineStart = lf + 1
         }
         return nil
     }

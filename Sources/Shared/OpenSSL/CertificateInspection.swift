@@ -90,29 +90,23 @@ private struct CertificateLibrary: Sendable {
         guard let ssl = LoadedLibrary(["libssl.so.3", "libssl.so.4"]),
             let crypto = LoadedLibrary(["libcrypto.so.3", "libcrypto.so.4"])
         else { return nil }
-        func find<Function>(_ library: LoadedLibrary, _ name: String) throws(OpenSSLError) -> Function {
-            guard let function = library.symbol(name, as: Function.self) else {
-                throw OpenSSLError("\(library.name) has no \(name)")
-            }
-            return function
-        }
         do throws(OpenSSLError) {
-            peerChain = try find(ssl, "SSL_get_peer_cert_chain")
-            groupName = try? find(ssl, "SSL_group_to_name")
-            stackCount = try find(crypto, "OPENSSL_sk_num")
-            stackValue = try find(crypto, "OPENSSL_sk_value")
-            encode = try find(crypto, "i2d_X509")
-            publicKey = try find(crypto, "X509_get_X509_PUBKEY")
-            encodeKey = try find(crypto, "i2d_X509_PUBKEY")
-            checkHost = try find(crypto, "X509_check_host")
-            checkAddress = try find(crypto, "X509_check_ip_asc")
-            notBefore = try find(crypto, "X509_get0_notBefore")
-            nameText = try find(crypto, "X509_NAME_get_text_by_NID")
-            `extension` = try find(crypto, "X509_get_ext_d2i")
-            namesFree = try find(crypto, "GENERAL_NAMES_free")
-            nameValue = try find(crypto, "GENERAL_NAME_get0_value")
-            stringData = try find(crypto, "ASN1_STRING_get0_data")
-            stringLength = try find(crypto, "ASN1_STRING_length")
+            peerChain = try ssl.find("SSL_get_peer_cert_chain")
+            groupName = try? ssl.find("SSL_group_to_name")
+            stackCount = try crypto.find("OPENSSL_sk_num")
+            stackValue = try crypto.find("OPENSSL_sk_value")
+            encode = try crypto.find("i2d_X509")
+            publicKey = try crypto.find("X509_get_X509_PUBKEY")
+            encodeKey = try crypto.find("i2d_X509_PUBKEY")
+            checkHost = try crypto.find("X509_check_host")
+            checkAddress = try crypto.find("X509_check_ip_asc")
+            notBefore = try crypto.find("X509_get0_notBefore")
+            nameText = try crypto.find("X509_NAME_get_text_by_NID")
+            `extension` = try crypto.find("X509_get_ext_d2i")
+            namesFree = try crypto.find("GENERAL_NAMES_free")
+            nameValue = try crypto.find("GENERAL_NAME_get0_value")
+            stringData = try crypto.find("ASN1_STRING_get0_data")
+            stringLength = try crypto.find("ASN1_STRING_length")
         } catch {
             return nil
         }

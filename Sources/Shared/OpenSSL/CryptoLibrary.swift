@@ -44,6 +44,17 @@ struct CryptoLibrary: Sendable {
     let verifyInit: @convention(c) (Pointer?, Pointer?, Pointer?, Pointer?, Pointer?) -> Int32
     let verify: @convention(c) (Pointer?, UnsafePointer<UInt8>, Int, UnsafePointer<UInt8>?, Int) -> Int32
 
+    /// The older functions for RSA keys; nil when this OpenSSL is too new for them.
+    let rsaFunctions: RSAFunctions?
+
+    struct RSAFunctions: Sendable {
+        let decodeInfo: @convention(c) (Pointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>, Int) -> Pointer?
+        let decode: @convention(c) (Pointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>, Int) -> Pointer?
+        let free: @convention(c) (Pointer?) -> Void
+        let keyNew: @convention(c) () -> Pointer?
+        let assign: @convention(c) (Pointer?, Int32, Pointer?) -> Int32
+    }
+
     let keyContextNew: @convention(c) (Pointer?, Pointer?) -> Pointer?
     let keyContextFree: @convention(c) (Pointer?) -> Void
     let verifyDigestInit: @convention(c) (Pointer?) -> Int32
@@ -92,64 +103,62 @@ struct CryptoLibrary: Sendable {
 
     private init?() {
         guard let library = LoadedLibrary(["libcrypto.so.3", "libcrypto.so.4"]) else { return nil }
-        func find<Function>(_ name: String) throws(OpenSSLError) -> Function {
-            guard let function = library.symbol(name, as: Function.self) else {
-                throw OpenSSLError("\(library.name) has no \(name)")
-            }
-            return function
-        }
         do throws(OpenSSLError) {
-            digestByName = try find("EVP_get_digestbyname")
-            digestFetch = try find("EVP_MD_fetch")
-            digestContextNew = try find("EVP_MD_CTX_new")
-            digestContextFree = try find("EVP_MD_CTX_free")
-            digestContextCopy = try find("EVP_MD_CTX_copy_ex")
-            digestInit = try find("EVP_DigestInit_ex")
-            digestUpdate = try find("EVP_DigestUpdate")
-            digestFinal = try find("EVP_DigestFinal_ex")
-            hmac = try find("HMAC")
-            randomBytes = try find("RAND_bytes")
-            pbkdf2 = try find("PKCS5_PBKDF2_HMAC")
-            keyFree = try find("EVP_PKEY_free")
-            keyIsA = try find("EVP_PKEY_is_a")
-            keyBits = try find("EVP_PKEY_get_bits")
-            publicKeyFromDER = try find("d2i_PUBKEY")
-            publicKeyOfType = try find("d2i_PublicKey")
-            publicKeyToDER = try find("i2d_PUBKEY")
-            rawPublicKey = try find("EVP_PKEY_new_raw_public_key")
-            readPrivateKey = try find("PEM_read_bio_PrivateKey")
-            signInit = try find("EVP_DigestSignInit")
-            sign = try find("EVP_DigestSign")
-            verifyInit = try find("EVP_DigestVerifyInit")
-            verify = try find("EVP_DigestVerify")
-            keyContextNew = try find("EVP_PKEY_CTX_new")
-            keyContextFree = try find("EVP_PKEY_CTX_free")
-            verifyDigestInit = try find("EVP_PKEY_verify_init")
-            setSignatureDigest = try find("EVP_PKEY_CTX_set_signature_md")
-            verifyDigest = try find("EVP_PKEY_verify")
-            memoryMethod = try find("BIO_s_mem")
-            bioNew = try find("BIO_new")
-            bioFree = try find("BIO_free")
-            bioRead = try find("BIO_read")
-            bioWrite = try find("BIO_write")
-            bioPending = try find("BIO_ctrl_pending")
-            nextError = try find("ERR_get_error")
-            clearErrors = try find("ERR_clear_error")
-            describeError = try find("ERR_error_string_n")
-            errorReason = try find("ERR_reason_error_string")
-            certificateFree = try find("X509_free")
-            certificateSubject = try find("X509_get_subject_name")
-            certificateIssuer = try find("X509_get_issuer_name")
-            nameOneLine = try find("X509_NAME_oneline")
-            certificateNotAfter = try find("X509_get0_notAfter")
-            timeToParts = try find("ASN1_TIME_to_tm")
-            certificateSignature = try find("X509_get_signature_nid")
-            signatureAlgorithms = try find("OBJ_find_sigid_algs")
-            shortName = try find("OBJ_nid2sn")
-            certificateDigest = try find("X509_digest")
-            verifyErrorText = try find("X509_verify_cert_error_string")
-            setHost = try find("X509_VERIFY_PARAM_set1_host")
-            setAddress = try find("X509_VERIFY_PARAM_set1_ip_asc")
+            digestByName = try library.find("EVP_get_digestbyname")
+            digestFetch = try library.find("EVP_MD_fetch")
+            digestContextNew = try library.find("EVP_MD_CTX_new")
+            digestContextFree = try library.find("EVP_MD_CTX_free")
+            digestContextCopy = try library.find("EVP_MD_CTX_copy_ex")
+            digestInit = try library.find("EVP_DigestInit_ex")
+            digestUpdate = try library.find("EVP_DigestUpdate")
+            digestFinal = try library.find("EVP_DigestFinal_ex")
+            hmac = try library.find("HMAC")
+            randomBytes = try library.find("RAND_bytes")
+            pbkdf2 = try library.find("PKCS5_PBKDF2_HMAC")
+            keyFree = try library.find("EVP_PKEY_free")
+            keyIsA = try library.find("EVP_PKEY_is_a")
+            keyBits = try library.find("EVP_PKEY_get_bits")
+            publicKeyFromDER = try library.find("d2i_PUBKEY")
+            publicKeyOfType = try library.find("d2i_PublicKey")
+            publicKeyToDER = try library.find("i2d_PUBKEY")
+            rawPublicKey = try library.find("EVP_PKEY_new_raw_public_key")
+            readPrivateKey = try library.find("PEM_read_bio_PrivateKey")
+            signInit = try library.find("EVP_DigestSignInit")
+            sign = try library.find("EVP_DigestSign")
+            verifyInit = try library.find("EVP_DigestVerifyInit")
+            verify = try library.find("EVP_DigestVerify")
+            keyContextNew = try library.find("EVP_PKEY_CTX_new")
+            keyContextFree = try library.find("EVP_PKEY_CTX_free")
+            verifyDigestInit = try library.find("EVP_PKEY_verify_init")
+            setSignatureDigest = try library.find("EVP_PKEY_CTX_set_signature_md")
+            verifyDigest = try library.find("EVP_PKEY_verify")
+            rsaFunctions = try? RSAFunctions(
+                decodeInfo: library.find("d2i_RSA_PUBKEY"), decode: library.find("d2i_RSAPublicKey"),
+                free: library.find("RSA_free"),
+                keyNew: library.find("EVP_PKEY_new"), assign: library.find("EVP_PKEY_assign"))
+            memoryMethod = try library.find("BIO_s_mem")
+            bioNew = try library.find("BIO_new")
+            bioFree = try library.find("BIO_free")
+            bioRead = try library.find("BIO_read")
+            bioWrite = try library.find("BIO_write")
+            bioPending = try library.find("BIO_ctrl_pending")
+            nextError = try library.find("ERR_get_error")
+            clearErrors = try library.find("ERR_clear_error")
+            describeError = try library.find("ERR_error_string_n")
+            errorReason = try library.find("ERR_reason_error_string")
+            certificateFree = try library.find("X509_free")
+            certificateSubject = try library.find("X509_get_subject_name")
+            certificateIssuer = try library.find("X509_get_issuer_name")
+            nameOneLine = try library.find("X509_NAME_oneline")
+            certificateNotAfter = try library.find("X509_get0_notAfter")
+            timeToParts = try library.find("ASN1_TIME_to_tm")
+            certificateSignature = try library.find("X509_get_signature_nid")
+            signatureAlgorithms = try library.find("OBJ_find_sigid_algs")
+            shortName = try library.find("OBJ_nid2sn")
+            certificateDigest = try library.find("X509_digest")
+            verifyErrorText = try library.find("X509_verify_cert_error_string")
+            setHost = try library.find("X509_VERIFY_PARAM_set1_host")
+            setAddress = try library.find("X509_VERIFY_PARAM_set1_ip_asc")
         } catch {
             return nil
         }

@@ -1,4 +1,5 @@
 import Bytes
+import Synchronization
 
 /// The digests that mail needs.
 package enum DigestAlgorithm: String, Sendable, CaseIterable {
@@ -53,7 +54,8 @@ package struct Digest: ~Copyable {
     ) throws(OpenSSLError) -> (CryptoLibrary, OpaquePointer) {
         let library = try CryptoLibrary.load()
         let implementation = try algorithm.implementation(library)
-        guard let context = library.digestContextNew() else { throw OpenSSLError("out of memory") }
+        let idle = algorithm == .sha256 ? IdleContexts.shared.take() : nil
+        guard let context = idle ?? library.digestContextNew() else { throw OpenSSLError("out of memory") }
         guard library.digestInit(context, implementation, nil) == 1 else {
             library.digestContextFree(context)
             throw OpenSSLError(library.takeErrorReason())
@@ -61,7 +63,10 @@ package struct Digest: ~Copyable {
         return (library, context)
     }
 
-    deinit { library.digestContextFree(context) }
+    deinit {
+        if algorithm == .sha256, IdleContexts.shared.put(context) { return }
+        library.digestContextFree(context)
+    }
 
     package mutating func update(_ bytes: Span<UInt8>) {
         // Safe: pointer and count are those of the span.
@@ -144,5 +149,29 @@ package enum Secret {
         var difference: UInt8 = left.count == right.count ? 0 : 1
         for index in left.indices { difference |= left[index] ^ (index < right.count ? right[index] : 0) }
         return difference == 0
+    }
+}
+
+/// Contexts of SHA-256 that wait to be used again, which costs less than making one.
+private final class IdleContexts: Sendable {
+    static let shared = IdleContexts()
+
+    private struct Context: @unchecked Sendable {
+        let pointer: OpaquePointer  // Safe: used by one digest at a time, which has taken it out of the list.
+    }
+
+    private let contexts = Mutex<[Context]>([])
+    private static let limit = 32
+
+    func take() -> OpaquePointer? { contexts.withLock { $0.popLast() }?.pointer }
+
+    /// False when there are enough.
+    func put(_ pointer: OpaquePointer) -> Bool {
+        let context = Context(pointer: pointer)
+        return contexts.withLock { contexts in
+            guard contexts.count < IdleContexts.limit else { return false }
+            contexts.append(context)
+            return true
+        }
     }
 }

@@ -100,31 +100,25 @@ private struct DANELibrary: Sendable {
         guard let ssl = LoadedLibrary(["libssl.so.3", "libssl.so.4"]),
             let crypto = LoadedLibrary(["libcrypto.so.3", "libcrypto.so.4"])
         else { return nil }
-        func find<Function>(_ library: LoadedLibrary, _ name: String) throws(OpenSSLError) -> Function {
-            guard let function = library.symbol(name, as: Function.self) else {
-                throw OpenSSLError("\(library.name) has no \(name)")
-            }
-            return function
-        }
         do throws(OpenSSLError) {
-            enableContext = try find(ssl, "SSL_CTX_dane_enable")
-            enable = try find(ssl, "SSL_dane_enable")
-            setFlags = try find(ssl, "SSL_dane_set_flags")
-            add = try find(ssl, "SSL_dane_tlsa_add")
-            records = try find(ssl, "SSL_get0_dane")
-            store = try find(ssl, "SSL_CTX_get_cert_store")
-            stackNew = try find(crypto, "OPENSSL_sk_new_null")
-            stackPush = try find(crypto, "OPENSSL_sk_push")
-            stackFree = try find(crypto, "OPENSSL_sk_free")
-            decode = try find(crypto, "d2i_X509")
-            verificationNew = try find(crypto, "X509_STORE_CTX_new")
-            verificationFree = try find(crypto, "X509_STORE_CTX_free")
-            verificationInit = try find(crypto, "X509_STORE_CTX_init")
-            setRecords = try find(crypto, "X509_STORE_CTX_set0_dane")
-            setPurpose = try find(crypto, "X509_STORE_CTX_set_default")
-            verificationParameters = try find(crypto, "X509_STORE_CTX_get0_param")
-            verify = try find(crypto, "X509_verify_cert")
-            verificationError = try find(crypto, "X509_STORE_CTX_get_error")
+            enableContext = try ssl.find("SSL_CTX_dane_enable")
+            enable = try ssl.find("SSL_dane_enable")
+            setFlags = try ssl.find("SSL_dane_set_flags")
+            add = try ssl.find("SSL_dane_tlsa_add")
+            records = try ssl.find("SSL_get0_dane")
+            store = try ssl.find("SSL_CTX_get_cert_store")
+            stackNew = try crypto.find("OPENSSL_sk_new_null")
+            stackPush = try crypto.find("OPENSSL_sk_push")
+            stackFree = try crypto.find("OPENSSL_sk_free")
+            decode = try crypto.find("d2i_X509")
+            verificationNew = try crypto.find("X509_STORE_CTX_new")
+            verificationFree = try crypto.find("X509_STORE_CTX_free")
+            verificationInit = try crypto.find("X509_STORE_CTX_init")
+            setRecords = try crypto.find("X509_STORE_CTX_set0_dane")
+            setPurpose = try crypto.find("X509_STORE_CTX_set_default")
+            verificationParameters = try crypto.find("X509_STORE_CTX_get0_param")
+            verify = try crypto.find("X509_verify_cert")
+            verificationError = try crypto.find("X509_STORE_CTX_get_error")
         } catch {
             return nil
         }

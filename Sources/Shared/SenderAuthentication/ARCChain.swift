@@ -98,7 +98,7 @@ struct ARCChain: Sendable {
             parsedSeals.append(parsedSeal)
             if let flaw = parsedSeal.problem { problem = problem ?? "the seal of set \(number): \(flaw)" }
             if let flaw = parsed.problem { problem = problem ?? "the signature of set \(number): \(flaw)" }
-            if parsed.names.contains(where: { $0.elementsEqual("arc-seal".utf8) }) {
+            if parsed.names.contains("arc-seal") {
                 problem = problem ?? "the signature of set \(number) signs a seal"
             }
             let wanted = number == 1 ? "none" : "pass"

@@ -44,7 +44,7 @@ package struct ARCSealer: Sendable {
         do throws(OpenSSLError) {
             let results = "ARC-Authentication-Results: i=\(number); \(value(header, message))\r\n"
             let signature = try signature(header, message, number, time)
-            let before = validation == "fail" ? [] : ARCSealer.fields(known, header, message)
+            let before = validation == "fail" ? HeaderText() : ARCSealer.fields(known, header, message)
             let seal = try seal(before, results + signature, number, validation, time)
             return Array((seal + signature + results).utf8)
         } catch {
@@ -76,18 +76,19 @@ package struct ARCSealer: Sendable {
         let names = self.names ?? ARCSealer.names(header, message)
         let hasher = try BodyHasher(.relaxed, limits: [nil], message, body: header.bodyStart..<message.count)
         let hash = hasher.finish(message).hashes.first?.hash ?? []
+        // A space stands before i=, because dkimpy looks for it.
         func field(_ value: String) -> String {
             "ARC-Message-Signature: a=\(signer.key.algorithm.rawValue);\r\n\tb=\(value);\r\n\tbh=\(Base64.encode(hash)); "
-                + "c=relaxed/relaxed;\r\n\td=\(signer.domain); h=\(names.joined(separator: ":"));\r\n\ti=\(number); "
+                + "c=relaxed/relaxed;\r\n\td=\(signer.domain); h=\(names.joined(separator: ":")); i=\(number);\r\n\t"
                 + "s=\(signer.selector); t=\(time)"
         }
         let collector = HeaderCollector(header)
-        let text = collector.text(names.map { $0.utf8.map(\.asciiLowercased) }, .relaxed, message)
+        let text = collector.text(SignedNames(names), .relaxed, message)
         return field(try sign(text, field(""))) + "\r\n"
     }
 
     private func seal(
-        _ before: [UInt8], _ own: String, _ number: Int, _ validation: String, _ time: Int
+        _ before: HeaderText, _ own: String, _ number: Int, _ validation: String, _ time: Int
     ) throws(OpenSSLError) -> String {
         func field(_ value: String) -> String {
             "ARC-Seal: a=\(signer.key.algorithm.rawValue);\r\n\tb=\(value);\r\n\tcv=\(validation); "
@@ -100,18 +101,18 @@ package struct ARCSealer: Sendable {
     }
 
     /// The signature over `text` and a field whose `b=` is empty, in base64.
-    private func sign(_ text: [UInt8], _ unsigned: String) throws(OpenSSLError) -> String {
+    private func sign(_ text: HeaderText, _ unsigned: String) throws(OpenSSLError) -> String {
         var text = text
         let bytes = Array(unsigned.utf8)
         for field in SignedHeader(bytes.span).fields {
             text.append(signature: field, .relaxed, bytes.span, omitting: bytes.count..<bytes.count)
         }
-        return Base64.encode(try signer.key.sign(header: text))
+        return Base64.encode(try signer.key.sign(header: text.bytes))
     }
 
     /// The fields of all sets so far, oldest first, in the order of RFC 8617 5.1.1.
-    private static func fields(_ chain: ARCChain, _ header: SignedHeader, _ message: Span<UInt8>) -> [UInt8] {
-        var text: [UInt8] = []
+    private static func fields(_ chain: ARCChain, _ header: SignedHeader, _ message: Span<UInt8>) -> HeaderText {
+        var text = HeaderText()
         for set in chain.instances {
             for place in [set.results, set.signature, set.seal].compactMap({ $0 }) {
                 text.append(header.fields[place], .relaxed, message)

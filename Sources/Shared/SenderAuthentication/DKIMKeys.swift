@@ -31,21 +31,60 @@ final class DKIMKeys: Sendable {
         case temperror(String)
     }
 
+    /// Where a key stands.
+    struct Place: Hashable, Sendable {
+        let selector: String
+        let domain: String
+
+        var name: String { "\(selector)._domainkey.\(domain)" }
+    }
+
     private let resolver: Resolver
     private let decoded = TextCache<Result<DKIMKey, DKIMKeyRecordError>>()
+    private let found = LimitedCache<Place, Lookup>()
     /// So many records of one name are tried.
     private static let recordLimit = 3
 
     init(_ resolver: Resolver) { self.resolver = resolver }
 
-    func lookup(selector: String, domain: String, deadline: Deadline) async -> Lookup {
-        let text = "\(selector)._domainkey.\(domain)"
-        guard let ascii = try? InternationalName.ascii(text), let name = try? DomainName(ascii) else {
-            return .missing("\(text) is too long for a name")
+    /// What is known of the keys at a place; nil when the DNS is to be asked first.
+    func known(_ place: Place) -> Lookup? {
+        if let lookup = found.value(place) { return lookup }
+        guard let name = DKIMKeys.name(place) else { return .missing("\(place.name) is too long for a name") }
+        guard let known = resolver.known(name, .txt) else { return nil }
+        let lookup = lookup(known.answer, place)
+        found.keep(lookup, place, known.lifetime)
+        return lookup
+    }
+
+    /// The keys at several places, asked for at the same time.
+    func lookUp(_ places: Set<Place>, _ deadline: Deadline) async -> [Place: Lookup] {
+        var lookups: [Place: Lookup] = [:]
+        var missing: [Place] = []
+        for place in places {
+            if let known = known(place) { lookups[place] = known } else { missing.append(place) }
         }
-        guard let answer = await deadline.lookup(resolver, name, .txt) else {
-            return .temperror("TXT of \(text) did not come in time")
+        if missing.isEmpty { return lookups }
+        await withTaskGroup(of: (Place, Lookup).self) { group in
+            for place in missing { group.addTask { (place, await self.lookUp(place, deadline)) } }
+            for await (place, lookup) in group { lookups[place] = lookup }
         }
+        return lookups
+    }
+
+    private func lookUp(_ place: Place, _ deadline: Deadline) async -> Lookup {
+        guard let name = DKIMKeys.name(place), let answer = await deadline.lookup(resolver, name, .txt) else {
+            return .temperror("TXT of \(place.name) did not come in time")
+        }
+        return known(place) ?? lookup(answer, place)
+    }
+
+    private static func name(_ place: Place) -> DomainName? {
+        (try? InternationalName.ascii(place.name)).flatMap { try? DomainName($0) }
+    }
+
+    private func lookup(_ answer: Answer, _ place: Place) -> Lookup {
+        let text = place.name
         switch answer.outcome {
         case .temporaryFailure(let failure): return .temperror("TXT of \(text): \(failure)")
         case .noSuchDomain: return .missing("there is no key: \(text) does not exist")

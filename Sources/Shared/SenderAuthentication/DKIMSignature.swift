@@ -37,15 +37,18 @@ package struct DKIMSignature: Sendable {
     package private(set) var timestamp: Int?
     package private(set) var expiration: Int?
     /// `b=` as it is written, without white space.
-    package private(set) var encodedSignature: [UInt8] = []
+    package var encodedSignature: [UInt8] { TagList.compact(content, encodedRange) }
+    private var encodedRange = 0..<0
+    /// What the ranges are of.
+    private let content: [UInt8]
     /// `i=` of ARC.
     package private(set) var instance: Int?
     /// `cv=` of a seal.
     private(set) var chainValidation: String?
     private(set) var signature: [UInt8] = []
     private(set) var bodyHash: [UInt8] = []
-    /// `h=`, the names in lower case.
-    private(set) var names: [[UInt8]] = []
+    /// `h=`
+    private(set) var names = SignedNames()
     /// The value of `b=` with the white space around it: a range of the field's content.
     private(set) var signatureRange = 0..<0
 
@@ -58,6 +61,7 @@ package struct DKIMSignature: Sendable {
     }
 
     init(_ content: [UInt8], _ kind: Kind) {
+        self.content = content
         do throws(Flaw) {
             let tags = try DKIMSignature.tags(content)
             // What a report names comes first, so that it is told even of a signature that is wrong.
@@ -65,7 +69,8 @@ package struct DKIMSignature: Sendable {
             selector = tags.text("s") ?? ""
             identity = kind == .dkim ? tags.text("i") ?? "@\(domain)" : ""
             algorithmName = tags.text("a")
-            encodedSignature = tags.compact("b") ?? []
+            encodedRange = tags.range("b") ?? 0..<0
+            if let forms = tags.range("c").flatMap({ DKIMSignature.forms(tags, $0) }) { (headerForm, bodyForm) = forms }
             timestamp = try DKIMSignature.number(tags, "t")
             try readAlgorithm(tags)
             try readNames(tags)
@@ -104,12 +109,16 @@ package struct DKIMSignature: Sendable {
     }
 
     private mutating func readAlgorithm(_ tags: TagList) throws(Flaw) {
-        guard let name = algorithmName?.asciiLowercased else { throw Flaw("a= is missing") }
-        guard let known = DKIMAlgorithm(rawValue: name) else {
+        guard let range = tags.range("a") else { throw Flaw("a= is missing") }
+        if tags.hasValue(range, "rsa-sha256") {
+            algorithm = .rsaSHA256
+        } else if tags.hasValue(range, "ed25519-sha256") {
+            algorithm = .ed25519SHA256
+        } else {
+            let name = (algorithmName ?? "").asciiLowercased
             throw Flaw(
                 name == "rsa-sha1" ? "rsa-sha1 must not be used (RFC 8301)" : "a=\(spfText(name.utf8)) is not known")
         }
-        algorithm = known
     }
 
     private mutating func readNames(_ tags: TagList) throws(Flaw) {
@@ -120,6 +129,8 @@ package struct DKIMSignature: Sendable {
     }
 
     private static func isDomain(_ text: String) -> Bool {
+        // What is ASCII throughout needs no more than a look.
+        if let isPlain = isPlainDomain(text) { return isPlain }
         guard let ascii = try? InternationalName.ascii(text), !ascii.hasSuffix("."), let name = try? DomainName(ascii),
             !name.isRoot
         else { return false }
@@ -128,9 +139,29 @@ package struct DKIMSignature: Sendable {
         }
     }
 
+    /// Whether labels of letters, digits, hyphens and underscores make up a name; nil when there is more than ASCII.
+    private static func isPlainDomain(_ text: String) -> Bool? {
+        var text = text
+        return text.withUTF8 { bytes -> Bool? in
+            var labelStart = 0
+            var isGood = !bytes.isEmpty && bytes.count <= 253
+            for place in 0..<bytes.count {
+                let byte = bytes[place]
+                if byte >= 0x80 { return nil }
+                if byte == UInt8(ascii: ".") {
+                    if place == labelStart || place - labelStart > 63 { isGood = false }
+                    labelStart = place + 1
+                } else if !byte.isASCIIAlphanumeric, byte != UInt8(ascii: "-"), byte != UInt8(ascii: "_") {
+                    isGood = false
+                }
+            }
+            return isGood && labelStart < bytes.count && bytes.count - labelStart <= 63
+        }
+    }
+
     private mutating func readSignature(_ tags: TagList) throws(Flaw) {
         guard let range = tags.range("b") else { throw Flaw("b= is missing") }
-        guard !encodedSignature.isEmpty, let decoded = DKIMBase64.decode(encodedSignature) else {
+        guard let decoded = DKIMBase64.decode(tags.bytes, in: range), !decoded.isEmpty else {
             throw Flaw("b= is not base64")
         }
         signature = decoded
@@ -142,23 +173,31 @@ package struct DKIMSignature: Sendable {
     }
 
     private mutating func readDKIM(_ tags: TagList) throws(Flaw) {
-        guard let version = tags.text("v") else { throw Flaw("v= is missing") }
-        guard version == "1" else { throw Flaw("v= is not 1") }
+        guard let version = tags.range("v") else { throw Flaw("v= is missing") }
+        guard tags.hasValue(version, "1") else { throw Flaw("v= is not 1") }
         if let methods = tags.list("q"), !methods.contains(where: { $0.equalsIgnoringCase("dns/txt") }) {
             throw Flaw("q= does not name dns/txt")
         }
-        guard let at = identity.utf8.lastIndex(of: ASCII.at) else { throw Flaw("i= has no @") }
-        let identityDomain = String(identity[identity.utf8.index(after: at)...])
-        guard DKIMSignature.isWithin(identityDomain, domain) else { throw Flaw("i= is outside of d=") }
+        if tags.range("i") != nil {
+            guard let at = identity.utf8.lastIndex(of: ASCII.at) else { throw Flaw("i= has no @") }
+            let identityDomain = String(identity[identity.utf8.index(after: at)...])
+            guard DKIMSignature.isWithin(identityDomain, domain) else { throw Flaw("i= is outside of d=") }
+        }
         expiration = try DKIMSignature.number(tags, "x")
         if let timestamp, let expiration, expiration <= timestamp { throw Flaw("x= is not after t=") }
     }
 
     /// Whether a domain is another one or below it.
     static func isWithin(_ domain: String, _ parent: String) -> Bool {
-        let domain = domain.asciiLowercased
-        let parent = parent.asciiLowercased
-        return domain == parent || domain.hasSuffix("." + parent)
+        let left = domain.utf8
+        let right = parent.utf8
+        guard left.count >= right.count else { return false }
+        var place = left.endIndex
+        for byte in right.reversed() {
+            place = left.index(before: place)
+            if left[place].asciiLowercased != byte.asciiLowercased { return false }
+        }
+        return place == left.startIndex || left[left.index(before: place)] == ASCII.dot
     }
 
     private mutating func readARC(_ tags: TagList, _ kind: Kind) throws(Flaw) {
@@ -174,29 +213,31 @@ package struct DKIMSignature: Sendable {
 
     /// The tags of a signature over a message: `c=`, `h=`, `bh=`, `l=`.
     private mutating func readMessageTags(_ tags: TagList, _ kind: Kind) throws(Flaw) {
-        if let forms = tags["c"] {
+        if let forms = tags.range("c") {
             namesForms = true
-            let parts = forms.split(separator: ASCII.slash, omittingEmptySubsequences: false)
-                .map { Canonicalization(rawValue: $0.text.asciiLowercased) }
-            guard parts.count <= 2, let header = parts[0], let body = parts.count == 2 ? parts[1] : .simple else {
-                throw Flaw("c= is not known")
-            }
-            headerForm = header
-            bodyForm = body
+            guard DKIMSignature.forms(tags, forms) != nil else { throw Flaw("c= is not known") }
         }
-        guard let list = tags.list("h") else { throw Flaw("h= is missing") }
-        guard list.count <= DKIMSignature.nameLimit else { throw Flaw("h= names too many fields") }
-        // A name that is empty names nothing.
-        names = list.filter { !$0.isEmpty }.map { $0.map(\.asciiLowercased) }
-        guard kind == .arcMessage || names.contains(where: { $0.elementsEqual("from".utf8) }) else {
+        guard let list = tags.range("h") else { throw Flaw("h= is missing") }
+        guard let names = SignedNames(tags.bytes, in: list, limit: DKIMSignature.nameLimit) else {
+            throw Flaw("h= names too many fields, or what is no field name")
+        }
+        guard kind == .arcMessage || names.contains("from") else {
             throw Flaw("h= does not name From: it must be signed")
         }
-        guard names.allSatisfy({ name in name.allSatisfy { 0x21...0x7E ~= $0 } }) else {
-            throw Flaw("h= holds what is no field name")
+        self.names = names
+        guard let encoded = tags.range("bh") else { throw Flaw("bh= is missing") }
+        guard let hash = DKIMBase64.decode(tags.bytes, in: encoded), !hash.isEmpty else {
+            throw Flaw("bh= is not base64")
         }
-        guard let encoded = tags.compact("bh") else { throw Flaw("bh= is missing") }
-        guard !encoded.isEmpty, let hash = DKIMBase64.decode(encoded) else { throw Flaw("bh= is not base64") }
         bodyHash = hash
         length = try DKIMSignature.number(tags, "l")
+    }
+
+    /// `c=`: the form of the header, and after a slash that of the body, which is simple when it is not said.
+    private static func forms(_ tags: TagList, _ range: Range<Int>) -> (Canonicalization, Canonicalization)? {
+        if tags.hasValue(range, "relaxed/relaxed") { return (.relaxed, .relaxed) }
+        if tags.hasValue(range, "relaxed/simple") || tags.hasValue(range, "relaxed") { return (.relaxed, .simple) }
+        if tags.hasValue(range, "simple/relaxed") { return (.simple, .relaxed) }
+        return tags.hasValue(range, "simple/simple") || tags.hasValue(range, "simple") ? (.simple, .simple) : nil
     }
 }

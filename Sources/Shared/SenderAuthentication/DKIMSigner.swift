@@ -104,15 +104,14 @@ package struct DKIMSigner: Sendable {
         if options.signsLength { tags += " l=\(length);" }
         tags += "\r\n\th=" + Folding.names(names) + ";\r\n\tbh=\(Base64.encode(bodyHash));\r\n\tb="
         let collector = HeaderCollector(header)
-        let text = collector.text(names.map { $0.utf8.map(\.asciiLowercased) }, options.headerForm, message)
+        var signed = collector.text(SignedNames(names), options.headerForm, message)
         let unsigned = Array(tags.utf8)
         let own = SignedHeader(unsigned.span)
-        var signed = text
         if let field = own.fields.first {
             signed.append(
                 signature: field, options.headerForm, unsigned.span, omitting: unsigned.count..<unsigned.count)
         }
-        return unsigned + Folding.base64(try key.sign(header: signed)) + Array("\r\n".utf8)
+        return unsigned + Folding.base64(try key.sign(header: signed.bytes)) + Array("\r\n".utf8)
     }
 
     // MARK: Names

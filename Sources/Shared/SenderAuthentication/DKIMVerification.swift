@@ -14,33 +14,35 @@ struct DKIMVerification: Sendable {
     func verify(
         _ all: [SignedMessage.Evidence], signsBody: Bool = true, deadline: Deadline
     ) async -> [DKIMResult] {
-        if all.count == 1 { return [await verify(all[0], signsBody, deadline)] }
-        return await withTaskGroup(of: (Int, DKIMResult).self) { group in
-            for (number, evidence) in all.enumerated() {
-                group.addTask { (number, await verify(evidence, signsBody, deadline)) }
-            }
-            var results: [(Int, DKIMResult)] = []
-            for await result in group { results.append(result) }
-            return results.sorted { $0.0 < $1.0 }.map(\.1)
-        }
+        let lookups = await keys.lookUp(Set(all.filter(\.isHashed).map(\.place)), deadline)
+        return all.map { evidence in verify(evidence, lookups[evidence.place], signsBody) }
     }
 
-    private func verify(
-        _ evidence: SignedMessage.Evidence, _ signsBody: Bool, _ deadline: Deadline
-    ) async -> DKIMResult {
-        let signature = evidence.signature
-        var result = DKIMResult(signature)
-        if let problem = signature.problem {
+    /// The same when all keys are known; nil when some are to be asked for.
+    func verifyAtOnce(_ all: [SignedMessage.Evidence]) -> [DKIMResult]? {
+        var results: [DKIMResult] = []
+        results.reserveCapacity(all.count)
+        for evidence in all {
+            let lookup = evidence.isHashed ? keys.known(evidence.place) : nil
+            if lookup == nil, evidence.isHashed { return nil }
+            results.append(verify(evidence, lookup, true))
+        }
+        return results
+    }
+
+    private func verify(_ evidence: SignedMessage.Evidence, _ keys: DKIMKeys.Lookup?, _ signsBody: Bool) -> DKIMResult {
+        var result = DKIMResult(evidence.signature)
+        if let problem = evidence.signature.problem {
             result.reason = problem
             return result
         }
-        guard evidence.isConsidered else {
+        guard evidence.isConsidered, let keys else {
             result.verdict = .neutral
             result.reason = "not verified: the message has more than \(SignedMessage.signatureLimit) signatures"
             return result
         }
         if signsBody { judgeBody(evidence, &result) }
-        await judgeSignature(evidence, deadline, &result)
+        judgeSignature(evidence, keys, &result)
         if result.verdict == .pass { judge(evidence, &result) }
         return result
     }
@@ -86,10 +88,11 @@ struct DKIMVerification: Sendable {
 
     // MARK: Keys
 
-    /// Finds the key and compares the signature with the header's hash.
-    func judgeSignature(_ evidence: SignedMessage.Evidence, _ deadline: Deadline, _ result: inout DKIMResult) async {
+    /// Compares the signature with the header's hash, by each of the keys.
+    private func judgeSignature(
+        _ evidence: SignedMessage.Evidence, _ found: DKIMKeys.Lookup, _ result: inout DKIMResult
+    ) {
         let signature = evidence.signature
-        let found = await keys.lookup(selector: signature.selector, domain: signature.domain, deadline: deadline)
         if let expiration = signature.expiration, clock.isPast(expiration) { result.isExpired = true }
         switch found {
         case .temperror(let reason):

@@ -1,13 +1,14 @@
 import Bytes
 import DNS
 
-/// Finds DMARC records and organizational domains in the DNS.
-package struct DMARCDiscovery: Sendable {
-    let resolver: Resolver
+/// Finds DMARC records and organizational domains in the DNS, and keeps what it found for as long as the answers hold.
+package final class DMARCDiscovery: Sendable {
     /// Records by their texts.
-    let records: TextCache<DMARCRecord?>
-    let deadline: Deadline
+    private let records = TextCache<DMARCRecord?>()
+    private let found = LimitedCache<String, Knowledge>()
     let algorithm: DMARCAlgorithm
+
+    init(_ algorithm: DMARCAlgorithm) { self.algorithm = algorithm }
 
     /// A record and the domain at which it stands.
     struct Found: Sendable {
@@ -27,39 +28,40 @@ package struct DMARCDiscovery: Sendable {
         var failure: String?
     }
 
-    func knowledge(of domain: String) async -> Knowledge {
-        switch algorithm {
-        case .rfc9989: await walk(domain)
-        case .rfc7489(let list): if let list { await lookUp(domain, list) } else { await walk(domain) }
+    func knowledge(of domain: String, _ known: KnownAnswers) throws(KnownAnswers.Missing) -> Knowledge {
+        if let found = found.value(domain) { return found }
+        let (knowledge, lifetime) =
+            switch algorithm {
+            case .rfc9989: try walk(domain, known)
+            case .rfc7489(let list): if let list { try lookUp(domain, list, known) } else { try walk(domain, known) }
+            }
+        if knowledge.failure == nil { found.keep(knowledge, domain, lifetime) }
+        return knowledge
+    }
+
+    /// The one DMARC record of each of several domains; several at one are none (RFC 9989 4.10).
+    private func records(
+        of domains: [String], _ known: KnownAnswers
+    ) throws(KnownAnswers.Missing) -> ([Result<Found?, TemporaryFailure>], KnownAnswer.Lifetime) {
+        // What is too long for a name has no record.
+        let names = domains.map { try? DomainName("_dmarc.\($0)") }
+        let questions = names.compactMap { name in name.map { KnownAnswers.Question(name: $0, type: .txt) } }
+        let (answers, lifetime) = try known.answers(questions)
+        var next = answers.makeIterator()
+        let results = zip(domains, names).map { domain, name -> Result<Found?, TemporaryFailure> in
+            guard name != nil, let answer = next.next() else { return .success(nil) }
+            return record(answer, of: domain)
         }
+        return (results, lifetime)
     }
 
-    /// The one DMARC record of a name; several are none (RFC 9989 4.10).
-    private func record(of domain: String) async -> Result<Found?, TemporaryFailure> {
-        guard let name = try? DomainName("_dmarc.\(domain)") else { return .success(nil) }
-        return record(await deadline.lookup(resolver, name, .txt), of: domain)
-    }
-
-    private func record(_ answer: Answer?, of domain: String) -> Result<Found?, TemporaryFailure> {
-        guard let answer else { return .failure(TemporaryFailure("no answer in time", tries: 0)) }
+    private func record(_ answer: Answer, of domain: String) -> Result<Found?, TemporaryFailure> {
         if let failure = answer.temporaryFailure { return .failure(failure) }
         if answer.records.isEmpty { return .success(nil) }
         let found = answer.records.compactMap(\.data.joinedText).compactMap { text in
             records.value(text) { DMARCRecord(parsing: $0) }
         }
         return .success(found.count == 1 ? Found(domain: domain, record: found[0]) : nil)
-    }
-
-    /// The records of several names, asked for at the same time.
-    private func records(of names: [String]) async -> [Result<Found?, TemporaryFailure>] {
-        let answers = names.map { name in (try? DomainName("_dmarc.\(name)")).flatMap { resolver.known($0, .txt) } }
-        if answers.allSatisfy({ $0 != nil }) { return zip(answers, names).map { record($0, of: $1) } }
-        return await withTaskGroup(of: (Int, Result<Found?, TemporaryFailure>).self) { group in
-            for (number, name) in names.enumerated() { group.addTask { (number, await record(of: name)) } }
-            var results: [(Int, Result<Found?, TemporaryFailure>)] = []
-            for await result in group { results.append(result) }
-            return results.sorted { $0.0 < $1.0 }.map(\.1)
-        }
     }
 
     // MARK: The tree walk
@@ -76,9 +78,11 @@ package struct DMARCDiscovery: Sendable {
         return names
     }
 
-    private func walk(_ domain: String) async -> Knowledge {
+    private func walk(
+        _ domain: String, _ known: KnownAnswers
+    ) throws(KnownAnswers.Missing) -> (Knowledge, KnownAnswer.Lifetime) {
         let names = DMARCDiscovery.names(domain)
-        let results = await records(of: names)
+        let (results, lifetime) = try records(of: names, known)
         var knowledge = Knowledge(organizational: domain, organizationalBy: .treeWalk)
         var found: [Found] = []
         for (name, result) in zip(names, results) {
@@ -91,12 +95,12 @@ package struct DMARCDiscovery: Sendable {
                 // What lies above does not matter any more.
                 if record.record.publicSuffix != .unknown {
                     conclude(found, names, &knowledge)
-                    return knowledge
+                    return (knowledge, lifetime)
                 }
             }
         }
         conclude(found, names, &knowledge)
-        return knowledge
+        return (knowledge, lifetime)
     }
 
     /// RFC 9989 4.10.2: which of the names is the organizational domain, and which record speaks for the domain.
@@ -117,20 +121,26 @@ package struct DMARCDiscovery: Sendable {
 
     // MARK: The public suffix list
 
-    private func lookUp(_ domain: String, _ list: PublicSuffixList) async -> Knowledge {
+    private func lookUp(
+        _ domain: String, _ list: PublicSuffixList, _ known: KnownAnswers
+    ) throws(KnownAnswers.Missing) -> (Knowledge, KnownAnswer.Lifetime) {
         let organizational = list.registrableDomain(of: domain) ?? domain
         let method: DMARCOutcome.Method = list.source == .library ? .library : .list
         var knowledge = Knowledge(organizational: organizational, organizationalBy: method)
-        switch await record(of: domain) {
+        var (results, lifetime) = try records(of: [domain], known)
+        switch results[0] {
         case .failure(let failure): knowledge.failure = "TXT of _dmarc.\(domain): \(failure)"
         case .success(let record): knowledge.own = record
         }
         if knowledge.own == nil, knowledge.failure == nil, organizational != domain {
-            switch await record(of: organizational) {
+            let other: KnownAnswer.Lifetime
+            (results, other) = try records(of: [organizational], known)
+            lifetime = min(lifetime, other)
+            switch results[0] {
             case .failure(let failure): knowledge.failure = "TXT of _dmarc.\(organizational): \(failure)"
             case .success(let record): knowledge.inherited = record
             }
         }
-        return knowledge
+        return (knowledge, lifetime)
     }
 }

@@ -4,6 +4,7 @@ import DNS
 /// Judges a message by DMARC: who passed, does it align with From, and what does the domain want (RFC 9989).
 struct DMARCEvaluation: Sendable {
     let discovery: DMARCDiscovery
+    let known: KnownAnswers
     /// Signatures that leave a part of the body unsigned do not count.
     var refusesUnsignedBody = false
 
@@ -21,14 +22,16 @@ struct DMARCEvaluation: Sendable {
         case unknown(String)
     }
 
-    func evaluate(_ authors: MessageAuthors, spf: SPFOutcome?, dkim: [DKIMResult]) async -> DMARCOutcome {
+    func evaluate(
+        _ authors: MessageAuthors, spf: SPFOutcome?, dkim: [DKIMResult]
+    ) throws(KnownAnswers.Missing) -> DMARCOutcome {
         var outcome = DMARCOutcome(domain: authors.domain)
         guard let domain = authors.domain else {
             outcome.verdict = .permerror
             outcome.reason = authors.problem
             return outcome
         }
-        let knowledge = await discovery.knowledge(of: domain)
+        let knowledge = try discovery.knowledge(of: domain, known)
         outcome.organizational = knowledge.organizational
         outcome.organizationalBy = knowledge.organizationalBy
         guard let found = knowledge.own ?? knowledge.inherited else {
@@ -48,24 +51,26 @@ struct DMARCEvaluation: Sendable {
             outcome.reason = "the record of \(found.domain) has no valid policy and no rua"
             return outcome
         }
-        outcome.policy = await policy(found, for: domain)
-        await judge(domain, found.record, knowledge, spf, dkim, &outcome)
+        outcome.policy = try policy(found, for: domain)
+        try judge(domain, found.record, knowledge, spf, dkim, &outcome)
         return outcome
     }
 
     /// `p` for the domain of the record itself, `sp` below it, `np` for what does not exist (RFC 9989 4.7).
-    private func policy(_ found: DMARCDiscovery.Found, for domain: String) async -> DMARCPolicy? {
+    private func policy(
+        _ found: DMARCDiscovery.Found, for domain: String
+    ) throws(KnownAnswers.Missing) -> DMARCPolicy? {
         let record = found.record
         if found.domain == domain { return record.policy }
-        if let policy = record.nonexistentPolicy, case .rfc9989 = discovery.algorithm, await doesNotExist(domain) {
+        if let policy = record.nonexistentPolicy, case .rfc9989 = discovery.algorithm, try doesNotExist(domain) {
             return policy
         }
         return record.subdomainPolicy ?? record.policy
     }
 
-    private func doesNotExist(_ domain: String) async -> Bool {
+    private func doesNotExist(_ domain: String) throws(KnownAnswers.Missing) -> Bool {
         guard let name = try? DomainName(domain) else { return false }
-        return await discovery.deadline.lookup(discovery.resolver, name, .a)?.outcome == .noSuchDomain
+        return try known.answer(name, .a).outcome == .noSuchDomain
     }
 
     // MARK: Alignment
@@ -73,12 +78,12 @@ struct DMARCEvaluation: Sendable {
     private func judge(
         _ domain: String, _ record: DMARCRecord, _ knowledge: DMARCDiscovery.Knowledge, _ spf: SPFOutcome?,
         _ dkim: [DKIMResult], _ outcome: inout DMARCOutcome
-    ) async {
+    ) throws(KnownAnswers.Missing) {
         var onlyPartly = true
         var unknown: String?
         for identifier in identifiers(record, spf, dkim) {
             if identifier.leavesBodyUnsigned, refusesUnsignedBody { continue }
-            switch await alignment(identifier, domain, knowledge) {
+            switch try alignment(identifier, domain, knowledge) {
             case .apart: continue
             case .unknown(let reason): unknown = unknown ?? reason
             case .aligned:
@@ -132,14 +137,14 @@ struct DMARCEvaluation: Sendable {
     /// RFC 9989 4.4: the same domain, or when that suffices the same organizational domain.
     private func alignment(
         _ identifier: Identifier, _ domain: String, _ knowledge: DMARCDiscovery.Knowledge
-    ) async -> Alignment {
+    ) throws(KnownAnswers.Missing) -> Alignment {
         if identifier.domain == domain { return .aligned }
         guard !identifier.isStrict, DKIMSignature.isWithin(identifier.domain, knowledge.organizational) else {
             return .apart
         }
         // What could not be looked up may make another domain the organizational one.
         if let failure = knowledge.failure { return .unknown(failure) }
-        let other = await discovery.knowledge(of: identifier.domain)
+        let other = try discovery.knowledge(of: identifier.domain, known)
         if let failure = other.failure { return .unknown(failure) }
         return other.organizational == knowledge.organizational ? .aligned : .apart
     }

@@ -12,7 +12,7 @@ package struct Deadline: Sendable {
 
     /// The answer to a question; nil when it does not come in time.
     func lookup(_ resolver: Resolver, _ name: DomainName, _ type: RecordType) async -> Answer? {
-        if let known = resolver.known(name, type) { return known }
+        if let known = resolver.known(name, type) { return known.answer }
         return await race { await resolver.lookup(name, type) }
     }
 

@@ -30,6 +30,10 @@ package struct MessageAuthors: Equatable, Sendable {
         for field in header.fields where field.key == key && field.isNamed("from".utf8, bytes) {
             count += 1
             if count > 4 { continue }
+            if let domain = MessageAuthors.plainDomain(bytes, field.content) {
+                if !domains.contains(domain) { domains.append(domain) }
+                continue
+            }
             let value = MessageAuthors.unfolded(bytes, field.content)
             for address in AddressList.parse(value).addresses {
                 guard let text = address.address, let domain = MessageAuthors.domain(of: text) else { continue }
@@ -38,6 +42,74 @@ package struct MessageAuthors: Equatable, Sendable {
         }
         fieldCount = count
         self.domains = domains
+    }
+
+    /// The domain of a field in the form that most have, `local@domain` or `words <local@domain>` in one line, without
+    /// comments, groups, routes and escapes; nil for any other, which is to be read in full.
+    private static func plainDomain(_ bytes: Span<UInt8>, _ range: Range<Int>) -> String? {
+        var start = range.lowerBound
+        var end = range.upperBound
+        while start < end, bytes[start].isSpaceOrTab { start += 1 }
+        while end > start, bytes[end - 1].isSpaceOrTab { end -= 1 }
+        guard end - start > 2, end - start < 512 else { return nil }
+        if bytes[end - 1] == ASCII.greater {
+            guard let less = bytes.firstIndex(of: ASCII.less, in: start..<end), isPlainPhrase(bytes, start..<less)
+            else { return nil }
+            start = less + 1
+            end -= 1
+        }
+        guard let at = bytes.firstIndex(of: ASCII.at, in: start..<end), isDotAtom(bytes, start..<at) else { return nil }
+        var labelStart = at + 1
+        for place in labelStart..<end {
+            if bytes[place] == ASCII.dot {
+                guard place > labelStart, place - labelStart <= 63 else { return nil }
+                labelStart = place + 1
+            } else if !bytes[place].isASCIIAlphanumeric, bytes[place] != ASCII.dash {
+                return nil
+            }
+        }
+        guard labelStart < end, end - labelStart <= 63, end - at <= 254 else { return nil }
+        return bytes.array((at + 1)..<end).text.asciiLowercased
+    }
+
+    /// Words, quoted without escapes or not at all.
+    private static func isPlainPhrase(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        var isQuoted = false
+        for place in range {
+            let byte = bytes[place]
+            if byte == ASCII.quote {
+                isQuoted.toggle()
+            } else if byte < ASCII.space && byte != ASCII.tab || byte >= ASCII.delete || byte == ASCII.backslash {
+                return false
+            } else if !isQuoted, !byte.isSpaceOrTab, byte != ASCII.dot, !isAtomText(byte) {
+                return false
+            }
+        }
+        return !isQuoted
+    }
+
+    private static func isDotAtom(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        var isAfterDot = true
+        for place in range {
+            if bytes[place] == ASCII.dot {
+                if isAfterDot { return false }
+                isAfterDot = true
+            } else if isAtomText(bytes[place]) {
+                isAfterDot = false
+            } else {
+                return false
+            }
+        }
+        return !isAfterDot
+    }
+
+    /// RFC 5322 3.2.3, atext.
+    private static func isAtomText(_ byte: UInt8) -> Bool {
+        if byte.isASCIIAlphanumeric { return true }
+        switch byte {
+        case 0x21, 0x23...0x27, 0x2A, 0x2B, 0x2D, 0x2F, 0x3D, 0x3F, 0x5E...0x60, 0x7B...0x7E: return true
+        default: return false
+        }
     }
 
     /// More of a From field than this is not looked at.

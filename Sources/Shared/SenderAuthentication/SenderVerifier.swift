@@ -33,40 +33,58 @@ package final class SenderVerifier: Sendable {
     private let options: Options
     private let keys: DKIMKeys
     private let evaluator: SPFEvaluator
-    private let records = TextCache<DMARCRecord?>()
+    private let discovery: DMARCDiscovery
 
     package init(_ resolver: Resolver, _ options: Options = Options()) {
         self.resolver = resolver
         self.options = options
         keys = DKIMKeys(resolver)
         evaluator = SPFEvaluator(resolver)
+        discovery = DMARCDiscovery(options.algorithm)
+    }
+
+    private var verification: DKIMVerification {
+        DKIMVerification(
+            keys: keys, clock: options.time.map { SignatureClock.at($0) } ?? .now(SystemClock.now.seconds))
+    }
+
+    /// Verifies a message when nothing needs to be asked for: its keys and policies are known, and neither SPF nor ARC has
+    /// a part in it. Nil when `verify` is to be called.
+    package func verifyAtOnce(_ message: SignedMessage, client: SPFRequest?) -> SenderReport? {
+        guard client == nil, message.chain.count == 0,
+            let results = verification.verifyAtOnce(message.signatures)
+        else { return nil }
+        do throws(KnownAnswers.Missing) {
+            let dmarc = try evaluate(message.authors, spf: nil, results, KnownAnswers(resolver))
+            let arc = ARCOutcome(verdict: .none, instances: 0, reason: nil, sealer: nil)
+            return SenderReport(spf: nil, dkim: results, arc: arc, dmarc: dmarc, authors: message.authors)
+        } catch {
+            return nil
+        }
+    }
+
+    private func evaluate(
+        _ authors: MessageAuthors, spf: SPFOutcome?, _ dkim: [DKIMResult], _ known: KnownAnswers
+    ) throws(KnownAnswers.Missing) -> DMARCOutcome {
+        let evaluation = DMARCEvaluation(
+            discovery: discovery, known: known, refusesUnsignedBody: options.refusesUnsignedBody)
+        return try evaluation.evaluate(authors, spf: spf, dkim: dkim)
     }
 
     /// Verifies a message. `client` is what SPF is asked; nil leaves SPF out.
     package func verify(_ message: SignedMessage, client: SPFRequest?) async -> SenderReport {
+        if let report = verifyAtOnce(message, client: client) { return report }
         let deadline = Deadline.after(options.timeLimit)
-        let clock = options.time.map { SignatureClock.at($0) } ?? .now(SystemClock.now.seconds)
-        let verification = DKIMVerification(keys: keys, clock: clock)
+        let verification = self.verification
         let validation = ARCValidation(verification: verification)
-        let isAlone = client == nil && message.chain.count == 0
-        let found: (spf: SPFOutcome?, arc: ARCOutcome, dkim: [DKIMResult])
-        if isAlone {
-            found = (
-                nil, await validation.validate(message.chain, deadline: deadline),
-                await verification.verify(message.signatures, deadline: deadline)
-            )
-        } else {
-            async let spf = spf(client, deadline)
-            async let arc = validation.validate(message.chain, deadline: deadline)
-            let dkim = await verification.verify(message.signatures, deadline: deadline)
-            found = (await spf, await arc, dkim)
+        async let spf = spf(client, deadline)
+        async let arc = validation.validate(message.chain, deadline: deadline)
+        let dkim = await verification.verify(message.signatures, deadline: deadline)
+        let found = await spf
+        let dmarc = await KnownAnswers.resolve(resolver, deadline) { known throws(KnownAnswers.Missing) in
+            try self.evaluate(message.authors, spf: found, dkim, known)
         }
-        let evaluation = DMARCEvaluation(
-            discovery: DMARCDiscovery(
-                resolver: resolver, records: records, deadline: deadline, algorithm: options.algorithm),
-            refusesUnsignedBody: options.refusesUnsignedBody)
-        let dmarc = await evaluation.evaluate(message.authors, spf: found.spf, dkim: found.dkim)
-        return SenderReport(spf: found.spf, dkim: found.dkim, arc: found.arc, dmarc: dmarc, authors: message.authors)
+        return SenderReport(spf: found, dkim: dkim, arc: await arc, dmarc: dmarc, authors: message.authors)
     }
 
     /// Verifies the bytes of a message, which begin with its first header field.

@@ -15,6 +15,11 @@ package struct SignedMessage: Sendable {
         var bodyCount = 0
         /// False for signatures beyond the limit.
         var isConsidered = true
+
+        /// Whether it is looked at.
+        var isHashed: Bool { isConsidered && signature.problem == nil }
+        /// Where its key stands.
+        var place: DKIMKeys.Place { DKIMKeys.Place(selector: signature.selector, domain: signature.domain) }
     }
 
     package let authors: MessageAuthors
@@ -42,29 +47,31 @@ package struct SignedMessage: Sendable {
             signatures.append(Evidence(signature: DKIMSignature(bytes.array(field.content), .dkim)))
             places.append(place)
         }
-        let considered = select()
+        select()
         let collector = HeaderCollector(header)
-        for index in signatures.indices {
-            signatures[index].isConsidered = considered.contains(index)
-            guard considered.contains(index) else { continue }
+        for index in signatures.indices where signatures[index].isHashed {
             signatures[index].headerHash = try collector.hash(signatures[index].signature, at: places[index], bytes)
         }
         try chain.hashHeaders(header, collector, bytes)
-        try hashBodies(considered, bytes, header.bodyStart..<bytes.count, release)
+        try hashBodies(bytes, header.bodyStart..<bytes.count, release)
     }
 
-    /// The signatures to verify: those that can be, the author's own domains first.
-    private func select() -> Set<Int> {
+    /// Picks the signatures to verify: those that can be, the author's own domains first.
+    private mutating func select() {
         let usable = signatures.indices.filter { signatures[$0].signature.problem == nil }
-        let isOwn = usable.map { index in
+        var left = SignedMessage.signatureLimit
+        if usable.count <= left { return }
+        for index in signatures.indices { signatures[index].isConsidered = false }
+        let own = usable.filter { index in
             authors.domains.contains { author in
                 let domain = signatures[index].signature.domain
                 return DKIMSignature.isWithin(author, domain) || DKIMSignature.isWithin(domain, author)
             }
         }
-        let own = zip(usable, isOwn).filter(\.1).map(\.0)
-        let others = zip(usable, isOwn).filter { !$0.1 }.map(\.0)
-        return Set((own + others).prefix(SignedMessage.signatureLimit))
+        for index in own + usable where left > 0 && !signatures[index].isConsidered {
+            signatures[index].isConsidered = true
+            left -= 1
+        }
     }
 
     // MARK: Bodies
@@ -74,18 +81,21 @@ package struct SignedMessage: Sendable {
 
     /// Hashes the body once for each form that is asked for, all forms side by side.
     private mutating func hashBodies(
-        _ considered: Set<Int>, _ bytes: Span<UInt8>, _ body: Range<Int>, _ release: ((Int) -> Void)?
+        _ bytes: Span<UInt8>, _ body: Range<Int>, _ release: ((Int) -> Void)?
     ) throws(OpenSSLError) {
-        let wanted: [DKIMSignature] = considered.map { signatures[$0].signature } + chain.bodySignatures
-        var hashers: [BodyHasher] = []
-        for form in [Canonicalization.simple, .relaxed] {
-            var limits: [Int?] = []
-            for signature in wanted where signature.bodyForm == form && !limits.contains(signature.length) {
-                limits.append(signature.length)
+        var wanted: [(form: Canonicalization, limits: [Int?])] = []
+        func add(_ signature: DKIMSignature) {
+            guard let index = wanted.firstIndex(where: { $0.form == signature.bodyForm }) else {
+                wanted.append((signature.bodyForm, [signature.length]))
+                return
             }
-            if !limits.isEmpty { hashers.append(try BodyHasher(form, limits: limits, bytes, body: body)) }
+            if !wanted[index].limits.contains(signature.length) { wanted[index].limits.append(signature.length) }
         }
-        guard !hashers.isEmpty else { return }
+        for evidence in signatures where evidence.isHashed { add(evidence.signature) }
+        for signature in chain.bodySignatures { add(signature) }
+        if wanted.isEmpty { return }
+        var hashers: [BodyHasher] = []
+        for (form, limits) in wanted { hashers.append(try BodyHasher(form, limits: limits, bytes, body: body)) }
         var place = body.lowerBound
         while place < body.upperBound {
             place = min(place + SignedMessage.step, body.upperBound)
@@ -98,7 +108,7 @@ package struct SignedMessage: Sendable {
                 guard signature.bodyForm == hasher.form else { return nil }
                 return hashes.first { $0.limit == signature.length }?.hash
             }
-            for index in considered {
+            for index in signatures.indices where signatures[index].isHashed {
                 guard let found = hash(signatures[index].signature) else { continue }
                 signatures[index].bodyHash = found
                 signatures[index].bodyCount = count
@@ -111,24 +121,24 @@ package struct SignedMessage: Sendable {
 /// Brings the header fields that a signature names into canonical form and hashes them.
 final class HeaderCollector {
     private let header: SignedHeader
-    private var buffer: [UInt8] = []
+    private var text = HeaderText()
 
     init(_ header: SignedHeader) { self.header = header }
 
     /// The hash that a signature at a place in the header signs (RFC 6376 3.7): the fields of `h=`, each name from the
     /// bottom up, then the signature itself.
     func hash(_ signature: DKIMSignature, at place: Int, _ bytes: Span<UInt8>) throws(OpenSSLError) -> [UInt8] {
-        buffer.removeAll(keepingCapacity: true)
+        text.removeAll()
         collect(signature.names, signature.headerForm, omitting: place, bytes)
         append(signature, at: place, signature.headerForm, bytes)
-        return try Digest.hash(.sha256, buffer)
+        return try text.hash()
     }
 
     /// The fields of `h=` alone, each name from the bottom up, as a signature that is to be made signs them.
-    func text(_ names: [[UInt8]], _ form: Canonicalization, _ bytes: Span<UInt8>) -> [UInt8] {
-        buffer.removeAll(keepingCapacity: true)
+    func text(_ names: SignedNames, _ form: Canonicalization, _ bytes: Span<UInt8>) -> HeaderText {
+        text.removeAll()
         collect(names, form, omitting: -1, bytes)
-        return buffer
+        return text
     }
 
     /// Appends a signature's own field.
@@ -136,42 +146,57 @@ final class HeaderCollector {
         let field = header.fields[place]
         let start = field.colon + 1
         let value = signature.signatureRange
-        buffer.append(
+        text.append(
             signature: field, form, bytes, omitting: (start + value.lowerBound)..<(start + value.upperBound))
     }
 
     /// Appends the fields of `h=`. The field at `omitted` never counts as one of them.
-    private func collect(_ names: [[UInt8]], _ form: Canonicalization, omitting omitted: Int, _ bytes: Span<UInt8>) {
+    private func collect(_ names: SignedNames, _ form: Canonicalization, omitting omitted: Int, _ bytes: Span<UInt8>) {
         // How far up each name has been looked for.
-        var cursors: [(key: UInt64, name: [UInt8], place: Int)] = []
-        for name in names {
-            let key = SignedField.key(name)
-            let known = cursors.firstIndex { $0.key == key && $0.name == name }
+        var cursors: [(name: SignedNames.Name, place: Int)] = []
+        cursors.reserveCapacity(names.names.count)
+        let words = names.bytes
+        let span = words.span
+        for name in names.names {
+            var known: Int?
+            for index in cursors.indices
+            where cursors[index].name.key == name.key && Self.isSame(cursors[index].name, name, span) {
+                known = index
+                break
+            }
             var place = known.map { cursors[$0].place } ?? header.fields.count
             while place > 0 {
                 place -= 1
-                let field = header.fields[place]
-                if place != omitted, field.key == key, field.isNamed(name, bytes) {
-                    buffer.append(field, form, bytes)
+                if header.fields[place].key == name.key, place != omitted,
+                    header.fields[place].isNamed(span, name.range, bytes)
+                {
+                    text.append(header.fields[place], form, bytes)
                     break
                 }
             }
             // Once the top was reached, the name stands for nothing (RFC 6376 5.4.2).
-            if let known {
-                cursors[known].place = place
-            } else {
-                cursors.append((key, name, place))
-            }
+            if let known { cursors[known].place = place } else { cursors.append((name, place)) }
         }
+    }
+
+    private static func isSame(_ left: SignedNames.Name, _ right: SignedNames.Name, _ bytes: Span<UInt8>) -> Bool {
+        guard left.range.count == right.range.count else { return false }
+        for offset in 0..<left.range.count
+        where bytes[left.range.lowerBound + offset].asciiLowercased
+            != bytes[right.range.lowerBound + offset].asciiLowercased
+        {
+            return false
+        }
+        return true
     }
 
     /// The hash that a seal signs (RFC 8617 5.1.1): the sets up to its own, each as results, signature, seal.
     func sealHash(
         _ seal: DKIMSignature, at place: Int, before fields: [Int], _ bytes: Span<UInt8>
     ) throws(OpenSSLError) -> [UInt8] {
-        buffer.removeAll(keepingCapacity: true)
-        for field in fields { buffer.append(header.fields[field], .relaxed, bytes) }
+        text.removeAll()
+        for field in fields { text.append(header.fields[field], .relaxed, bytes) }
         append(seal, at: place, .relaxed, bytes)
-        return try Digest.hash(.sha256, buffer)
+        return try text.hash()
     }
 }
