@@ -1,23 +1,42 @@
 # spamscore beside bogofilter and SpamAssassin. Read by Benchmarks/run.
+#
+# Each row ends with the bar that the ratio has to reach.
+
+# Like row, with the bar.
+bar() { printf '%s   bar %s\n' "$(row "$1" "$2" "$3" "$4" "$5")" "$6"; }
 
 bench_spamscore() {
     prepare_messages
-    local count half ours peer=0 pid
+    local count half
     count=$(wc -l <"$scratch/list")
     half=$((count / 2))
     head -n "$half" "$scratch/list" | awk '{ print (NR % 2 ? "spam " : "ham ") $0 }' >"$scratch/lessons"
     awk '$1 == "spam" { print $2 }' "$scratch/lessons" >"$scratch/spam-list"
     awk '$1 == "ham" { print $2 }' "$scratch/lessons" >"$scratch/ham-list"
+    bench_learned "$count" "$half"
+    bench_stock_rules
+    bench_spamd
+}
 
+bench_learned() {
+    local count=$1 half=$2 ours peer=0 few=200
     heading "spamscore, learning from $half files and scoring $count by what was learned, on one core"
-    time_of sh -c "rm -f '$scratch/weights'; '$bin/spamscore' --train '$scratch/lessons' --weights '$scratch/weights'"
+    time_of taskset -c 0 sh -c "rm -f '$scratch/weights'; '$bin/spamscore' --train '$scratch/lessons' --weights '$scratch/weights'"
     ours=$(over "$half" "$seconds")
     if has bogofilter; then
-        time_of sh -c "rm -rf '$scratch/bogo'; mkdir '$scratch/bogo'
+        time_of taskset -c 0 sh -c "rm -rf '$scratch/bogo'; mkdir '$scratch/bogo'
             bogofilter -d '$scratch/bogo' -s -b <'$scratch/spam-list'; bogofilter -d '$scratch/bogo' -n -b <'$scratch/ham-list'"
         peer=$(over "$half" "$seconds")
     fi
-    row 'learning' "$ours" "$peer" bogofilter /s
+    bar 'learning' "$ours" "$peer" bogofilter /s 1
+    peer=0
+    if has sa-learn; then
+        head -n "$few" "$scratch/spam-list" >"$scratch/few"
+        local begin=$EPOCHREALTIME
+        sa-learn --local --no-sync --dbpath "$scratch/sa" --spam -f "$scratch/few" >/dev/null 2>&1 || true
+        peer=$(over "$few" "($EPOCHREALTIME - $begin)")
+    fi
+    bar 'learning' "$ours" "$peer" sa-learn /s 25
     time_of taskset -c 0 "$bin/spamscore" --learned-only --weights "$scratch/weights" --jobs 1 --files "$scratch/list"
     ours=$(over "$count" "$seconds")
     peer=0
@@ -25,62 +44,79 @@ bench_spamscore() {
         time_of taskset -c 0 sh -c "bogofilter -d '$scratch/bogo' -t -b <'$scratch/list'"
         peer=$(over "$count" "$seconds")
     fi
-    row 'learned scoring' "$ours" "$peer" bogofilter /s
-    peer=0
-    if has sa-learn; then
-        head -n 200 "$scratch/spam-list" >"$scratch/few"
-        local begin=$EPOCHREALTIME
-        sa-learn --local --no-sync --dbpath "$scratch/sa" --spam -f "$scratch/few" >/dev/null 2>&1 || true
-        peer=$(awk "BEGIN { printf \"%.3f\", $(wc -l <"$scratch/few") / ($EPOCHREALTIME - $begin) }")
-    fi
-    time_of sh -c "rm -f '$scratch/weights2'; '$bin/spamscore' --train '$scratch/lessons' --weights '$scratch/weights2'"
-    row 'learning' "$(over "$half" "$seconds")" "$peer" sa-learn /s
-
-    heading 'spamscore, one message and a server'
-    local message
-    message=$(head -n 1 "$scratch/list")
-    time_of "$bin/spamscore" --weights "$scratch/weights" --learned-only "$message"
-    ours=$(over 1 "$seconds")
-    peer=0
-    if has spamassassin; then
-        local begin=$EPOCHREALTIME
-        spamassassin -L -t <"$message" >/dev/null 2>&1 || true
-        peer=$(awk "BEGIN { printf \"%.3f\", 1 / ($EPOCHREALTIME - $begin) }")
-    fi
-    row 'a process a message, learned part' "$ours" "$peer" spamassassin /s
-    time_of "$bin/spamscore" --weights "$scratch/weights" "$message"
-    row 'a process a message, own rules' "$(over 1 "$seconds")" "$peer" spamassassin /s
-    if has spamc; then bench_spamd; fi
+    bar 'learned scoring' "$ours" "$peer" bogofilter /s 10
 }
 
-# Both servers through spamc, 100 messages one after another.
+# The rules of SpamAssassin's package, local tests, nothing learned.
+stock_rules() { "$bin/spamscore" --local --no-learned --rules /etc/spamassassin --rules /usr/share/spamassassin "$@"; }
+
+# Seconds of processor time that a process has used.
+processor_seconds() { awk -v t="$(getconf CLK_TCK)" '{ print ($14 + $15) / t }' "/proc/$1/stat"; }
+
+bench_stock_rules() {
+    [ -d /usr/share/spamassassin ] || { heading 'spamscore, stock rules: SpamAssassin is not installed'; return 0; }
+    export XDG_CACHE_HOME="$scratch/cache"
+    local message ours peer=0 begin
+    message=$(head -n 1 "$scratch/list")
+    stock_rules "$message" >/dev/null
+    heading "spamscore with SpamAssassin's stock rules: one message a process, with compiled rules"
+    time_of stock_rules "$message"
+    ours=$(over 1 "$seconds")
+    if has spamassassin; then
+        begin=$EPOCHREALTIME
+        spamassassin -L -t <"$message" >/dev/null 2>&1 || true
+        peer=$(over 1 "($EPOCHREALTIME - $begin)")
+    fi
+    bar 'one message a process' "$ours" "$peer" spamassassin /s 50
+    bar 'start to the first score, of 10 ms' "$(over 0.010 "$seconds")" 1 '10 ms' x 1
+}
+
+# Both servers through spamc, some messages one after another, with one worker each.
 bench_spamd() {
-    local port peer=0 ours
-    head -n 100 "$scratch/list" >"$scratch/hundred"
-    ask_spamc() { while read -r file; do spamc -d 127.0.0.1 -p "$1" -c <"$file"; done <"$scratch/hundred"; }
-    "$bin/spamscore" --serve 127.0.0.1:0 --json --weights "$scratch/weights" >"$scratch/served" 2>/dev/null &
-    local pid=$!
+    has spamc && has spamd || { heading 'spamscore as a server: spamc or spamd is not installed'; return 0; }
+    local port ours peer few=150 pid child begin before
+    # Spread over the whole list.
+    awk -v n="$few" -v all="$(wc -l <"$scratch/list")" 'int(NR * n / all) > int((NR - 1) * n / all)' "$scratch/list" \
+        >"$scratch/some"
+    ask_spamc() { while read -r file; do spamc -d 127.0.0.1 -p "$1" -c <"$file" >/dev/null || true; done <"$scratch/some"; }
+    heading "spamscore and spamd with the stock rules, local tests: $few messages through spamc, one worker"
+    export XDG_CACHE_HOME="$scratch/cache"
+    "$bin/spamscore" --serve 127.0.0.1:0 --workers 1 --json --local --no-learned --rules /etc/spamassassin \
+        --rules /usr/share/spamassassin >"$scratch/served" 2>/dev/null &
+    pid=$!
     pids+=("$pid")
     await_port "$scratch/served"
-    time_of ask_spamc "$port"
-    ours=$(over 100 "$seconds")
-    local memory
-    memory=$(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup")
-    if has spamd; then
-        spamd -L -p 47913 -i 127.0.0.1 --max-children=1 -x --nouser-config -r "$scratch/spamd.pid" >/dev/null 2>&1 &
-        local try
-        for try in $(seq 200); do spamc -d 127.0.0.1 -p 47913 -K </dev/null >/dev/null 2>&1 && break; sleep 0.2; done
-        local begin=$EPOCHREALTIME
-        ask_spamc 47913 >/dev/null || true
-        peer=$(awk "BEGIN { printf \"%.3f\", 100 / ($EPOCHREALTIME - $begin) }")
-        local child
-        child=$(pgrep -P "$(cat "$scratch/spamd.pid")" | head -n 1)
-        local theirs=0
-        [ -z "$child" ] || theirs=$(awk '/^Pss:/ { print $2 }' "/proc/$child/smaps_rollup")
-        kill "$(cat "$scratch/spamd.pid")"
-        row 'through spamc, own rules and learned part' "$ours" "$peer" spamd /s
-        row 'memory, KiB of theirs for one of ours' "$(over "$theirs" "$memory")" 1 'a spamd child' x
-    else
-        row 'through spamc, own rules and learned part' "$ours" 0 spamd /s
-    fi
+    ask_spamc "$port"
+    before=$(processor_seconds "$pid")
+    begin=$EPOCHREALTIME
+    ask_spamc "$port"
+    ours=$(over "$few" "($EPOCHREALTIME - $begin)")
+    local our_time our_memory
+    our_time=$(over "$(processor_seconds "$pid") - $before" 1)
+    our_memory=$(awk '/^Pss:/ { print $2 }' "/proc/$pid/smaps_rollup")
+    kill "$pid"
+
+    local spamd_port
+    spamd_port=$((20000 + RANDOM % 20000))
+    spamd -L -p "$spamd_port" -i 127.0.0.1 --max-children=1 -x --nouser-config --cf 'use_bayes 0' -r "$scratch/spamd.pid" \
+        >/dev/null 2>&1 &
+    local try
+    for try in $(seq 200); do
+        spamc -d 127.0.0.1 -p "$spamd_port" -K </dev/null >/dev/null 2>&1 && break
+        sleep 0.2
+    done
+    pids+=("$(cat "$scratch/spamd.pid")")
+    head -n 10 "$scratch/some" | while read -r file; do spamc -d 127.0.0.1 -p "$spamd_port" -c <"$file" || true; done >/dev/null
+    child=$(pgrep -P "$(cat "$scratch/spamd.pid")" | head -n 1)
+    before=$(processor_seconds "$child")
+    begin=$EPOCHREALTIME
+    ask_spamc "$spamd_port"
+    peer=$(over "$few" "($EPOCHREALTIME - $begin)")
+    local their_time their_memory
+    their_time=$(over "$(processor_seconds "$child") - $before" 1)
+    their_memory=$(awk '/^Pss:/ { print $2 }' "/proc/$child/smaps_rollup")
+    kill "$(cat "$scratch/spamd.pid")"
+    bar 'through spamc' "$ours" "$peer" spamd /s 20
+    bar 'for a second of processor time' "$(over "$few" "$our_time")" "$(over "$few" "$their_time")" spamd /s 20
+    bar 'workers in a gibibyte' "$(over 1048576 "$our_memory")" "$(over 1048576 "$their_memory")" 'a spamd child' '' 5
 }

@@ -21,9 +21,9 @@ enum Evaluation {
         guard !arguments[options.spamFolders].isEmpty, !arguments[options.hamFolders].isEmpty else {
             throw ToolFailure(.usage, "--evaluate: needs --spam and --ham")
         }
-        let rules = arguments[options.learnedOnly] ? RuleSet() : try RuleFiles.load(arguments, folder)
-        let required = arguments[options.threshold] ?? rules.requiredScore ?? 5
-        let collector = SampleCollector(rules)
+        let plan = arguments[options.learnedOnly] ? RulePlan(RuleSet()) : try RuleFiles.plan(arguments, folder)
+        let required = arguments[options.threshold] ?? plan.requiredScore ?? 5
+        let collector = SampleCollector(plan)
         for (names, kind) in [
             (arguments[options.spamFolders], MessageClass.spam), (arguments[options.hamFolders], .ham),
         ] {
@@ -66,7 +66,7 @@ enum Evaluation {
                 let total = sum + test.points + (points.balance(sample.rules)?.points ?? 0)
                 learned.append(.init(score: odds, isSpam: sample.isSpam))
                 rules.append(.init(score: sum, isSpam: sample.isSpam))
-                all.append(.init(score: (total * 1_000).rounded() / 1_000, isSpam: sample.isSpam))
+                all.append(.init(score: total, isSpam: sample.isSpam))
             }
         }
         return (learned, rules, all)
@@ -119,12 +119,11 @@ private final class SampleCollector: MessageVisitor {
     private let scorer: RuleScorer
     private let extractor = FeatureExtractor()
 
-    init(_ rules: RuleSet) { scorer = RuleScorer(rules) }
+    init(_ plan: RulePlan) { scorer = RuleScorer(plan) }
 
     func visit(_ message: InputMessage, _ bytes: Span<UInt8>) throws -> Bool {
-        let hits = try scorer.score(bytes).hits.map {
-            Verdict.Test(name: $0.name, points: $0.points, description: nil, area: $0.area, text: nil)
-        }
+        // As a learned part is there, without the network.
+        let hits = try scorer.score(bytes, scoreSet: 2).hits.map { Verdict.Test($0) }
         samples.append(
             Evaluation.Sample(
                 isSpam: kind == .spam, group: SampleCollector.bodyHash(bytes),

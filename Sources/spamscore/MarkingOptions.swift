@@ -1,4 +1,5 @@
 import Bytes
+import SpamRules
 
 /// What the rules say about the marking of messages: report_safe, rewrite_header, add_header, remove_header, report.
 struct MarkingOptions: Sendable {
@@ -34,57 +35,78 @@ struct MarkingOptions: Sendable {
                 + "version=_VERSION_"),
     ]
 
-    init(_ settings: MarkingSettings) {
-        wrapping = settings.value("report_safe").flatMap { Int($0) }.map { min(max($0, 0), 2) } ?? 0
-        var fields = settings.hasClearedFields ? [MarkingOptions.standard[0]] : MarkingOptions.standard
-        for line in settings.values("add_header") {
-            guard let field = MarkingOptions.field(line) else { continue }
-            if let known = fields.firstIndex(where: { $0.name.equalsIgnoringCase(field.name) }) {
-                fields[known] = field
-            } else {
-                fields.append(field)
-            }
-        }
-        for line in settings.values("remove_header") {
-            let words = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
-            guard words.count == 2 else { continue }
-            fields.removeAll {
-                $0.name.equalsIgnoringCase(words[1]) && $0.name != "Checker-Version"
-                    && (words[0] == "all" || $0.audience != (words[0] == "spam" ? .ham : .spam))
-            }
-        }
-        self.fields = fields
+    init(_ settings: RuleSettings) {
+        wrapping = settings.number("report_safe").map { Int(min(max($0, 0), 2)) } ?? 0
+        fields = MarkingOptions.fields(settings)
         var rewrites: [String: String] = [:]
-        for line in settings.values("rewrite_header") {
-            let words = line.split(separator: " ", maxSplits: 1).map(String.init)
+        for line in settings.texts("rewrite_header").map(\.text) {
+            let words = line.split(maxSplits: 1, whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
             guard let name = words.first?.asciiLowercased, ["subject", "from", "to"].contains(name) else { continue }
-            rewrites[name] = words.count > 1 ? words[1].filter { $0 != "\r" && $0 != "\n" } : nil
+            let text = words.count > 1 ? words[1].filter { $0 != "\r" && $0 != "\n" }.drop { $0 == " " } : ""
+            rewrites[name] = text.isEmpty ? nil : String(text)
         }
         self.rewrites = rewrites
-        let lines = settings.values("report")
+        let lines = settings.texts("report").map { MarkingOptions.unquoted($0.text) }
         report = lines.isEmpty ? nil : lines.map { "\($0)\n" }.joined()
         reportHost = settings.value("report_hostname")
         contact = settings.value("report_contact")
+    }
+
+    /// The fields after all lines that add, remove and clear them, in their order.
+    private static func fields(_ settings: RuleSettings) -> [Field] {
+        var fields = standard
+        for line in settings.texts("header_fields").map(\.text) {
+            let words = line.split(maxSplits: 1, whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
+            switch words.first {
+            case "clear_headers": fields = [standard[0]]
+            case "add_header":
+                guard let field = field(words[1]) else { continue }
+                // A field may look one way for spam and another for ham.
+                fields.removeAll { $0.name.equalsIgnoringCase(field.name) && covers(field.audience, $0.audience) }
+                fields.append(field)
+            default:
+                let parts = words[1].split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
+                guard parts.count == 2, let audience = audience(parts[0]) else { continue }
+                fields = fields.flatMap { field -> [Field] in
+                    guard field.name.equalsIgnoringCase(parts[1]), field.name != "Checker-Version" else {
+                        return [field]
+                    }
+                    if covers(audience, field.audience) { return [] }
+                    guard field.audience == .all else { return [field] }
+                    return [
+                        Field(audience: audience == .spam ? .ham : .spam, name: field.name, template: field.template)
+                    ]
+                }
+            }
+        }
+        return fields
+    }
+
+    private static func covers(_ audience: Audience, _ other: Audience) -> Bool {
+        audience == .all || audience == other
+    }
+
+    private static func audience(_ word: String) -> Audience? {
+        switch word.asciiLowercased {
+        case "all": .all
+        case "spam": .spam
+        case "ham", "nonspam": .ham
+        default: nil
+        }
+    }
+
+    private static func unquoted(_ text: String) -> String {
+        text.count > 1 && text.hasPrefix("\"") && text.hasSuffix("\"") ? String(text.dropFirst().dropLast()) : text
     }
 
     /// `all Name template`, where the template may stand in quotes and have `\n` and `\t`.
     private static func field(_ line: String) -> Field? {
         let words = line.split(maxSplits: 2, whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
         guard words.count == 3 else { return nil }
-        let audience: Audience
-        switch words[0].asciiLowercased {
-        case "all": audience = .all
-        case "spam": audience = .spam
-        case "ham", "nonspam": audience = .ham
-        default: return nil
-        }
+        guard let audience = audience(words[0]) else { return nil }
         let isName = words[1].utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != ASCII.colon }
         guard isName else { return nil }
-        var template = words[2]
-        if template.count > 1, template.hasPrefix("\""), template.hasSuffix("\"") {
-            template = String(template.dropFirst().dropLast())
-        }
-        return Field(audience: audience, name: words[1], template: unescaped(template))
+        return Field(audience: audience, name: words[1], template: unescaped(unquoted(words[2])))
     }
 
     private static func unescaped(_ text: String) -> String {

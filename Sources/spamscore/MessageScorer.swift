@@ -4,35 +4,51 @@ import SpamClassifier
 import SpamRules
 import Unix
 
-/// What all scorers of a run share: the rules and the learned weights.
+/// What all scorers of a run share: the rules, the learned weights, and whom else to ask.
 struct ScoringBasis: Sendable {
-    let rules: RuleSet
+    let plan: RulePlan
     /// How messages are marked.
     let marking: MarkingOptions
     let weights: LearnedWeights?
     let required: Double
     /// The learned words are looked up too.
-    var explains = false
+    let explains: Bool
     /// The log-odds alone.
     let isLearnedOnly: Bool
     /// Of a larger message so many bytes are scored.
     let sizeLimit: Int
     let virusScan: VirusScan?
+    /// Nil when nothing but the message is looked at.
+    let network: NetworkTests?
+    let reputation: SenderReputation?
+    let automatic: AutomaticLearning?
 
-    init(_ arguments: Arguments, _ folder: UserFolder) throws(ToolFailure) {
+    /// - Parameter network: what asks the network, when that is there already.
+    init(
+        _ arguments: Arguments, _ folder: UserFolder, network: NetworkTests? = nil, isCached: Bool = true
+    ) throws(ToolFailure) {
         let options = SpamscoreOptions.self
         isLearnedOnly = arguments[options.learnedOnly]
         if isLearnedOnly, arguments[options.noLearned] {
             throw ToolFailure(.usage, "--learned-only and --no-learned exclude each other")
         }
-        var settings = MarkingSettings()
-        rules = isLearnedOnly ? RuleSet() : try RuleFiles.load(arguments, folder, &settings)
+        plan = isLearnedOnly ? RulePlan(RuleSet()) : try RuleFiles.plan(arguments, folder, isCached: isCached)
+        let settings = plan.settings
         marking = MarkingOptions(settings)
-        weights = arguments[options.noLearned] ? nil : try folder.openWeights(mustExist: isLearnedOnly)
-        required = isLearnedOnly ? 0 : arguments[options.threshold] ?? rules.requiredScore ?? 5
+        let usesLearned = !arguments[options.noLearned] && settings.isOn("use_bayes", default: true)
+        weights = usesLearned || isLearnedOnly ? try folder.openWeights(mustExist: isLearnedOnly) : nil
+        required = isLearnedOnly ? 0 : arguments[options.threshold] ?? plan.requiredScore ?? 5
         explains = arguments[options.explain] || arguments[options.json]
         sizeLimit = arguments[options.maximumSize] ?? .max
         virusScan = try arguments[options.clamd].map { address throws(ToolFailure) in try VirusScan(address) }
+        let isLocal = arguments[options.local] || !settings.isOn("dns_available", default: true)
+        if isLocal || isLearnedOnly {
+            self.network = nil
+        } else {
+            self.network = if let network { network } else { try NetworkTests(arguments) }
+        }
+        reputation = SenderReputation(settings, folder)
+        automatic = isLearnedOnly || !usesLearned ? nil : AutomaticLearning(settings, folder)
     }
 }
 
@@ -44,39 +60,46 @@ final class MessageScorer {
 
     init(_ basis: ScoringBasis) {
         self.basis = basis
-        rules = RuleScorer(basis.rules)
-    }
-
-    /// The log-odds that a message is spam, by what was learned.
-    private func logOdds(_ message: Span<UInt8>, _ weights: LearnedWeights?) -> Double? {
-        weights?.logOdds(of: message, extractor)
+        rules = RuleScorer(basis.plan)
     }
 
     /// Scores by the rules of the basis and by `weights`.
     func score(_ message: Span<UInt8>, _ weights: LearnedWeights?) throws(PerlRegexError) -> Verdict {
         var cut = message.count > basis.sizeLimit ? ["max-size"] : []
         let message = message.extracting(0..<min(message.count, basis.sizeLimit))
-        let logOdds = logOdds(message, weights)
+        let logOdds = weights?.logOdds(of: message, extractor)
         if basis.isLearnedOnly {
             return Verdict(logOdds: logOdds ?? 0, text: evidence(message, weights))
         }
-        let hits = try rules.score(message)
-        var tests = hits.hits.map {
-            Verdict.Test(
-                name: $0.name, points: $0.points, description: $0.description, area: $0.area, text: $0.text)
-        }
-        cut += hits.cut
+        let isLearned = weights.map { $0.counts.spam + $0.counts.ham > 0 } ?? false
+        let network = basis.network
+        let ask: ((NetworkSurvey) -> NetworkFacts)? = network.map { network in { network.facts($0) } }
+        let outcome = try rules.score(
+            message, scoreSet: (network == nil ? 0 : 1) + (isLearned ? 2 : 0), network: ask)
+        var tests = outcome.hits.map { Verdict.Test($0) }
+        cut += outcome.cut
         if let scan = basis.virusScan?.run(message) {
             if let test = scan.test { tests.append(test) }
             if let problem = scan.problem { cut.append(problem) }
         }
-        if let logOdds, let weights {
+        if let logOdds, let weights, isLearned {
             let points = LearnedPoints(weights.counts)
             if let balance = points.balance(tests) { tests.append(balance) }
             tests.append(points.test(logOdds, text: evidence(message, weights)))
         }
-        return Verdict(
-            tests, required: basis.required, learned: logOdds.map(LearnedPoints.probability), cut: cut)
+        if let correspondent = outcome.correspondent, let reputation = basis.reputation {
+            switch reputation.test(correspondent, tests) {
+            case .success(let test): if let test { tests.append(test) }
+            case .failure(let error): cut.append("\(reputation.name): \(error.subject): \(error.reason)")
+            }
+        }
+        var verdict = Verdict(
+            tests, required: basis.required, learned: isLearned ? logOdds.map(LearnedPoints.probability) : nil, cut: cut
+        )
+        if let automatic = basis.automatic {
+            verdict.learning = automatic.learn(message, outcome.lesson, logOdds: isLearned ? logOdds : nil)
+        }
+        return verdict
     }
 
     private func evidence(_ message: Span<UInt8>, _ weights: LearnedWeights?) -> String? {

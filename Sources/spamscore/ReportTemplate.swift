@@ -68,7 +68,7 @@ struct ReportTemplate {
             let names = verdict.tests.map { "\($0.name)=\(Reports.points($0.points))" }
             return names.isEmpty ? "none" : names.joined(separator: argument ?? ",")
         case "BAYES", "LEARNED": return verdict.learned.map { DecimalText.format($0, decimals: 3) } ?? "none"
-        case "AUTOLEARN": return "no"
+        case "AUTOLEARN": return verdict.learning.rawValue
         case "VERSION": return facteurVersion
         case "SUBVERSION": return "0"
         case "HOSTNAME": return options.reportHost ?? Host.name

@@ -26,7 +26,8 @@ enum Reports {
         return text
     }
 
-    static func json(_ verdict: Verdict, _ input: InputMessage, _ elapsed: Double, _ set: RuleSet) -> [UInt8] {
+    static func json(_ verdict: Verdict, _ input: InputMessage, _ elapsed: Double, _ problems: [RuleProblem]) -> [UInt8]
+    {
         var json = JSONWriter()
         json.object { json in
             json.field("file", input.file)
@@ -46,7 +47,7 @@ enum Reports {
                     }
                 }
             }
-            json.field("unsupported", set.problems.map { "\($0.file):\($0.line): \($0.reason)" })
+            json.field("unsupported", problems.map { "\($0.file):\($0.line): \($0.reason)" })
             json.field("cut", verdict.cut)
             json.field("ms", elapsed, decimals: 1)
         }
@@ -70,6 +71,10 @@ enum Reports {
         for test in verdict.tests.sorted(by: { $0.points > $1.points }) {
             text += padded(isPure ? total : points(test.points), 5) + "  \(test.name)"
             text += String(repeating: " ", count: width - test.name.count)
+            if test.isReason, let reason = test.text {
+                text += " \(TerminalText.escape(reason))\n"
+                continue
+            }
             text +=
                 " "
                 + TerminalText.escape(test.area == "learned" ? learned(test, verdict) : test.description ?? test.area)
@@ -87,15 +92,19 @@ enum Reports {
     }
 
     static func lint(_ set: RuleSet) -> ExitCode {
-        let scorer = RuleScorer(set)
-        scorer.compileAll()
+        let errors = RuleScorer(set).compileAll()
         for problem in set.problems {
             Output.standard.writeLine(TerminalText.escape("\(problem.file):\(problem.line): \(problem.reason)"))
         }
-        for (name, error) in scorer.problems.sorted(by: { $0.key < $1.key }) {
+        for (name, error) in errors.sorted(by: { $0.key < $1.key }) {
             Output.standard.writeLine(TerminalText.escape("\(name): \(error)"))
         }
-        return set.problems.isEmpty && scorer.problems.isEmpty ? .ok : .negative
+        let unscored = set.unscored
+        if !unscored.isEmpty {
+            let names = unscored.prefix(8).joined(separator: ", ") + (unscored.count > 8 ? " ..." : "")
+            Diagnostics.say("\(unscored.count) rules have no score line and count by default (1; -1 nice): \(names)")
+        }
+        return set.problems.isEmpty && errors.isEmpty ? .ok : .negative
     }
 
     static func list(_ set: RuleSet) {

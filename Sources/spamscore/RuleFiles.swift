@@ -6,36 +6,42 @@ import Unix
 
 /// Finds and reads the rules.
 enum RuleFiles {
-    static func load(_ arguments: Arguments, _ folder: UserFolder) throws(ToolFailure) -> RuleSet {
-        var settings = MarkingSettings()
-        return try load(arguments, folder, &settings)
+    /// The rules, made ready to run: by the cache when the files are those that it was made of.
+    static func plan(
+        _ arguments: Arguments, _ folder: UserFolder, isCached: Bool = true
+    ) throws(ToolFailure) -> RulePlan {
+        let files = try files(arguments, folder)
+        let cache = isCached ? RuleCache(files) : nil
+        if let plan = cache?.plan() { return plan }
+        let plan = RulePlan(try read(files))
+        cache?.store(plan)
+        return plan
     }
 
-    /// Reads the rules, and what they say about marking.
-    static func load(
-        _ arguments: Arguments, _ folder: UserFolder, _ settings: inout MarkingSettings
-    ) throws(ToolFailure) -> RuleSet {
-        var set = RuleSet()
+    /// The rules as they are written.
+    static func set(_ arguments: Arguments, _ folder: UserFolder) throws(ToolFailure) -> RuleSet {
+        try read(try files(arguments, folder))
+    }
+
+    /// The files in the order in which they are read: what .pre files say of plugins holds for all .cf files, wherever
+    /// either lie, and one's own come last.
+    static func files(_ arguments: Arguments, _ folder: UserFolder) throws(ToolFailure) -> [String] {
         let named = arguments[SpamscoreOptions.rules]
         var files: [String] = []
         for path in try named.isEmpty ? [standard()] : named { files += try contents(path) }
-        // What .pre files say of plugins holds for all .cf files, wherever either lie.
-        for file in files.filter({ $0.hasSuffix(".pre") }) { try read(file, &set, &settings) }
-        for file in files.filter({ !$0.hasSuffix(".pre") }) { try read(file, &set, &settings) }
-        for file in folder.rules() { try read(file, &set, &settings) }
-        return set
+        return files.filter { $0.hasSuffix(".pre") } + files.filter { !$0.hasSuffix(".pre") } + folder.rules()
     }
 
-    private static func read(
-        _ file: String, _ set: inout RuleSet, _ settings: inout MarkingSettings
-    ) throws(ToolFailure) {
-        do throws(SystemError) {
-            let bytes = try Files.read(file, limit: 64 << 20)
-            settings.read(bytes)
-            set.read(bytes, file: file)
-        } catch {
-            throw ToolFailure(.noInput, "\(TerminalText.escape(file)): cannot be read: \(error.reason)")
+    private static func read(_ files: [String]) throws(ToolFailure) -> RuleSet {
+        var set = RuleSet()
+        for file in files {
+            do throws(SystemError) {
+                set.read(try Files.read(file, limit: 64 << 20), file: file)
+            } catch {
+                throw ToolFailure(.noInput, "\(TerminalText.escape(file)): cannot be read: \(error.reason)")
+            }
         }
+        return set
     }
 
     /// The .pre and .cf files of a folder in the order of their names, or the file itself.

@@ -56,7 +56,7 @@ final class ScoreRun: MessageVisitor, Sendable {
         let elapsed = Double((ContinuousClock.now - begin) / .microseconds(1)) / 1_000
         if verdict.isSpam { state.withLock { $0.hasSpam = true } }
         switch form {
-        case .json: output.write(Reports.json(verdict, input, elapsed, scorer.withLock { $0.basis.rules }))
+        case .json: output.write(Reports.json(verdict, input, elapsed, scorer.withLock { $0.basis.plan.problems }))
         case .explanation: output.write(Reports.explanation(verdict, input.file))
         case .check: output.writeLine(Reports.check(verdict))
         case .line:

@@ -14,7 +14,7 @@ final class ScoringService: Sendable {
         var scoring: ScoringBasis
     }
 
-    /// A scorer with its compiled rules, for one worker at a time.
+    /// A scorer, for one worker at a time; compiled rules are shared by all.
     private final class Worker: Sendable {
         let scorer: Mutex<(generation: Int, scorer: MessageScorer)>
         init(_ basis: ScoringBasis) { scorer = Mutex((0, MessageScorer(basis))) }
@@ -25,9 +25,11 @@ final class ScoringService: Sendable {
     private let basis: Mutex<Basis>
     private let workers: [Worker]
     private let slots: WorkerSlots
-    /// Learning goes one after another: the lock of a file of weights belongs to the whole process.
+    /// Learning goes one after another, and takes no worker's place.
     private let learning = WorkerSlots(1)
     private let cache = Mutex<[String: LearnedWeights]>([:])
+    /// The rules of users who have some of their own, and the files that they were read from.
+    private let own = Mutex<[String: (files: [FileIdentity?], scoring: ScoringBasis)]>([:])
     /// The most that a message may have, unzipped.
     let messageLimit: Int
 
@@ -50,7 +52,9 @@ final class ScoringService: Sendable {
     /// Reads the rules again; when they cannot be used, those in use stay.
     func reload() {
         do throws(ToolFailure) {
-            let scoring = try ScoringBasis(arguments, users.shared)
+            let network = basis.withLock { $0.scoring.network }
+            let scoring = try ScoringBasis(arguments, users.shared, network: network)
+            own.withLock { $0.removeAll() }
             basis.withLock { basis in
                 basis.scoring = scoring
                 basis.generation += 1
@@ -117,10 +121,8 @@ final class ScoringService: Sendable {
             if let folder = users.folder(of: user) {
                 let weights = try weights(of: folder)
                 guard folder.rules().isEmpty else {
-                    let own = try ScoringBasis(arguments, folder)
-                    return (
-                        try MessageScorer(own).score(message.span, weights), own.marking
-                    )
+                    let scoring = try scoring(of: folder, current.scoring.network)
+                    return (try MessageScorer(scoring).score(message.span, weights), scoring.marking)
                 }
                 return try score(message, weights, current, worker)
             }
@@ -129,6 +131,19 @@ final class ScoringService: Sendable {
             throw SpamdFailure(
                 code: 69, reason: "Service Unavailable: \((error as? ToolFailure)?.message ?? "\(error)")")
         }
+    }
+
+    /// The rules of a user, read again when one of their files has changed.
+    private func scoring(of folder: UserFolder, _ network: NetworkTests?) throws(ToolFailure) -> ScoringBasis {
+        let path = folder.path ?? ""
+        let files = try RuleFiles.files(arguments, folder).map { FileIdentity.of($0) }
+        if let known = own.withLock({ $0[path] }), known.files == files { return known.scoring }
+        let made = try ScoringBasis(arguments, folder, network: network, isCached: false)
+        own.withLock { own in
+            if own.count >= ScoringService.cacheLimit { own.removeAll() }
+            own[path] = (files, made)
+        }
+        return made
     }
 
     private func score(
@@ -180,21 +195,26 @@ final class ScoringService: Sendable {
         }
         let folder = users.folder(of: request.user) ?? users.shared
         let file = try folder.weights()
-        if let path = folder.path { try Files.makeDirectory(path, mode: 0o700, parents: true) }
         do throws(WeightFileError) {
-            let learner = try Learner(file)
-            let extractor = FeatureExtractor()
-            var didRemove = false
-            if telling.removesLocal { didRemove = try learner.forget(message.span, extractor) == .forgotten }
-            var didSet = false
-            if telling.setsLocal, let kind = telling.kind {
-                didSet = try learner.learn(message.span, as: kind == .spam ? .spam : .ham, extractor) == .learned
+            return try Lessons.teach(file) { learner throws(WeightFileError) in
+                try ScoringService.change(learner, message, telling)
             }
-            try learner.commit()
-            return SpamdAnswer.told(didSet: didSet, didRemove: didRemove)
         } catch {
             throw UserFolder.failure(file, error)
         }
+    }
+
+    private static func change(
+        _ learner: Learner, _ message: [UInt8], _ telling: SpamdRequest.Telling
+    ) throws(WeightFileError) -> [UInt8] {
+        let extractor = FeatureExtractor()
+        var didRemove = false
+        if telling.removesLocal { didRemove = try learner.forget(message.span, extractor) == .forgotten }
+        var didSet = false
+        if telling.setsLocal, let kind = telling.kind {
+            didSet = try learner.learn(message.span, as: kind == .spam ? .spam : .ham, extractor) == .learned
+        }
+        return SpamdAnswer.told(didSet: didSet, didRemove: didRemove)
     }
 }
 

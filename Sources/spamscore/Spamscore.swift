@@ -29,7 +29,12 @@ enum Spamscore: Tool {
             learns from all but one part of labelled messages, scores that part, and so on in turn, and prints how well \
             that went.
 
-            What of the rules is not supported is told by --lint, with file and line; the scorer runs with the rest.
+            Rules may ask the network: lists of addresses and of the hosts of links, the sender's domain, the relay's \
+            name, SPF, DKIM, DMARC, ARC. All questions of a message are asked at the same time, and what is not known \
+            by --deadline counts for nothing. --local leaves them out.
+
+            What of the rules is not supported is told by --lint, with file and line; the scorer runs with the rest. \
+            Large rule sets are made ready once and kept in ~/.cache/facteur.
             """,
         options: SpamscoreOptions.all,
         sections: [
@@ -54,7 +59,26 @@ enum Spamscore: Tool {
                 LEARNED_00 to LEARNED_99 stand for what was learned; their points grow with the log-odds, and with the \
                 number of lessons of the kind that was learned less. LEARNED_BALANCE draws the sum of the rules \
                 together beside it, by the same degree; rules of 50 points and more, as of lists, are left alone. The \
-                points shown add up to the score.
+                points shown add up to the score. Of four scores of a rule one counts: the first without network and \
+                lessons, then with the network, with lessons, with both.
+                """),
+            .init(
+                "Lists",
+                """
+                Of one's own, in user_prefs or any .cf file: welcomelist_from, blocklist_from, welcomelist_to, \
+                blocklist_to, more_spam_to, all_spam_to (addresses, where * stands for anything and ? for a character), \
+                welcomelist_from_rcvd ADDRESS RELAY (the end of the relay's name, or [ADDRESS/BITS]), welcomelist_auth, \
+                welcomelist_from_spf and welcomelist_from_dkim (the sender's domain is proved), the same with def_ and \
+                with un before them, welcomelist_subject, blocklist_subject, enlist_uri_host, enlist_addrlist; \
+                trusted_networks, internal_networks, msa_networks. Names with whitelist and blacklist mean the same.
+                """),
+            .init(
+                "Reputation and learning by itself",
+                """
+                use_auto_welcomelist 1 draws each score towards the mean of the sender's earlier ones, by \
+                auto_welcomelist_factor (0.5): AWL. bayes_auto_learn 1 learns messages that the rules are sure of \
+                (bayes_auto_learn_threshold_nonspam 0.1, bayes_auto_learn_threshold_spam 12). Both are off without \
+                these lines.
                 """),
             .init(
                 "Server",
@@ -68,7 +92,9 @@ enum Spamscore: Tool {
                 "Files",
                 """
                 DIR/learned.weights: the weights, replaced as a whole by each learner; learned.weights.lock beside it \
-                is the learners' lock. DIR/*.cf and DIR/user_prefs: rules and options after the others.
+                is the learners' lock. DIR/*.cf and DIR/user_prefs: rules and options after the others. DIR/senders: a \
+                small file a sender, with what its messages have scored. ~/.cache/facteur/rules-*.image: rules made \
+                ready, which may be removed at any time.
                 """),
         ],
         examples: [
@@ -100,9 +126,9 @@ enum Spamscore: Tool {
             return try Learning.run(arguments, folder)
         }
         if arguments[options.filter] { return try Filter.run(arguments, folder) }
-        if arguments[options.lint] { return Reports.lint(try RuleFiles.load(arguments, folder)) }
+        if arguments[options.lint] { return Reports.lint(try RuleFiles.set(arguments, folder)) }
         if arguments[options.listRules] {
-            Reports.list(try RuleFiles.load(arguments, folder))
+            Reports.list(try RuleFiles.set(arguments, folder))
             return .ok
         }
         let basis = try ScoringBasis(arguments, folder)

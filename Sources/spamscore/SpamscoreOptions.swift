@@ -33,7 +33,16 @@ enum SpamscoreOptions {
         "max-size", "BYTES", "of a larger message so much is scored", group: settings)
     static let clamd = Option.text(
         "clamd", "ADDR:PORT", "ask a virus scanner too; unix:PATH too", group: settings)
-    static let local = Option.flag("local", "nothing but the message itself: no network", group: settings)
+    static let local = Option.flag("local", "nothing but the message itself: no network", group: network)
+    static let server = Option.list(
+        "server", "ADDR[:PORT]", "ask this DNS server; may be given again (default: those of resolv.conf)",
+        group: network)
+    static let dns = Option.text(
+        "dns", "FILE", "answer from the lines of this zone file in place of a server", group: network, completion: .file
+    )
+    static let deadline = Option.duration(
+        "deadline", "S", default: .seconds(5), "what the network has not said by then counts for nothing (5)",
+        group: network)
     static let exitCode = Option.flag("exit-code", "exit 1 when any message is spam", group: settings)
     static let failClosed = Option.flag(
         "fail", short: "x", "with --filter: exit 75 when scoring fails", group: settings)
@@ -75,13 +84,15 @@ enum SpamscoreOptions {
     static let modes = "Modes"
     static let learning = "Learning"
     static let settings = "Settings"
+    static let network = "Network"
     static let inputs = "Inputs"
 
     static let all: [AnyOption] = [
         AnyOption(json), AnyOption(filter), AnyOption(check), AnyOption(explain), AnyOption(lint),
         AnyOption(listRules), AnyOption(learn), AnyOption(forget), AnyOption(train), AnyOption(learnedOnly),
         AnyOption(noLearned), AnyOption(weights), AnyOption(rules), AnyOption(userFolder), AnyOption(threshold),
-        AnyOption(maximumSize), AnyOption(clamd), AnyOption(local),
+        AnyOption(maximumSize), AnyOption(clamd), AnyOption(local), AnyOption(server), AnyOption(dns),
+        AnyOption(deadline),
         AnyOption(exitCode), AnyOption(failClosed), AnyOption(mbox), AnyOption(files), AnyOption(files0),
         AnyOption(jobs), AnyOption(serve), AnyOption(workers), AnyOption(certificate), AnyOption(key),
         AnyOption(connect), AnyOption(user), AnyOption(evaluate), AnyOption(spamFolders), AnyOption(hamFolders),

@@ -9,6 +9,23 @@ struct Verdict: Sendable {
         let description: String?
         let area: String
         let text: String?
+        /// The text is a reason in words, not a piece of the message.
+        let isReason: Bool
+
+        init(name: String, points: Double, description: String?, area: String, text: String?, isReason: Bool = false) {
+            self.name = name
+            self.points = points
+            self.description = description
+            self.area = area
+            self.text = text
+            self.isReason = isReason
+        }
+
+        init(_ hit: RuleHit) {
+            self.init(
+                name: hit.name, points: hit.points, description: hit.description, area: hit.area, text: hit.text,
+                isReason: hit.isReason)
+        }
     }
 
     let tests: [Test]
@@ -19,6 +36,8 @@ struct Verdict: Sendable {
     let learned: Double?
     /// Rules that met their limit, and what else was not looked at.
     let cut: [String]
+    /// What the message was learned as by itself.
+    var learning = AutomaticLearning.Outcome.no
 
     /// The score is the log-odds of the learned part, and nothing else was asked.
     let isLearnedOnly: Bool

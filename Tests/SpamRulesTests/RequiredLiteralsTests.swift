@@ -19,6 +19,18 @@ struct RequiredLiteralsTests {
         #expect(found == Set(expected.map { Array($0.utf8) }))
     }
 
+    @Test(
+        "one look at all lines is enough where nothing depends on where a line begins, ends or goes on",
+        arguments: [
+            ("foo", true), ("f[o^$]{2}\\s+bar\\b", true), ("(?:a|b)c", true), ("(?i)x", true), ("\\$5", true),
+            ("(?(DEFINE)(?<T_A>x))(?&T_A)y", true), ("a\\++b", true),
+            ("^a", false), ("a$", false), ("a(?!b)", false), ("(?<=a)b", false), ("(?<!a)b", false), ("a++b", false),
+            ("(?>a)b", false), ("\\Aa", false), ("a\\z", false), ("x{2}+", false),
+        ])
+    func joinable(_ pattern: String, _ isJoinable: Bool) {
+        #expect(RequiredLiterals.isJoinable(Array(pattern.utf8)) == isJoinable)
+    }
+
     @Test("the index finds every word in any case, at the start, at the end and overlapping")
     func index() {
         var index = LiteralIndex()
@@ -26,10 +38,11 @@ struct RequiredLiteralsTests {
             index.add([Array(word.utf8)], owner: owner)
         }
         index.build()
-        var found = Array(repeating: false, count: 5)
-        index.scan(Array("ABcd..xY".utf8), into: &found)
-        #expect(found == [true, true, true, false, false])
-        index.scan(Array("xyz".utf8), into: &found)
-        #expect(found == [true, true, true, true, false])
+        var found = LiteralMarks(count: 5)
+        index.scan(Array("ABcd..xY".utf8).span, into: &found)
+        #expect(Set(found.owners) == [0, 1, 2])
+        found.clear()
+        index.scan(Array("xyzcd".utf8).span, into: &found)
+        #expect(Set(found.owners) == [3] && found.contains(3) && !found.contains(0))
     }
 }

@@ -220,8 +220,9 @@ package final class Learner {
             if !hasLearned { break }
         }
         for index in order { note(totals[index], of: exercises[index]) }
-        for index in fresh {
-            samples.insert(batch[index].digest, isSpam: batch[index].isSpam, batch[index].features)
+        for isSpam in [true, false] {
+            let lessons = fresh.filter { batch[$0].isSpam == isSpam }.map { (batch[$0].digest, batch[$0].features) }
+            samples.insert(lessons, isSpam: isSpam)
         }
         return fresh.count
     }

@@ -24,13 +24,36 @@ struct LessonSamples: Sendable {
     var all: [Sample] { spam + ham }
 
     mutating func insert(_ digest: MessageDigest, isSpam: Bool, _ features: MessageFeatures) {
-        var list = isSpam ? spam : ham
-        let place = LessonSamples.place(digest, in: list)
-        if place < list.count, list[place].digest == digest { return }
-        guard place < LessonSamples.limit else { return }
-        list.insert(Sample(digest: digest, isSpam: isSpam, packed: LessonSamples.pack(features)), at: place)
-        if list.count > LessonSamples.limit { list.removeLast() }
-        if isSpam { spam = list } else { ham = list }
+        insert([(digest, features)], isSpam: isSpam)
+    }
+
+    /// Adds lessons of one kind; only those that stay are packed.
+    mutating func insert(_ lessons: [(digest: MessageDigest, features: MessageFeatures)], isSpam: Bool) {
+        let list = isSpam ? spam : ham
+        let fresh = lessons.indices.sorted { LessonSamples.precedes(lessons[$0].digest, lessons[$1].digest) }
+        var merged: [Sample] = []
+        merged.reserveCapacity(min(list.count + fresh.count, LessonSamples.limit))
+        var (old, new) = (0, 0)
+        while merged.count < LessonSamples.limit, old < list.count || new < fresh.count {
+            let isOld =
+                new == fresh.count
+                || (old < list.count
+                    && !LessonSamples.precedes(lessons[fresh[new]].digest, list[old].digest))
+            if isOld {
+                merged.append(list[old])
+                old += 1
+                continue
+            }
+            let (digest, features) = lessons[fresh[new]]
+            new += 1
+            if merged.last?.digest == digest { continue }
+            merged.append(Sample(digest: digest, isSpam: isSpam, packed: LessonSamples.pack(features)))
+        }
+        if isSpam { spam = merged } else { ham = merged }
+    }
+
+    private static func precedes(_ first: MessageDigest, _ second: MessageDigest) -> Bool {
+        (first.high, first.low) < (second.high, second.low)
     }
 
     mutating func remove(_ digest: MessageDigest, isSpam: Bool) {
@@ -46,7 +69,7 @@ struct LessonSamples: Sendable {
         while low < high {
             let middle = (low + high) / 2
             let other = list[middle].digest
-            if (other.high, other.low) < (digest.high, digest.low) { low = middle + 1 } else { high = middle }
+            if precedes(other, digest) { low = middle + 1 } else { high = middle }
         }
         return low
     }
@@ -55,17 +78,37 @@ struct LessonSamples: Sendable {
 
     private static func pack(_ features: MessageFeatures) -> [UInt8] {
         var packed: [UInt8] = []
+        packed.reserveCapacity(features.indices.count * 2 + 16)
         var start = 0
         for end in features.ends {
             append(UInt64(end - start), to: &packed)
             var last: UInt32 = 0
-            for index in features.indices[start..<end].sorted() {
+            for index in sorted(features.indices[start..<end]) {
                 append(UInt64(index - last), to: &packed)
                 last = index
             }
             start = end
         }
         return packed
+    }
+
+    /// By halves of the index, the lower one first: a sort that takes time in proportion to the count.
+    private static func sorted(_ indices: ArraySlice<UInt32>) -> [UInt32] {
+        let half = UInt32(FeatureExtractor.tableBits / 2)
+        var from = Array(indices)
+        var to = from
+        for shift in [0, half] {
+            var places = [Int](repeating: 0, count: 1 << Int(half) + 1)
+            for index in from { places[Int(index >> shift & (1 << half - 1)) + 1] += 1 }
+            for value in 1..<places.count { places[value] += places[value - 1] }
+            for index in from {
+                let value = Int(index >> shift & (1 << half - 1))
+                to[places[value]] = index
+                places[value] += 1
+            }
+            swap(&from, &to)
+        }
+        return from
     }
 
     /// The features of a sample; nil when its bytes are none, which only a damaged file has.

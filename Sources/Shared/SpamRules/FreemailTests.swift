@@ -54,21 +54,30 @@ extension EvalTests {
         {
             return false
         }
-        return facts.freemail.contains(domain)
+        return facts.tables.freemail.contains(domain)
     }
 }
 
 /// The domains that `freemail_domains` lists, some of them with wildcards.
 struct FreemailDomains: Sendable {
-    private let names: Set<String>
+    let names: WordTable
     /// The parts of a pattern between its `*`.
     private let patterns: [[String]]
 
     init(_ settings: RuleSettings) {
         let all = settings.words("freemail_domains").map(\.asciiLowercased)
-        names = Set(all.filter { !$0.contains("*") && !$0.contains("?") })
-        patterns = all.filter { $0.contains("*") }.map { pattern in
-            pattern.split(separator: "*", omittingEmptySubsequences: false).map(String.init)
+        self.init(settings, names: WordTable(all.filter { !$0.contains("*") && !$0.contains("?") }))
+    }
+
+    /// With the names without wildcards as they were made ready before.
+    init(_ settings: RuleSettings, names: WordTable) {
+        self.names = names
+        let lines = settings.texts("freemail_domains").filter { $0.contains(ASCII.asterisk) }
+        let words = lines.flatMap { $0.split(whereSeparator: \.isMailWhitespace) }.filter {
+            $0.contains(ASCII.asterisk)
+        }
+        patterns = words.map { word in
+            word.map(\.asciiLowercased).split(separator: ASCII.asterisk, omittingEmptySubsequences: false).map(\.text)
         }
     }
 

@@ -6,25 +6,31 @@ final class MessageFacts {
     /// The message as it came, without an mbox line before it.
     let bytes: [UInt8]
     let structure: MessageStructure
+    /// What the rule files list.
+    let tables: ListTables
     let settings: RuleSettings
+    /// Expressions that tests use.
+    let expressions: ExpressionCache
+    /// The calls of all rules that ask lists of addresses.
+    let listCalls: [EvalCall]
+    /// What the network says; nothing before it was asked.
+    var network = NetworkFacts()
+    /// Why the test that runs hits, when it says so.
+    var reason: String?
 
     /// So many bytes of a message are looked at.
     private static let longest = 16 << 20
 
-    /// Expressions that tests use.
-    let expressions: ExpressionCache
-    /// The domains of free mail services.
-    let freemail: FreemailDomains
-
-    init(_ message: Span<UInt8>, settings: RuleSettings, freemail: FreemailDomains, expressions: ExpressionCache) {
-        self.freemail = freemail
+    init(_ message: Span<UInt8>, _ plan: RulePlan, _ expressions: ExpressionCache, listCalls: [EvalCall] = []) {
+        tables = plan.tables
+        self.listCalls = listCalls
+        settings = plan.settings
         self.expressions = expressions
         let start = MboxLine(message)?.next ?? 0
         // Rules look at the head of a message and of each part; what lies further back can cost time only.
         let content = message.array(start..<min(message.count, start + MessageFacts.longest))
         structure = MessageStructure(content.span)
         bytes = content
-        self.settings = settings
     }
 
     /// The header fields of the message, in order.
@@ -46,6 +52,9 @@ final class MessageFacts {
 
     /// Addresses of pages and mailboxes in the text and the HTML, as written and in canonical form.
     private(set) lazy var uris: [[UInt8]] = MessageURIs.find(in: self)
+
+    /// The hosts of the URIs in lower case, each once, in order: names and IPv4 addresses.
+    private(set) lazy var uriHosts: [String] = MessageURIs.hosts(of: uris, tables.domains)
 
     /// The servers that it came through.
     private(set) lazy var relays = Relays(self)

@@ -12,7 +12,7 @@ enum MessageURIs {
         func take(_ uri: [UInt8]) {
             if !uri.isEmpty, found.count < most, seen.insert(uri).inserted { found.append(uri) }
         }
-        let domains = TopLevelDomains(facts.settings)
+        let domains = facts.tables.domains
         for line in facts.bodyLines {
             for word in line.split(whereSeparator: endsWord) {
                 if let uri = textLink(Array(word.prefix(longest)), domains) {
@@ -26,13 +26,32 @@ enum MessageURIs {
         return found
     }
 
+    /// The hosts of URIs, without user and port.
+    static func hosts(of uris: [[UInt8]], _ domains: DomainTables) -> [String] {
+        var hosts: [String] = []
+        var seen: Set<String> = []
+        for uri in uris {
+            guard let slashes = place(of: Array("://".utf8), in: uri) else { continue }
+            var host = uri[(slashes + 3)...].prefix {
+                $0 != ASCII.slash && $0 != ASCII.question && $0 != UInt8(ascii: "#")
+            }
+            if let at = host.lastIndex(of: ASCII.at) { host = host[(at + 1)...] }
+            if let colon = host.firstIndex(of: ASCII.colon) { host = host[..<colon] }
+            while host.last == ASCII.dot { host.removeLast() }
+            let name = host.map(\.asciiLowercased).text
+            guard domains.isDomain(host) || EvalTests.isIPv4(name), seen.insert(name).inserted else { continue }
+            hosts.append(name)
+        }
+        return hosts
+    }
+
     /// White space, brackets but round ones, quotes, and what shifts character sets.
     private static func endsWord(_ byte: UInt8) -> Bool {
         byte <= 0x20 || byte == 0xA0 || [0x22, 0x3C, 0x3E, 0x5B, 0x5D, 0x60, 0x7B, 0x7C, 0x7D].contains(byte)
     }
 
     /// The link that a mail program makes of a word of text, with a scheme; nil when it makes none.
-    private static func textLink(_ word: [UInt8], _ domains: TopLevelDomains) -> [UInt8]? {
+    private static func textLink(_ word: [UInt8], _ domains: DomainTables) -> [UInt8]? {
         let lower = word.map(\.asciiLowercased)
         for (mark, scheme) in [
             ("http://", ""), ("https://", ""), ("ftp://", ""), ("www.", "http://"), ("ftp.", "ftp://"),
@@ -48,7 +67,7 @@ enum MessageURIs {
         return domainLink(word, domains)
     }
 
-    private static func mailLink(_ word: [UInt8], _ at: Int, _ domains: TopLevelDomains) -> [UInt8]? {
+    private static func mailLink(_ word: [UInt8], _ at: Int, _ domains: DomainTables) -> [UInt8]? {
         func ends(_ byte: UInt8) -> Bool {
             byte >= 0x80 || byte == ASCII.comma || byte == ASCII.openParenthesis || byte == ASCII.apostrophe
         }
@@ -67,7 +86,7 @@ enum MessageURIs {
         return Array("mailto:".utf8) + link
     }
 
-    private static func domainLink(_ word: [UInt8], _ domains: TopLevelDomains) -> [UInt8]? {
+    private static func domainLink(_ word: [UInt8], _ domains: DomainTables) -> [UInt8]? {
         guard word.contains(ASCII.dot) else { return nil }
         var start = 0
         while start < word.count, !word[start].isASCIIAlphanumeric { start += 1 }
@@ -118,29 +137,5 @@ enum MessageURIs {
     private static func isAddressByte(_ byte: UInt8) -> Bool {
         byte.isASCIIAlphanumeric || byte == ASCII.dot || byte == ASCII.dash || byte == ASCII.underscore
             || byte == ASCII.plus
-    }
-}
-
-/// Which names can be domains of mail and pages: those under a top-level domain that `util_rb_tld` lists, or, where
-/// nothing lists any, under one of two letters or one of the old generic ones.
-struct TopLevelDomains {
-    private let listed: Set<String>
-    private static let generic: Set<String> = [
-        "com", "net", "org", "edu", "gov", "mil", "int", "info", "biz", "name", "arpa",
-    ]
-
-    init(_ settings: RuleSettings) { listed = settings.topLevelDomains }
-
-    func isDomain(_ host: ArraySlice<UInt8>) -> Bool {
-        let labels = host.split(separator: ASCII.dot, omittingEmptySubsequences: false)
-        guard labels.count > 1, let last = labels.last, !labels.contains(where: { $0.isEmpty || $0.count > 63 }) else {
-            return false
-        }
-        let name = last.text.asciiLowercased
-        if listed.isEmpty {
-            return TopLevelDomains.generic.contains(name)
-                || (name.utf8.count == 2 && name.utf8.allSatisfy(\.isASCIILetter))
-        }
-        return listed.contains(name)
     }
 }

@@ -4,34 +4,8 @@ import Bytes
 ///
 /// As in Perl, truth is "not zero", `&&` and `||` give the operand that decided, `!` gives 0 or 1.
 package struct MetaExpression: Equatable, Sendable {
-    /// What an expression does with its stack of numbers.
-    private enum Step: Equatable, Sendable {
-        case number(Double)
-        case count(Int)
-        case apply(Operator)
-    }
-
-    private enum Operator: Equatable, Sendable {
-        case or, and, equal, unequal, less, lessOrEqual, greater, greaterOrEqual
-        case plus, minus, times, divide, modulo, not, negate
-
-        /// How tightly it binds, as in Perl.
-        var precedence: Int {
-            switch self {
-            case .or: 1
-            case .and: 2
-            case .equal, .unequal: 3
-            case .less, .lessOrEqual, .greater, .greaterOrEqual: 4
-            case .plus, .minus: 5
-            case .times, .divide, .modulo: 6
-            case .not, .negate: 7
-            }
-        }
-
-        var isPrefix: Bool { self == .not || self == .negate }
-    }
-
-    private var steps: [Step] = []
+    /// What it does, with `names[i]` as rule i.
+    private(set) var program = MetaProgram()
     /// The rules that it speaks of.
     package private(set) var names: [String] = []
 
@@ -41,7 +15,7 @@ package struct MetaExpression: Equatable, Sendable {
     }
 
     package init(_ text: String) throws(Problem) {
-        var pending: [Operator?] = []  // nil is an open parenthesis
+        var pending: [MetaOperator?] = []  // nil is an open parenthesis
         var expectsOperand = true
         var places: [String: Int] = [:]
         let bytes = Array(text.utf8)
@@ -62,14 +36,14 @@ package struct MetaExpression: Equatable, Sendable {
                     guard let number = Double(word), number.isFinite else {
                         throw Problem(text: "\(word) is no number")
                     }
-                    steps.append(.number(number))
+                    program.append(number: number)
                 } else {
                     let index = places[word] ?? names.count
                     if index == names.count {
                         places[word] = index
                         names.append(word)
                     }
-                    steps.append(.count(index))
+                    program.append(rule: index)
                 }
                 place = end
                 expectsOperand = false
@@ -80,7 +54,7 @@ package struct MetaExpression: Equatable, Sendable {
             } else if byte == ASCII.closeParenthesis {
                 guard !expectsOperand else { throw Problem(text: "a name is missing before a closing parenthesis") }
                 while case .some(.some(let last)) = pending.last {
-                    steps.append(.apply(last))
+                    program.append(last)
                     pending.removeLast()
                 }
                 guard pending.popLast() != nil else {
@@ -91,7 +65,7 @@ package struct MetaExpression: Equatable, Sendable {
                 let (found, length) = try Self.readOperator(bytes, place, asPrefix: expectsOperand)
                 if !found.isPrefix {
                     while case .some(.some(let last)) = pending.last, last.precedence >= found.precedence {
-                        steps.append(.apply(last))
+                        program.append(last)
                         pending.removeLast()
                     }
                     expectsOperand = true
@@ -101,11 +75,11 @@ package struct MetaExpression: Equatable, Sendable {
             }
         }
         guard !expectsOperand else {
-            throw Problem(text: steps.isEmpty ? "the expression is empty" : "the expression ends with an operator")
+            throw Problem(text: program.isEmpty ? "the expression is empty" : "the expression ends with an operator")
         }
         for last in pending.reversed() {
             guard let last else { throw Problem(text: "a parenthesis is not closed") }
-            steps.append(.apply(last))
+            program.append(last)
         }
     }
 
@@ -117,7 +91,7 @@ package struct MetaExpression: Equatable, Sendable {
 
     private static func readOperator(
         _ bytes: [UInt8], _ place: Int, asPrefix: Bool
-    ) throws(Problem) -> (Operator, length: Int) {
+    ) throws(Problem) -> (MetaOperator, length: Int) {
         let next = place + 1 < bytes.count ? bytes[place + 1] : 0
         if asPrefix {
             switch bytes[place] {
@@ -147,40 +121,6 @@ package struct MetaExpression: Equatable, Sendable {
     /// The value, when rule `names[i]` hit `count(i)` times. What has no value (a division by zero) is 0.
     package func value(_ count: (Int) -> Double) -> Double {
         var stack: [Double] = []
-        for step in steps {
-            switch step {
-            case .number(let number): stack.append(number)
-            case .count(let index): stack.append(count(index))
-            case .apply(let found):
-                guard let right = stack.popLast() else { return 0 }
-                if found.isPrefix {
-                    stack.append(found == .negate ? -right : right == 0 ? 1 : 0)
-                } else {
-                    guard let left = stack.popLast() else { return 0 }
-                    stack.append(Self.apply(found, left, right))
-                }
-            }
-        }
-        guard let value = stack.last, value.isFinite else { return 0 }
-        return value
-    }
-
-    private static func apply(_ found: Operator, _ left: Double, _ right: Double) -> Double {
-        switch found {
-        case .or: return left != 0 ? left : right
-        case .and: return left != 0 ? right : left
-        case .equal: return left == right ? 1 : 0
-        case .unequal: return left != right ? 1 : 0
-        case .less: return left < right ? 1 : 0
-        case .lessOrEqual: return left <= right ? 1 : 0
-        case .greater: return left > right ? 1 : 0
-        case .greaterOrEqual: return left >= right ? 1 : 0
-        case .plus: return left + right
-        case .minus: return left - right
-        case .times: return left * right
-        case .divide: return right == 0 ? 0 : left / right
-        case .modulo: return right == 0 ? 0 : left.truncatingRemainder(dividingBy: right)
-        case .not, .negate: return 0
-        }
+        return program.value(0..<program.count, &stack, hits: names.indices.map(count))
     }
 }

@@ -19,10 +19,10 @@ enum ReceivedRelay {
         guard text.asciiLowercased.hasPrefix("from ") || text.asciiLowercased.hasPrefix("(from ") else {
             return .ignored
         }
-        if text.contains("with local for") { return .ignored }
-        text = withoutDate(text)
+        if text.holds("with local for") { return .ignored }
         if text.hasPrefix("(") { return .ignored }
-        return Reader(String(text.dropFirst(5))).outcome
+        // sendmail can be told to write the sender behind the date.
+        return Reader(String(withoutDate(text).dropFirst(5)), envelopeSender: envelopeSender(text)).outcome
     }
 
     /// The date behind the last semicolon is cut off.
@@ -34,8 +34,27 @@ enum ReceivedRelay {
         return String(text[..<semicolon])
     }
 
+    private static func envelopeSender(_ text: String) -> String {
+        let bytes = Array(text.utf8)
+        for mark in [
+            "envelope-from ", "envelope-sender ", "envelope-from=", "envelope-sender=", "return-path: ", "return-path ",
+        ] {
+            guard let place = place(of: mark, bytes) else { continue }
+            let word = bytes[(place + mark.utf8.count)...].prefix { $0 != ASCII.space }.text
+            return String(word.drop { $0 == "<" }.prefix { !">);,".contains($0) })
+        }
+        return ""
+    }
+
+    private static func place(of word: String, _ bytes: [UInt8]) -> Int? {
+        let wanted = Array(word.utf8)
+        guard bytes.count >= wanted.count else { return nil }
+        return (0...(bytes.count - wanted.count)).first { bytes[$0...].starts(with: wanted) }
+    }
+
     private struct Reader {
         let text: String
+        let envelopeSender: String
         /// What stands before ` by `, and from there on.
         let before: Substring
         let after: Substring
@@ -44,20 +63,15 @@ enum ReceivedRelay {
         /// What stands in parentheses before ` by `.
         let comments: [String]
 
-        init(_ text: String) {
+        init(_ text: String, envelopeSender: String) {
+            self.envelopeSender = envelopeSender
             self.text = text.replacing(")by ", with: ") by ")
             let bytes = Array(self.text.utf8)
-            let split = Reader.place(of: " by ", bytes) ?? bytes.count
+            let split = ReceivedRelay.place(of: " by ", bytes) ?? bytes.count
             before = Substring(bytes[..<split].text)
             after = Substring(bytes[split...].text)
             name = before.split(separator: " ").first.map(String.init) ?? ""
             comments = Reader.comments(before)
-        }
-
-        private static func place(of word: String, _ bytes: [UInt8]) -> Int? {
-            let wanted = Array(word.utf8)
-            guard bytes.count >= wanted.count else { return nil }
-            return (0...(bytes.count - wanted.count)).first { bytes[$0...].starts(with: wanted) }
         }
 
         private static func comments(_ text: Substring) -> [String] {
@@ -83,8 +97,10 @@ enum ReceivedRelay {
 
         var outcome: Outcome {
             if text.hasPrefix("mail pickup service by ") { return .ignored }
-            if after.contains("with BSMTP") { return .ignored }
-            if text.contains("Exim"), after.contains(" with local") { return .ignored }
+            if after.holds("with BSMTP") { return .ignored }
+            if text.holds("Exim"), after.holds(" with local") { return .ignored }
+            // It tells no address of what it took the message from.
+            if after.holds(" (Content Technologies "), comments.count == 1 { return .ignored }
             var relay = Relay()
             relay.by = word(after: " by ", in: after).map { $0.hasSuffix(";") ? String($0.dropLast()) : $0 } ?? ""
             relay.id = identifier
@@ -93,9 +109,15 @@ enum ReceivedRelay {
             relay.envelopeFrom = envelopeSender
             guard !after.isEmpty else { return .unparsed }
             guard find(&relay) else {
-                if after.contains("with POP3") || after.contains("with IMAP") { return .fetched }
+                if after.holds("with POP3") || after.holds("with IMAP") { return .fetched }
                 if isWithinHost { return .ignored }
                 return .unparsed
+            }
+            relay.lacksName =
+                relay.reverseName.isEmpty && !after.holds("(Lotus Domino ") && !text.holds("softdnserr")
+            // qmail writes unknown when nobody has told it a name.
+            if relay.reverseName == "unknown", comments.count < 2 || !comments[0].holds("HELO ") {
+                relay.lacksName = true
             }
             finish(&relay)
             return .relay(relay)
@@ -103,15 +125,15 @@ enum ReceivedRelay {
 
         /// Fills in address and names; false when no form fits.
         private func find(_ relay: inout Relay) -> Bool {
-            let isExim = text.contains("Exim")
+            let isExim = text.holds("Exim")
             let isPlainSMTP =
-                (after.contains(" with SMTP") || after.hasSuffix(" SMTP")) && !after.contains(" with SMTP id ")
+                (after.holds(" with SMTP") || after.hasSuffix(" SMTP")) && !after.holds(" with SMTP id ")
             if let first = comments.first {
                 if let (reverse, address) = Reader.nameAndAddress(first) {
                     relay.address = address
                     if reverse.isEmpty {
                         // `name ([address])`: to Exim and qmail's kin the name is the reverse name.
-                        if isExim || first.contains("helo=") || first.hasSuffix(" verified") {
+                        if isExim || first.holds("helo=") || first.hasSuffix(" verified") {
                             relay.reverseName = Reader.isAddress(name) ? "" : name
                             if relay.helo.isEmpty { relay.helo = name }
                         } else {
@@ -148,7 +170,9 @@ enum ReceivedRelay {
                     }
                     return false
                 }
-                if let (ident, address) = Reader.identAndAddress(first) {
+                // Servers that write it so say how the message came.
+                let tellsHow = after.holds(" with ") || after.holds(" via ") || after.holds(" (")
+                if tellsHow, let (ident, address) = Reader.identAndAddress(first) {
                     relay.address = address
                     relay.ident = ident
                     relay.reverseName = name
@@ -157,7 +181,7 @@ enum ReceivedRelay {
                 }
             }
             if let address = Reader.bracketed(before) {
-                if after.contains("with POP3") || after.contains("with IMAP") { return false }
+                if after.holds("with POP3") || after.holds("with IMAP") { return false }
                 relay.address = address
                 if !name.hasPrefix("[") {
                     relay.helo = name
@@ -165,7 +189,7 @@ enum ReceivedRelay {
                 }
                 return true
             }
-            if let address = Reader.address(name), after.contains(" with ") || name.hasPrefix("[") {
+            if let address = Reader.address(name), after.holds(" with ") || name.hasPrefix("[") {
                 relay.address = address
                 return true
             }
@@ -174,7 +198,7 @@ enum ReceivedRelay {
 
         private var isWithinHost: Bool {
             if name == "localhost" || name.contains("@") || text.hasPrefix("Unknown/Local (")
-                || after.contains("with local-")
+                || after.holds("with local-")
             {
                 return true
             }
@@ -201,7 +225,7 @@ enum ReceivedRelay {
 
         private func word(after mark: String, in text: Substring) -> String? {
             let bytes = Array(text.utf8)
-            guard let place = Reader.place(of: mark, bytes) else { return nil }
+            guard let place = ReceivedRelay.place(of: mark, bytes) else { return nil }
             return bytes[(place + mark.utf8.count)...].prefix { $0 != ASCII.space }.text
         }
 
@@ -223,17 +247,6 @@ enum ReceivedRelay {
             return nil
         }
 
-        private var envelopeSender: String {
-            for mark in [
-                "envelope-from ", "envelope-sender ", "envelope-from=", "envelope-sender=", "return-path: ",
-                "return-path ",
-            ] {
-                guard let word = word(after: mark, in: Substring(text)) else { continue }
-                return String(word.drop { $0 == "<" }.prefix { !">);,".contains($0) })
-            }
-            return ""
-        }
-
         private var authentication: String {
             if let with = word(after: " with ", in: after)?.split(separator: ";").first {
                 let name = with.uppercased()
@@ -245,7 +258,7 @@ enum ReceivedRelay {
                     return String(with)
                 }
             }
-            if text.contains("(Authenticated sender: ") { return "Postfix" }
+            if text.holds("(Authenticated sender: ") { return "Postfix" }
             if comments.contains(where: { $0.hasPrefix("authenticated") }) { return "Sendmail" }
             return ""
         }
@@ -288,5 +301,13 @@ enum ReceivedRelay {
             if bare.asciiLowercased.hasPrefix("ipv6:") { bare.removeFirst(5) }
             return IPAddress(bare) == nil ? nil : bare
         }
+    }
+}
+
+extension StringProtocol {
+    /// Whether some text stands in it, byte for byte.
+    fileprivate func holds(_ text: StaticString) -> Bool {
+        let bytes = Array(utf8)
+        return bytes.span.firstIndex(of: text, in: 0..<bytes.count) != nil
     }
 }

@@ -1,4 +1,5 @@
 import Bytes
+import Unix
 
 /// Tests of the relays that a message came through.
 extension EvalTests {
@@ -46,26 +47,19 @@ extension EvalTests {
             ]
             guard let relay = facts.relays.relays(.untrusted).last(where: { !$0.isPrivate }) else { return 0 }
             let helo = relay.helo.asciiLowercased
-            return relay.reverseName.isEmpty && names.contains { helo == $0 || helo.hasSuffix("." + $0) } ? 1 : 0
+            return relay.lacksName && names.contains { helo == $0 || helo.hasSuffix("." + $0) } ? 1 : 0
         },
         "check_mailfrom_matches_rcvd": { facts, _ in
-            let sender = registered(domain(facts.relays.envelopeFrom ?? ""))
+            let domains = facts.tables.domains
+            let sender = domains.registered(domain(facts.relays.envelopeFrom ?? ""))
             guard sender.contains(".") else { return 0 }
             let relays = facts.relays.relays(.untrusted).first.map { [$0] } ?? facts.relays.relays(.trusted)
-            return relays.contains { registered($0.reverseName.asciiLowercased) == sender } ? 1 : 0
+            return relays.contains { domains.registered($0.reverseName.asciiLowercased) == sender } ? 1 : 0
         },
     ]
 
-    /// The part of a name that is registered: two labels, three where a country keeps names of that kind.
-    private static func registered(_ name: String) -> String {
-        let labels = name.split(separator: ".")
-        let kinds: Set<Substring> = ["co", "com", "net", "org", "ac", "edu", "gov", "or", "ne", "go"]
-        let isLong = labels.count > 2 && labels[labels.count - 1].count == 2 && kinds.contains(labels[labels.count - 2])
-        return labels.suffix(isLong ? 3 : 2).joined(separator: ".")
-    }
-
     static func isIPv4(_ text: String) -> Bool {
-        text.contains(".") && AddressBlock(text) != nil && !text.contains("/")
+        text.contains(".") && IPAddress(text) != nil
     }
 
     /// Relays that say they took the message from a host of another domain than the one that says it sent it there.

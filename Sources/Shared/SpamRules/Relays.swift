@@ -13,11 +13,15 @@ struct Relay {
     var auth = ""
     var isInternal = false
     var isTrusted = false
+    /// The server that took the message from it looked for its name, and there was none.
+    var lacksName = false
+    /// One of `msa_networks`.
+    var isSubmission = false
 
     /// In the form that rules for X-Spam-Relays-* are written for.
     var text: String {
         "[ ip=\(address) rdns=\(reverseName) helo=\(helo) by=\(by) ident=\(ident) envfrom=\(envelopeFrom) "
-            + "intl=\(isInternal ? 1 : 0) id=\(id) auth=\(auth) msa=0 ]"
+            + "intl=\(isInternal ? 1 : 0) id=\(id) auth=\(auth) msa=\(isSubmission ? 1 : 0) ]"
     }
 
     /// The address belongs to no public network.
@@ -48,23 +52,18 @@ struct Relays {
     init(_ facts: MessageFacts) {
         places = facts.fields.indices.filter { facts.fields[$0].key == "received" }
         fieldCount = facts.fields.count
-        let trust = Trust(facts.settings)
-        var isTrusted = true
-        var isInternal = true
+        var walk = RelayTrust.Walk(facts.tables.trust)
         for place in places {
             switch ReceivedRelay.read(MessageField.unfolded(facts.fields[place].raw)) {
             case .relay(var relay):
-                isTrusted = isTrusted && trust.holds(for: relay)
-                isInternal = isInternal && isTrusted && trust.isInternal(relay)
-                relay.isTrusted = isTrusted
-                relay.isInternal = isInternal
+                walk.pass(&relay)
                 all.append(relay)
             case .unparsed: unparsed += 1
-            case .fetched: if isTrusted { all = [] }
+            case .fetched: if walk.isTrusted { all = [] }
             case .ignored: break
             }
-            if isTrusted { trustedCount += 1 }
-            if isInternal { internalCount += 1 }
+            if walk.isTrusted { trustedCount += 1 }
+            if walk.isInternal { internalCount += 1 }
         }
         for name in facts.settings.words("originating_ip_headers") {
             guard let value = facts.firstValue(name.asciiLowercased)?.text else { continue }
@@ -74,10 +73,7 @@ struct Relays {
             }
             var relay = Relay()
             relay.address = String(address)
-            isTrusted = isTrusted && trust.holds(for: relay)
-            isInternal = isInternal && isTrusted && trust.isInternal(relay)
-            relay.isTrusted = isTrusted
-            relay.isInternal = isInternal
+            walk.pass(&relay)
             all.append(relay)
         }
         envelopeFrom = envelopeSender(facts)
@@ -131,28 +127,59 @@ struct Relays {
 }
 
 /// Which relays are ours: by `trusted_networks` and `internal_networks`, else those with private addresses, and those
-/// that clients have proved themselves to.
-private struct Trust {
+/// that clients have proved themselves to. `msa_networks` are servers that take mail from clients of ours alone.
+struct RelayTrust: Sendable {
     private let trusted: [AddressBlock]
     private let internals: [AddressBlock]
+    private let submission: [AddressBlock]
     private let isTold: Bool
 
     init(_ settings: RuleSettings) {
-        let trusted = settings.words("trusted_networks").compactMap(AddressBlock.init)
-        let internals = settings.words("internal_networks").compactMap(AddressBlock.init)
+        func blocks(_ name: String) -> [AddressBlock] { settings.words(name).compactMap(AddressBlock.init) }
+        let trusted = blocks("trusted_networks")
+        let internals = blocks("internal_networks")
         isTold = !trusted.isEmpty || !internals.isEmpty
         self.trusted = trusted.isEmpty ? internals : trusted
         self.internals = internals.isEmpty ? trusted : internals
+        submission = blocks("msa_networks")
     }
 
-    func holds(for relay: Relay) -> Bool {
-        if !relay.auth.isEmpty { return true }
-        return isTold ? stands(relay, in: trusted) : relay.isPrivate
+    /// The relays, newest first, told one after the other.
+    struct Walk {
+        private let trust: RelayTrust
+        private(set) var isTrusted = true
+        private(set) var isInternal = true
+        private var isFromClient = false
+
+        init(_ trust: RelayTrust) { self.trust = trust }
+
+        mutating func pass(_ relay: inout Relay) {
+            if isTrusted, !isFromClient { judge(&relay) }
+            relay.isTrusted = isTrusted
+            relay.isInternal = isInternal
+        }
+
+        private mutating func judge(_ relay: inout Relay) {
+            guard trust.isTold else {
+                isTrusted = relay.isPrivate || !relay.auth.isEmpty
+                isInternal = isTrusted
+                return
+            }
+            if relay.auth.isEmpty, !RelayTrust.stands(relay, in: trust.trusted) {
+                isTrusted = false
+                isInternal = false
+                return
+            }
+            if relay.auth.isEmpty, !RelayTrust.stands(relay, in: trust.internals) { isInternal = false }
+            // What came to it came from clients of ours.
+            if AddressBlock.list(trust.submission, contains: relay.address) {
+                isFromClient = true
+                relay.isSubmission = true
+            }
+        }
     }
 
-    func isInternal(_ relay: Relay) -> Bool { !isTold || !relay.auth.isEmpty || stands(relay, in: internals) }
-
-    private func stands(_ relay: Relay, in blocks: [AddressBlock]) -> Bool {
-        relay.address.hasPrefix("127.") || blocks.contains { $0.contains(relay.address) }
+    private static func stands(_ relay: Relay, in blocks: [AddressBlock]) -> Bool {
+        relay.address.hasPrefix("127.") || relay.address == "::1" || AddressBlock.list(blocks, contains: relay.address)
     }
 }

@@ -24,6 +24,51 @@ struct RequiredLiterals {
         self.words = words
     }
 
+    /// Whether what a pattern matches in a line it also matches where other lines stand before and after it: no anchors,
+    /// no looking around, nothing that does not give back what it has taken. One look at all lines then tells that none
+    /// of them matches.
+    static func isJoinable(_ pattern: [UInt8]) -> Bool {
+        var isClass = false
+        var place = 0
+        func byte(_ offset: Int) -> UInt8 { place + offset < pattern.count ? pattern[place + offset] : 0 }
+        while place < pattern.count {
+            switch pattern[place] {
+            case ASCII.backslash:
+                if !isClass, "AZzGKRX".utf8.contains(byte(1)) { return false }
+                place += 1
+            case ASCII.openBracket where !isClass:
+                isClass = true
+                if byte(1) == UInt8(ascii: "^") { place += 1 }
+                if byte(1) == ASCII.closeBracket { place += 1 }
+            case ASCII.closeBracket where isClass: isClass = false
+            case UInt8(ascii: "^") where !isClass, UInt8(ascii: "$") where !isClass: return false
+            case ASCII.openParenthesis where !isClass:
+                if byte(1) == ASCII.asterisk { return false }
+                if byte(1) == ASCII.question, !isPlainGroup(byte(2), byte(3)) { return false }
+            case ASCII.plus where !isClass && place > 0:
+                // Possessive: *+ ++ ?+ }+
+                if [ASCII.asterisk, ASCII.plus, ASCII.question, UInt8(ascii: "}")].contains(pattern[place - 1]),
+                    place < 2 || pattern[place - 2] != ASCII.backslash
+                {
+                    return false
+                }
+            default: break
+            }
+            place += 1
+        }
+        return true
+    }
+
+    /// `(?:`, `(?i`, `(?<name>`, `(?&name)`, `(?(DEFINE)`
+    private static func isPlainGroup(_ first: UInt8, _ second: UInt8) -> Bool {
+        switch first {
+        case ASCII.colon, UInt8(ascii: "i"), UInt8(ascii: "s"), UInt8(ascii: "&"): true
+        case ASCII.less: second.isASCIILetter
+        case ASCII.openParenthesis: second == UInt8(ascii: "D")
+        default: false
+        }
+    }
+
     /// What a piece of a pattern needs.
     private struct Need {
         /// All texts that the piece matches, as long as they are few; nil: too many.

@@ -72,6 +72,17 @@ package struct HeaderSubject: Hashable, Sendable {
     private static let combined: Set<String> = [
         "ALL", "ALL-TRUSTED", "ALL-UNTRUSTED", "ALL-INTERNAL", "ALL-EXTERNAL", "MESSAGEID",
     ]
+
+    /// As it is written in an image.
+    var text: String { ([name] + forms).joined(separator: ":") }
+
+    /// Reads what `text` has written.
+    init(image text: String) {
+        let parts = text.split(separator: ":", omittingEmptySubsequences: false).map(String.init)
+        name = parts.first ?? ""
+        forms = Array(parts.dropFirst())
+    }
+
     static let known: Set<String> = ["raw", "addr", "name", "first", "last", "host", "domain", "ip", "revip"]
 }
 
@@ -92,13 +103,14 @@ package struct Rule: Sendable {
     /// For the four sets: local, network, local and learned, network and learned; nil when no line tells.
     package internal(set) var scores: [Double]?
     package internal(set) var isNice = false
-    /// Asks the network.
-    package internal(set) var isNetwork = false
     package internal(set) var isMultiple = false
     package internal(set) var maximumHits = Int.max
     /// Does not look at the subject that stands before the body.
     package internal(set) var skipsSubject = false
-    package internal(set) var priority = 0
+    /// Says nothing of a message that could be learned: tflags noautolearn, userconf and learn.
+    package internal(set) var teachesNothing = false
+    /// Flags that say which hosts and addresses a test of URI lists asks for: a, ns, domains_only, ips_only.
+    package internal(set) var scopeFlags: [String] = []
 
     init(name: String, area: RuleArea) {
         self.name = name
@@ -117,8 +129,8 @@ package struct Rule: Sendable {
         return isNice ? -size : size
     }
 
-    /// Points of zero put a rule out of force; subrules have none and are.
-    func isActive(set: Int) -> Bool { isSubrule || points(set: set) != 0 }
+    /// The points in all four sets.
+    var allPoints: [Double] { (0..<4).map { points(set: $0) } }
 }
 
 /// A line that is not understood or not supported.

@@ -1,111 +1,247 @@
 import Bytes
 
-/// A set of rules made ready to run: by place, by what they look at, with the words that say which of them can hit.
-struct RulePlan: Sendable {
+/// A set of rules made ready to run, in tables that many scorers share: by what the rules look at, with the words that
+/// say which of them can hit. It can be written to an image and read from it in a moment.
+package final class RulePlan: Sendable {
+    /// What a rule looks at.
+    enum Area: Int32 { case header, exists, mimeHeader, body, rawBody, uri, full, eval, meta }
+
+    struct Flags: OptionSet {
+        let rawValue: Int32
+        static let negated = Flags(rawValue: 1)
+        /// It looks at something else when there is no such field.
+        static let hasDefault = Flags(rawValue: 2)
+        static let skipsSubject = Flags(rawValue: 4)
+        /// Some word has to occur for it to hit.
+        static let hasWords = Flags(rawValue: 8)
+        static let isSubrule = Flags(rawValue: 16)
+        static let teachesNothing = Flags(rawValue: 32)
+        static let hasDescription = Flags(rawValue: 64)
+        /// What it matches in one of several texts it also matches in all of them joined.
+        static let isJoinable = Flags(rawValue: 128)
+    }
+
     /// Rules over the same texts.
     struct Group: Sendable {
-        /// Run on every message.
-        var always: [Int] = []
+        /// Run on every text.
+        var always: [Int32] = []
         /// Run where one of their words occurs.
-        var gated: [Int] = []
         var words = LiteralIndex()
-        var isEmpty: Bool { always.isEmpty && gated.isEmpty }
+        var isEmpty = true
+    }
 
-        mutating func add(_ index: Int, _ required: RequiredLiterals?) {
-            guard let required else {
-                always.append(index)
-                return
-            }
-            gated.append(index)
-            words.add(required.words, owner: index)
+    // By rule.
+    let names: TextTable
+    let descriptions: TextTable
+    /// The regular expressions as they are compiled.
+    let patterns: TextTable
+    /// What a header rule looks at when the field is missing.
+    let defaults: TextTable
+    private let areas: [Int32]
+    private let flags: [Int32]
+    /// The flags of the expression.
+    let options: [Int32]
+    let maximumHits: [Int32]
+    /// The place in `subjects` of header rules; 0 for others.
+    let subjectOf: [Int32]
+    /// Four for each rule.
+    private let points: [Double]
+    /// The keyword of eval rules: header, body, rawbody, full.
+    let evalAreas: TextTable
+
+    let subjects: [HeaderSubject]
+    /// Header rules that are run wherever their subject has a value, or even where not.
+    let headers: [Int32]
+    let headerWords: LiteralIndex
+    let mimeHeaders: [Int32]
+    let body: Group
+    let rawBody: Group
+    let uri: Group
+    let full: Group
+    let evals: [(rule: Int, call: EvalCall)]
+    /// Each after those that it speaks of.
+    let metas: [Int32]
+    /// Where the steps of each meta end in `program`.
+    let metaEnds: [Int32]
+    let program: MetaProgram
+
+    package let settings: RuleSettings
+    package let problems: [RuleProblem]
+    let tables: ListTables
+    let expressions: ExpressionStore
+
+    var count: Int { names.count }
+
+    func area(_ rule: Int) -> Area { Area(rawValue: areas[rule]) ?? .meta }
+    func flags(_ rule: Int) -> Flags { Flags(rawValue: flags[rule]) }
+    func points(_ rule: Int, set: Int) -> Double { points[rule * 4 + set] }
+
+    /// Points of zero put a rule out of force; subrules have none and are.
+    func isActive(_ rule: Int, set: Int) -> Bool { flags(rule).contains(.isSubrule) || points(rule, set: set) != 0 }
+
+    /// The word for what a rule looks at.
+    func word(_ rule: Int) -> String {
+        switch area(rule) {
+        case .header, .exists: "header"
+        case .mimeHeader: "mimeheader"
+        case .body: "body"
+        case .rawBody: "rawbody"
+        case .uri: "uri"
+        case .full: "full"
+        case .eval: evalAreas.text(rule)
+        case .meta: "meta"
         }
     }
 
-    /// The rules that are in force, in their order.
-    private(set) var rules: [Rule] = []
-    /// By the place of the rule.
-    private(set) var patterns: [RulePattern?] = []
-    private(set) var hasWords: [Bool] = []
-
-    private(set) var headerSubjects: [HeaderSubject] = []
-    private(set) var headers: [(subject: Int, rule: Int)] = []
-    private(set) var headerWords = LiteralIndex()
-    private(set) var mimeHeaders: [Int] = []
-    private(set) var body = Group()
-    private(set) var bodySkipsSubject: Set<Int> = []
-    private(set) var rawBody = Group()
-    private(set) var uri = Group()
-    private(set) var full = Group()
-    private(set) var evals: [Int] = []
-    /// Each after those that it speaks of; the places of its operands, nil for rules that are not there.
-    private(set) var metas: [(rule: Int, expression: MetaExpression, operands: [Int?])] = []
-
-    init(_ set: RuleSet, scoreSet: Int) {
-        for name in set.names {
-            guard let rule = set.rules[name], rule.isActive(set: scoreSet) else { continue }
-            rules.append(rule)
-            patterns.append(set.pattern(of: rule))
-        }
-        hasWords = Array(repeating: false, count: rules.count)
-        var subjects: [HeaderSubject: Int] = [:]
-        for index in rules.indices { place(index, &subjects) }
-        headerWords.build()
-        body.words.build()
-        rawBody.words.build()
-        uri.words.build()
-        full.words.build()
-        orderMetas()
+    func description(_ rule: Int) -> String? {
+        flags(rule).contains(.hasDescription) ? descriptions.text(rule) : nil
     }
 
-    private mutating func place(_ index: Int, _ subjects: inout [HeaderSubject: Int]) {
-        let required = patterns[index].flatMap { RequiredLiterals($0.text, $0.options) }
-        hasWords[index] = required != nil
-        switch rules[index].area {
-        case .header(let subject, _, _, _), .exists(let subject):
-            let number = subjects[subject] ?? headerSubjects.count
-            if number == headerSubjects.count {
-                subjects[subject] = number
-                headerSubjects.append(subject)
-            }
-            headers.append((number, index))
-            if let required { headerWords.add(required.words, owner: index) }
-        case .mimeHeader: mimeHeaders.append(index)
-        case .body:
-            body.add(index, required)
-            if rules[index].skipsSubject { bodySkipsSubject.insert(index) }
-        case .rawBody: rawBody.add(index, required)
-        case .uri: uri.add(index, required)
-        case .full: full.add(index, required)
-        case .eval: evals.append(index)
-        case .meta: break
+    /// The score from which on a message is spam, when a line tells.
+    package var requiredScore: Double? { settings.number("required_score") ?? settings.number("required_hits") }
+
+    // MARK: Making
+
+    package convenience init(_ set: RuleSet) { self.init(RulePlanner(set)) }
+
+    private init(_ planner: RulePlanner) {
+        names = planner.names
+        descriptions = planner.descriptions
+        patterns = planner.patterns
+        defaults = planner.defaults
+        areas = planner.areas
+        flags = planner.flags
+        options = planner.options
+        maximumHits = planner.maximumHits
+        subjectOf = planner.subjectOf
+        points = planner.points
+        evalAreas = planner.evalAreas
+        subjects = planner.subjects
+        headers = planner.headers
+        headerWords = planner.headerWords
+        mimeHeaders = planner.mimeHeaders
+        body = planner.body
+        rawBody = planner.rawBody
+        uri = planner.uri
+        full = planner.full
+        evals = planner.evals
+        metas = planner.metas
+        metaEnds = planner.metaEnds
+        program = planner.program
+        settings = planner.settings
+        problems = planner.problems
+        tables = ListTables(planner.settings)
+        expressions = ExpressionStore(count: planner.names.count)
+    }
+
+    // MARK: Image
+
+    /// What `init(image:)` reads. It belongs to this version of the program.
+    package var image: [UInt8] {
+        var image = RuleImageWriter()
+        for table in [names, descriptions, patterns, defaults, evalAreas] { image.put(table) }
+        for column in [areas, flags, options, maximumHits, subjectOf] { image.put(column) }
+        image.put(points)
+        image.put(TextTable(subjects.map { Array($0.text.utf8) }))
+        image.put(headers)
+        image.put(mimeHeaders)
+        headerWords.write(to: &image)
+        for group in [body, rawBody, uri, full] {
+            image.put(group.always)
+            group.words.write(to: &image)
+            image.put(group.isEmpty ? 1 : 0)
+        }
+        image.put(evals.count)
+        for (rule, call) in evals {
+            image.put(rule)
+            image.put(
+                TextTable([call.area, call.function].map { Array($0.utf8) } + call.arguments.map { Array($0.utf8) }))
+        }
+        image.put(metas)
+        image.put(metaEnds)
+        program.write(to: &image)
+        settings.write(to: &image)
+        image.put(problems.count)
+        for problem in problems {
+            image.put(problem.file)
+            image.put(problem.line)
+            image.put(problem.reason)
+        }
+        tables.write(to: &image)
+        return image.bytes
+    }
+
+    /// Nil when the bytes are no image.
+    package convenience init?(image bytes: [UInt8]) {
+        var reader = RuleImageReader(bytes)
+        do throws(RuleImageError) {
+            try self.init(reading: &reader)
+        } catch {
+            return nil
         }
     }
 
-    /// Metas after their operands, without recursion. Those that speak of each other in a circle never hit.
-    private mutating func orderMetas() {
-        let places = Dictionary(uniqueKeysWithValues: rules.enumerated().map { ($1.name, $0) })
-        var waiting: [Int: Int] = [:]
-        var dependents: [Int: [Int]] = [:]
-        var ready: [Int] = []
-        func isMeta(_ index: Int) -> Bool { if case .meta = rules[index].area { true } else { false } }
-        for index in rules.indices {
-            guard case .meta(let expression) = rules[index].area else { continue }
-            let needed = Set(expression.names.compactMap { places[$0] }.filter { isMeta($0) })
-            waiting[index] = needed.count
-            for other in needed { dependents[other, default: []].append(index) }
-            if needed.isEmpty { ready.append(index) }
+    private init(reading image: inout RuleImageReader) throws(RuleImageError) {
+        names = try image.texts()
+        descriptions = try image.texts()
+        patterns = try image.texts()
+        defaults = try image.texts()
+        evalAreas = try image.texts()
+        areas = try image.int32s()
+        flags = try image.int32s()
+        options = try image.int32s()
+        maximumHits = try image.int32s()
+        subjectOf = try image.int32s()
+        points = try image.doubles()
+        let count = names.count
+        let tables = [descriptions.count, patterns.count, defaults.count, evalAreas.count]
+        let columns = [areas.count, flags.count, options.count, maximumHits.count, subjectOf.count, points.count / 4]
+        guard (tables + columns).allSatisfy({ $0 == count }), points.count == count * 4 else { throw RuleImageError() }
+        let subjectTexts = try image.texts()
+        subjects = (0..<subjectTexts.count).map { HeaderSubject(image: subjectTexts.text($0)) }
+        headers = try image.places(below: count)
+        mimeHeaders = try image.places(below: count)
+        for (rule, subject) in subjectOf.enumerated() {
+            let isHeader = [Area.header.rawValue, Area.exists.rawValue, Area.mimeHeader.rawValue].contains(areas[rule])
+            guard !isHeader || (subject >= 0 && Int(subject) < subjects.count) else { throw RuleImageError() }
         }
-        var next = 0
-        while next < ready.count {
-            let index = ready[next]
-            next += 1
-            if case .meta(let expression) = rules[index].area {
-                metas.append((index, expression, expression.names.map { places[$0] }))
-            }
-            for dependent in dependents[index] ?? [] {
-                waiting[dependent, default: 0] -= 1
-                if waiting[dependent] == 0 { ready.append(dependent) }
-            }
+        headerWords = try LiteralIndex(from: &image, owners: count)
+        body = try RulePlan.group(&image, count)
+        rawBody = try RulePlan.group(&image, count)
+        uri = try RulePlan.group(&image, count)
+        full = try RulePlan.group(&image, count)
+        var evals: [(rule: Int, call: EvalCall)] = []
+        for _ in 0..<(try image.int()) {
+            let rule = try image.int()
+            let texts = try image.texts()
+            guard rule < count, texts.count >= 2 else { throw RuleImageError() }
+            let arguments = (2..<texts.count).map { texts.text($0) }
+            evals.append((rule, EvalCall(area: texts.text(0), function: texts.text(1), arguments: arguments)))
         }
+        self.evals = evals
+        metas = try image.places(below: count)
+        metaEnds = try image.int32s()
+        program = try MetaProgram(from: &image, rules: count)
+        var last: Int32 = 0
+        for end in metaEnds {
+            guard end >= last, Int(end) <= program.count else { throw RuleImageError() }
+            last = end
+        }
+        guard metaEnds.count == metas.count else { throw RuleImageError() }
+        settings = try RuleSettings(from: &image)
+        var problems: [RuleProblem] = []
+        for _ in 0..<(try image.int()) {
+            problems.append(RuleProblem(file: try image.string(), line: try image.int(), reason: try image.string()))
+        }
+        self.problems = problems
+        self.tables = try ListTables(settings, &image)
+        guard image.isAtEnd else { throw RuleImageError() }
+        expressions = ExpressionStore(count: count)
+    }
+
+    private static func group(_ image: inout RuleImageReader, _ count: Int) throws(RuleImageError) -> Group {
+        Group(
+            always: try image.places(below: count), words: try LiteralIndex(from: &image, owners: count),
+            isEmpty: try image.int() == 1)
     }
 }

@@ -7,85 +7,160 @@ package struct RuleHit: Equatable, Sendable {
     package let points: Double
     package let description: String?
     package let area: String
-    /// What matched; nil for metas and for what is not there.
+    /// What matched, or why the test hits; nil for metas and for what is not there.
     package let text: String?
+    /// `text` is a reason in words, not a piece of the message.
+    package let isReason: Bool
+}
+
+/// What a message would teach by the points of rules alone, without those that a person has set and without what was
+/// learned: what learning by itself goes by.
+package struct LessonPoints: Equatable, Sendable {
+    package var sum = 0.0
+    /// Of rules that look at the header, and of those that look at the body; metas count for both.
+    package var header = 0.0
+    package var body = 0.0
+    package init() {}
 }
 
 /// The outcome of a message.
 package struct RuleVerdict: Equatable, Sendable {
     /// Those with points, in the order of the rules.
     package let hits: [RuleHit]
-    /// Rules whose expression met its limit.
+    /// Rules whose expression met its limit, and what else was not looked at.
     package let cut: [String]
     /// Subrules that hit.
     package let subrules: [String]
+    package let lesson: LessonPoints
+    /// Who sent it, as lists of senders know them: the address of From, and the network that handed it over.
+    package let correspondent: Correspondent?
     /// The sum of the points.
     package var score: Double { hits.reduce(0) { $0 + $1.points } }
 }
 
-/// Scores messages by a set of rules. For one thread at a time; expressions are compiled when they are first needed.
+/// Scores messages by a plan. For one thread at a time; expressions are compiled when they are first needed.
 package final class RuleScorer {
-    private let set: RuleSet
-    private let scoreSet: Int
-    private let plan: RulePlan
-    private let freemail: FreemailDomains
+    package let plan: RulePlan
     private let expressions = ExpressionCache()
-    private var compiled: [PerlRegex?]
+    private let listCalls: [EvalCall]
+    private let tests: [(rule: Int, test: EvalTests.Test, call: EvalCall)]
+    private var compiled: [PerlPattern?]
     private var isRefused: [Bool]
-    /// Rules whose expression cannot be compiled, or whose test is not there, found at first use.
-    package private(set) var problems: [String: PerlRegexError] = [:]
+    /// How often each expression was run.
+    private var uses: [UInt16]
+    private var scratch: PerlMatchScratch?
+    private var marks: LiteralMarks
+    /// By score set: which rules are in force.
+    private var active: [[Bool]?] = [nil, nil, nil, nil]
 
-    /// - Parameter scoreSet: 0 for local tests only, 1 with the network, 2 and 3 the same with a learned classifier.
-    package init(_ set: RuleSet, scoreSet: Int = 0) {
-        self.set = set
-        self.scoreSet = scoreSet
-        plan = RulePlan(set, scoreSet: scoreSet)
-        freemail = FreemailDomains(set.settings)
-        compiled = Array(repeating: nil, count: plan.rules.count)
-        isRefused = Array(repeating: false, count: plan.rules.count)
+    /// What is run more often than this is worth machine code.
+    private static let fastAfter: UInt16 = 100
+    /// Seconds that a message may take, unless time_limit says otherwise.
+    private static let timeLimit = 60.0
+
+    package convenience init(_ set: RuleSet) { self.init(RulePlan(set)) }
+
+    package init(_ plan: RulePlan) {
+        self.plan = plan
+        listCalls = plan.evals.map(\.call).filter {
+            $0.function.hasPrefix("check_rbl") && $0.function != "check_rbl_sub"
+        }
+        tests = plan.evals.compactMap { rule, call in EvalTests.all[call.function].map { (rule, $0, call) } }
+        compiled = Array(repeating: nil, count: plan.count)
+        isRefused = Array(repeating: false, count: plan.count)
+        uses = Array(repeating: 0, count: plan.count)
+        marks = LiteralMarks(count: plan.count)
     }
 
-    /// Compiles every expression, for `problems`.
-    package func compileAll() {
-        for index in plan.rules.indices { _ = regex(index) }
+    /// Compiles every expression, and tells which cannot be, by the names of their rules.
+    package func compileAll() -> [String: PerlRegexError] {
+        for rule in 0..<plan.count where !plan.patterns.range(rule).isEmpty {
+            _ = plan.expressions.pattern(of: rule, plan, isFast: false)
+        }
+        var errors: [String: PerlRegexError] = [:]
+        for (rule, error) in plan.expressions.errors { errors[plan.names.text(rule)] = error }
+        return errors
     }
 
-    package func score(_ message: Span<UInt8>) throws(PerlRegexError) -> RuleVerdict {
-        let facts = MessageFacts(message, settings: set.settings, freemail: freemail, expressions: expressions)
-        var run = RuleRun(count: plan.rules.count)
+    /// Scores a message.
+    ///
+    /// - Parameters:
+    ///   - scoreSet: 0 for local tests only, 1 with the network, 2 and 3 the same with a learned classifier.
+    ///   - network: asks the network what the rules want to know; nil for local tests only.
+    package func score(
+        _ message: Span<UInt8>, scoreSet: Int = 0, network: ((NetworkSurvey) -> NetworkFacts)? = nil
+    ) throws(PerlRegexError) -> RuleVerdict {
+        if scratch == nil { scratch = try PerlMatchScratch() }
+        let facts = MessageFacts(message, plan, expressions, listCalls: listCalls)
+        let active = active(scoreSet)
+        if let network {
+            let survey = NetworkSurvey(facts, tests.lazy.filter { active[$0.rule] }.map(\.call))
+            if !survey.isEmpty { facts.network = network(survey) }
+            facts.network.isKnown = true
+        }
+        let limit = min(max(plan.settings.number("time_limit") ?? RuleScorer.timeLimit, 0), 86_400)
+        var run = RuleRun(
+            count: plan.count, scoreSet: scoreSet, active: active, deadline: limit == 0 ? nil : .now + .seconds(limit))
         runHeaders(facts, &run)
-        runTexts(plan.body, facts.bodyLines, skipping: plan.bodySkipsSubject, &run)
-        runTexts(plan.rawBody, facts.rawChunks, skipping: [], &run)
-        runTexts(plan.uri, facts.uris, skipping: [], &run)
-        runTexts(plan.full, [facts.bytes], skipping: [], &run)
-        for index in plan.evals {
-            guard case .eval(let call) = plan.rules[index].area, let test = EvalTests.all[call.function] else {
-                continue
-            }
-            run.counts[index] = Double(test(facts, call.arguments))
+        runTexts(plan.body, facts.bodyLines, hasSubject: true, &run)
+        runTexts(plan.rawBody, facts.rawChunks, hasSubject: false, &run)
+        runTexts(plan.uri, facts.uris, hasSubject: false, &run)
+        runTexts(plan.full, [facts.bytes], hasSubject: false, &run)
+        for (rule, test, call) in tests where active[rule] {
+            facts.reason = nil
+            run.counts[rule] = Double(test(facts, call.arguments))
+            if run.counts[rule] != 0, let reason = facts.reason { run.reasons[rule] = reason }
         }
-        if problems.values.contains(.missingLibrary) { throw .missingLibrary }
-        for (index, expression, operands) in plan.metas {
-            run.counts[index] = expression.value { place in operands[place].map { run.counts[$0] } ?? 0 }
-        }
-        return verdict(run)
+        runMetas(&run)
+        return verdict(run, facts)
     }
 
-    private func verdict(_ run: RuleRun) -> RuleVerdict {
+    private func active(_ set: Int) -> [Bool] {
+        if let known = active[set] { return known }
+        let made = (0..<plan.count).map { plan.isActive($0, set: set) }
+        active[set] = made
+        return made
+    }
+
+    private func runMetas(_ run: inout RuleRun) {
+        var stack: [Double] = []
+        var start = 0
+        for (place, rule) in plan.metas.enumerated() {
+            let end = Int(plan.metaEnds[place])
+            if run.active[Int(rule)] {
+                run.counts[Int(rule)] = plan.program.value(start..<end, &stack, hits: run.counts)
+            }
+            start = end
+        }
+    }
+
+    private func verdict(_ run: RuleRun, _ facts: MessageFacts) -> RuleVerdict {
         var hits: [RuleHit] = []
         var subrules: [String] = []
-        for (index, rule) in plan.rules.enumerated() where run.counts[index] != 0 {
-            if rule.isSubrule {
-                subrules.append(rule.name)
-            } else {
-                hits.append(
-                    RuleHit(
-                        name: rule.name, points: rule.points(set: scoreSet), description: rule.description,
-                        area: rule.area.word,
-                        text: run.matched[index].map(RuleScorer.shown)))
+        var lesson = LessonPoints()
+        for rule in 0..<plan.count where run.counts[rule] != 0 {
+            if plan.flags(rule).contains(.isSubrule) {
+                subrules.append(plan.names.text(rule))
+                continue
+            }
+            let reason = run.reasons[rule]
+            hits.append(
+                RuleHit(
+                    name: plan.names.text(rule), points: plan.points(rule, set: run.scoreSet),
+                    description: plan.description(rule), area: plan.word(rule),
+                    text: reason ?? run.matched[rule].map(RuleScorer.shown), isReason: reason != nil))
+            if !plan.flags(rule).contains(.teachesNothing) {
+                let points = plan.points(rule, set: run.scoreSet & 1)
+                let word = plan.word(rule)
+                lesson.sum += points
+                if word == "header" || word == "meta" { lesson.header += points }
+                if word != "header" { lesson.body += points }
             }
         }
-        return RuleVerdict(hits: hits, cut: run.cut.sorted().map { plan.rules[$0].name }, subrules: subrules)
+        let cut = run.cut.sorted().map { plan.names.text($0) } + facts.network.cut
+        return RuleVerdict(
+            hits: hits, cut: run.isOutOfTime ? cut + ["time_limit"] : cut, subrules: subrules, lesson: lesson,
+            correspondent: Correspondent(facts))
     }
 
     /// What matched, for people: its beginning, without the line end of a header field.
@@ -96,96 +171,95 @@ package final class RuleScorer {
     // MARK: Headers
 
     private func runHeaders(_ facts: MessageFacts, _ run: inout RuleRun) {
-        var found = Array(repeating: false, count: plan.rules.count)
-        let values = plan.headerSubjects.map { facts.value(of: $0) }
-        for value in values { if let value { plan.headerWords.scan(value, into: &found) } }
-        for (subject, index) in plan.headers {
-            switch plan.rules[index].area {
-            case .exists: run.counts[index] = values[subject] == nil ? 0 : 1
-            case .header(_, _, let isNegated, let ifUnset):
-                if plan.hasWords[index], !found[index], !isNegated, ifUnset == nil { continue }
-                let value = values[subject] ?? Array((ifUnset ?? "").utf8)
-                runRegex(index, [value], 0, &run)
-                if isNegated { negate(index, &run) }
-            default: break
+        let values = plan.subjects.map { facts.value(of: $0) }
+        for (subject, value) in values.enumerated() {
+            guard let value else { continue }
+            marks.clear()
+            plan.headerWords.scan(value.span, into: &marks)
+            for rule in marks.owners where Int(plan.subjectOf[rule]) == subject && run.active[rule] {
+                match(rule, value, &run)
             }
         }
-        for index in plan.mimeHeaders {
-            guard case .mimeHeader(let subject, _, let isNegated, let ifUnset) = plan.rules[index].area else {
+        for rule in plan.headers.map(Int.init) where run.active[rule] {
+            let value = values[Int(plan.subjectOf[rule])]
+            if plan.area(rule) == .exists {
+                run.counts[rule] = value == nil ? 0 : 1
                 continue
             }
-            var lines = facts.mimeValues(of: subject)
-            if lines.isEmpty, let ifUnset { lines = [Array(ifUnset.utf8)] }
-            runRegex(index, lines, 0, &run)
-            if isNegated { negate(index, &run) }
+            let flags = plan.flags(rule)
+            if let value = value ?? (flags.contains(.hasDefault) ? Array(plan.defaults[rule]) : nil) {
+                match(rule, value, &run)
+            } else if flags.contains(.negated) {
+                match(rule, [], &run)
+            }
+            if flags.contains(.negated) { negate(rule, &run) }
+        }
+        for rule in plan.mimeHeaders.map(Int.init) where run.active[rule] {
+            let flags = plan.flags(rule)
+            var lines = facts.mimeValues(of: plan.subjects[Int(plan.subjectOf[rule])])
+            if lines.isEmpty, flags.contains(.hasDefault) { lines = [Array(plan.defaults[rule])] }
+            for line in lines { match(rule, line, &run) }
+            if flags.contains(.negated) { negate(rule, &run) }
         }
     }
 
-    private func negate(_ index: Int, _ run: inout RuleRun) {
-        run.counts[index] = run.counts[index] == 0 ? 1 : 0
-        run.matched[index] = nil
+    private func negate(_ rule: Int, _ run: inout RuleRun) {
+        run.counts[rule] = run.counts[rule] == 0 ? 1 : 0
+        run.matched[rule] = nil
     }
 
     // MARK: Texts
 
-    private func runTexts(_ group: RulePlan.Group, _ texts: [[UInt8]], skipping: Set<Int>, _ run: inout RuleRun) {
+    private func runTexts(_ group: RulePlan.Group, _ texts: [[UInt8]], hasSubject: Bool, _ run: inout RuleRun) {
         guard !group.isEmpty else { return }
-        var found = Array(repeating: false, count: plan.rules.count)
-        for text in texts { group.words.scan(text, into: &found) }
-        for index in group.always { runRegex(index, texts, skipping.contains(index) ? 1 : 0, &run) }
-        for index in group.gated where found[index] { runRegex(index, texts, skipping.contains(index) ? 1 : 0, &run) }
-    }
-
-    /// Counts the matches of a rule in texts, up to what its flags ask for.
-    private func runRegex(_ index: Int, _ texts: [[UInt8]], _ first: Int, _ run: inout RuleRun) {
-        guard let regex = regex(index) else { return }
-        let rule = plan.rules[index]
-        let limit = rule.isMultiple ? rule.maximumHits : 1
-        var count = 0
-        var number = first
-        while number < texts.count, count < limit {
-            count += RuleScorer.matches(regex, texts[number], limit - count, index, &run)
-            number += 1
+        for (number, text) in texts.enumerated() {
+            marks.clear()
+            group.words.scan(text.span, into: &marks)
+            for rule in marks.owners where run.active[rule] {
+                if number == 0, hasSubject, plan.flags(rule).contains(.skipsSubject) { continue }
+                match(rule, text, &run)
+            }
         }
-        run.counts[index] = Double(count)
+        let joined =
+            texts.count > 2 ? Array(texts.joined(separator: texts.first?.last == ASCII.lf ? [] : [ASCII.lf])) : nil
+        for rule in group.always.map(Int.init) where run.active[rule] {
+            // One look at all of them is enough for most.
+            if let joined, plan.flags(rule).contains(.isJoinable), !isIn(joined, rule, &run) { continue }
+            let first = hasSubject && plan.flags(rule).contains(.skipsSubject) ? 1 : 0
+            for text in texts.dropFirst(first) { match(rule, text, &run) }
+        }
     }
 
-    private static func matches(
-        _ regex: PerlRegex, _ text: [UInt8], _ limit: Int, _ index: Int, _ run: inout RuleRun
-    ) -> Int {
-        var count = 0
+    /// Whether a rule matches somewhere in a text; true when nobody can say.
+    private func isIn(_ text: [UInt8], _ rule: Int, _ run: inout RuleRun) -> Bool {
+        guard !run.isOver(), let pattern = pattern(rule), let scratch else { return false }
+        return pattern.firstMatch(in: text.span, scratch) != .none
+    }
+
+    /// Counts the matches of a rule in a text, up to what its flags ask for.
+    private func match(_ rule: Int, _ text: [UInt8], _ run: inout RuleRun) {
+        let most = Double(plan.maximumHits[rule])
+        guard run.counts[rule] < most, !run.isOver(), let pattern = pattern(rule), let scratch else { return }
         var place = 0
-        while count < limit {
-            let outcome = regex.firstMatch(in: text.span, from: place)
-            if outcome == .limited { run.cut.insert(index) }
+        while run.counts[rule] < most {
+            let outcome = pattern.firstMatch(in: text.span, from: place, scratch)
+            if outcome == .limited { run.cut.insert(rule) }
             guard case .match(let range) = outcome else { break }
-            count += 1
-            if run.matched[index] == nil { run.matched[index] = Array(text[range]) }
+            run.counts[rule] += 1
+            if run.matched[rule] == nil, !plan.flags(rule).contains(.isSubrule) {
+                run.matched[rule] = Array(text[range].prefix(256))
+            }
             place = range.isEmpty ? range.upperBound + 1 : range.upperBound
         }
-        return count
     }
 
-    private func regex(_ index: Int) -> PerlRegex? {
-        if let known = compiled[index] { return known }
-        guard !isRefused[index], let pattern = plan.patterns[index] else { return nil }
-        do throws(PerlRegexError) {
-            compiled[index] = try compile(pattern, plan.rules[index])
-        } catch {
-            isRefused[index] = true
-            problems[plan.rules[index].name] = error
-        }
-        return compiled[index]
-    }
-
-    /// What is too large with its tags written out is compiled with tags as subroutines.
-    private func compile(_ pattern: RulePattern, _ rule: Rule) throws(PerlRegexError) -> PerlRegex {
-        do throws(PerlRegexError) {
-            return try PerlRegex(pattern.text, pattern.options)
-        } catch {
-            guard let compact = set.pattern(of: rule, isCompact: true), compact != pattern else { throw error }
-            return try PerlRegex(compact.text, compact.options)
-        }
+    private func pattern(_ rule: Int) -> PerlPattern? {
+        uses[rule] &+= uses[rule] == .max ? 0 : 1
+        if let known = compiled[rule], uses[rule] != RuleScorer.fastAfter { return known }
+        guard !isRefused[rule] else { return nil }
+        let made = plan.expressions.pattern(of: rule, plan, isFast: uses[rule] >= RuleScorer.fastAfter)
+        if let made { compiled[rule] = made } else { isRefused[rule] = true }
+        return compiled[rule]
     }
 }
 
@@ -194,7 +268,25 @@ private struct RuleRun {
     /// How often each hit; the value of a meta.
     var counts: [Double]
     var matched: [Int: [UInt8]] = [:]
+    var reasons: [Int: String] = [:]
     var cut: Set<Int> = []
+    let scoreSet: Int
+    let active: [Bool]
+    private let deadline: ContinuousClock.Instant?
+    private(set) var isOutOfTime = false
+    private var matches = 0
 
-    init(count: Int) { counts = Array(repeating: 0, count: count) }
+    init(count: Int, scoreSet: Int, active: [Bool], deadline: ContinuousClock.Instant?) {
+        counts = Array(repeating: 0, count: count)
+        self.scoreSet = scoreSet
+        self.active = active
+        self.deadline = deadline
+    }
+
+    /// Whether the time of the message is over; it is looked at now and then.
+    mutating func isOver() -> Bool {
+        matches &+= 1
+        if !isOutOfTime, matches & 15 == 0, let deadline, .now > deadline { isOutOfTime = true }
+        return isOutOfTime
+    }
 }

@@ -13,15 +13,16 @@ package struct RuleSet: Sendable {
     private var scores: [String: [Double]] = [:]
     private var descriptions: [String: String] = [:]
     private var flags: [String: [String]] = [:]
-    private var priorities: [String: Int] = [:]
     /// Rules of which the file that is read has said something.
     private var touched: Set<String> = []
+    /// The file that is read is the one with SpamAssassin's own defaults.
+    private var isDefaults = false
 
     package init() {}
 
     /// The score from which on a message is spam, when a line tells.
     package var requiredScore: Double? {
-        (settings.value("required_score") ?? settings.value("required_hits")).flatMap { Double($0) }
+        settings.number("required_score") ?? settings.number("required_hits")
     }
 
     /// Rules that no line gives points: each counts as its kind does.
@@ -29,6 +30,7 @@ package struct RuleSet: Sendable {
 
     /// Reads the text of a file; `file` is its name for problems.
     package mutating func read(_ bytes: [UInt8], file: String) {
+        isDefaults = file.hasSuffix("/10_default_prefs.cf")
         var branches: [Bool] = []
         RuleLine.forEach(in: bytes.span) { line in
             if let reason = obey(line, &branches) {
@@ -94,7 +96,8 @@ package struct RuleSet: Sendable {
         case "describe": descriptions[name] = rest.text
         case "score": scores[name] = try RuleSet.scores(rest)
         case "tflags": flags[name, default: []] += rest.split(whereSeparator: \.isMailWhitespace).map(\.text)
-        case "priority": priorities[name] = Int(rest.text) ?? 0
+        // Rules are run by what they look at; metas after what they speak of.
+        case "priority": break
         case "replace_tag": replaceTags.tags[name] = rest
         case "replace_pre": replaceTags.before[name] = rest
         case "replace_post": replaceTags.after[name] = rest
@@ -104,6 +107,8 @@ package struct RuleSet: Sendable {
             guard [[ASCII.less], [ASCII.greater]].contains(line.value) else {
                 return "other tags than <...> are not supported"
             }
+        // Learning by itself is off until somebody asks for it.
+        case "bayes_auto_learn" where isDefaults: break
         case "uri_detail", "askdns", "include", "lua_script", "rawbody_part":
             return "\(line.keyword) is not supported"
         default:
@@ -205,6 +210,7 @@ package struct RuleSet: Sendable {
 
     private static func missingTest(_ area: RuleArea) -> String? {
         guard case .eval(let call) = area, EvalTests.all[call.function] == nil else { return nil }
+        if EvalTests.replaced[call.function] != nil { return nil }
         return "the test \(call.function) is not supported: the rule never hits"
     }
 
@@ -226,11 +232,11 @@ package struct RuleSet: Sendable {
             guard var rule = rules[name] else { continue }
             rule.scores = scores[name]
             rule.description = descriptions[name]
-            rule.priority = priorities[name] ?? 0
             for flag in flags[name] ?? [] {
                 switch flag {
                 case "nice": rule.isNice = true
-                case "net": rule.isNetwork = true
+                case "noautolearn", "userconf", "learn": rule.teachesNothing = true
+                case "a", "ns", "domains_only", "ips_only": rule.scopeFlags.append(flag)
                 case "multiple": rule.isMultiple = true
                 case "nosubject": rule.skipsSubject = true
                 default:
@@ -245,7 +251,7 @@ package struct RuleSet: Sendable {
 
     /// Keywords that say something of the rule that they name.
     private static let ruleKeywords: Set<String> = [
-        "header", "mimeheader", "body", "rawbody", "uri", "full", "meta", "describe", "score", "tflags", "priority",
+        "header", "mimeheader", "body", "rawbody", "uri", "full", "meta", "describe", "score", "tflags",
     ]
 
     /// The pattern of a rule as it is compiled: with its tags replaced, written out or called as subroutines.

@@ -43,37 +43,73 @@ package final class PerlRegex {
         case limited
     }
 
-    private let library: PCRE2Library
-    private let code: OpaquePointer
-    private let matchData: OpaquePointer
+    private let pattern: PerlPattern
+    private let scratch: PerlMatchScratch
 
     package init(_ pattern: [UInt8], _ options: Options) throws(PerlRegexError) {
-        guard let library = PCRE2Library.loaded else { throw .missingLibrary }
-        let code = try library.compile(pattern, options.rawValue)
-        guard let matchData = library.matchDataCreate(1, nil) else {
-            library.codeFree(code)
-            throw .syntax("out of memory", offset: 0)
-        }
-        self.library = library
-        self.code = code
-        self.matchData = matchData
-    }
-
-    deinit {
-        library.matchDataFree(matchData)
-        library.codeFree(code)
+        self.pattern = try PerlPattern(pattern, options, isFast: true)
+        scratch = try PerlMatchScratch()
     }
 
     /// The first match at or after `start`; ranges count in `bytes`.
     package func firstMatch(in bytes: Span<UInt8>, from start: Int = 0) -> Outcome {
+        pattern.firstMatch(in: bytes, from: start, scratch)
+    }
+}
+
+/// What a match needs beside its expression: one for each thread, for any number of expressions.
+package final class PerlMatchScratch {
+    private let library: PCRE2Library
+    fileprivate let matchData: OpaquePointer
+
+    package init() throws(PerlRegexError) {
+        guard let library = PCRE2Library.loaded else { throw .missingLibrary }
+        guard let matchData = library.matchDataCreate(1, nil) else { throw .syntax("out of memory", offset: 0) }
+        self.library = library
+        self.matchData = matchData
+    }
+
+    deinit { library.matchDataFree(matchData) }
+}
+
+/// A compiled expression, for any number of threads at once: what changes while it matches stands in a scratch.
+///
+/// @unchecked: PCRE2 does not change compiled code after it is made (pcre2api(3), multithreading).
+package final class PerlPattern: @unchecked Sendable {
+    private let library: PCRE2Library
+    private let code: OpaquePointer
+    /// It was compiled to machine code.
+    private let isFast: Bool
+
+    /// - Parameter isFast: compiles to machine code, which takes three times as long and matches faster; what is matched
+    ///   a few times is better off without.
+    package init(_ pattern: [UInt8], _ options: PerlRegex.Options, isFast: Bool) throws(PerlRegexError) {
+        guard let library = PCRE2Library.loaded else { throw .missingLibrary }
+        self.library = library
+        self.isFast = isFast
+        code = try library.compile(pattern, options.rawValue, isFast: isFast)
+    }
+
+    deinit { library.codeFree(code) }
+
+    /// The first match at or after `start`; ranges count in `bytes`.
+    package func firstMatch(
+        in bytes: Span<UInt8>, from start: Int = 0, _ scratch: PerlMatchScratch
+    ) -> PerlRegex.Outcome {
         guard start <= bytes.count else { return .none }
         return bytes.withUnsafeBufferPointer { buffer in
             // Safe: pointer and length are those of the span; an empty one gets a pointer to one readable byte.
             withUnsafePointer(to: UInt8(0)) { empty in
-                let result = library.match(
-                    code, buffer.baseAddress ?? empty, buffer.count, start, 0, matchData, library.context)
+                let subject = buffer.baseAddress ?? empty
+                let data = scratch.matchData
+                var result = library.match(code, subject, buffer.count, start, 0, data, library.context)
+                if result == PCRE2Library.stackIsFull, isFast {
+                    // Machine code has a small stack; the interpreter grows its own.
+                    result = library.match(
+                        code, subject, buffer.count, start, PCRE2Library.interpreted, data, library.context)
+                }
                 if result == PCRE2Library.noMatch { return .none }
-                guard result >= 0, let places = library.places(matchData) else { return .limited }
+                guard result >= 0, let places = library.places(data) else { return .limited }
                 // Safe: the vector of places has one pair, as it was created.
                 let (low, high) = (places[0], places[1])
                 guard low <= high, high <= buffer.count else { return .none }
@@ -86,6 +122,10 @@ package final class PerlRegex {
 /// The functions of libpcre2-8 that `PerlRegex` calls.
 private struct PCRE2Library: @unchecked Sendable {
     static let noMatch: Int32 = -1
+    /// PCRE2_ERROR_JIT_STACKLIMIT
+    static let stackIsFull: Int32 = -46
+    /// PCRE2_NO_JIT
+    static let interpreted: UInt32 = 0x0000_2000
     /// PCRE2_NEVER_UTF and PCRE2_NEVER_UCP: patterns match bytes, whatever they ask for, but where the caller wants text.
     private static let bytesOnly: UInt32 = 0x0000_1000 | 0x0000_0800
     /// Steps of one match; about 20 ms of the slowest kind.
@@ -150,7 +190,7 @@ private struct PCRE2Library: @unchecked Sendable {
         _ = setDepthLimit(context, Self.depthLimit)
     }
 
-    func compile(_ pattern: [UInt8], _ options: UInt32) throws(PerlRegexError) -> OpaquePointer {
+    func compile(_ pattern: [UInt8], _ options: UInt32, isFast: Bool) throws(PerlRegexError) -> OpaquePointer {
         var code: Int32 = 0
         var offset = 0
         let isUnicode = options & PerlRegex.Options.unicode.rawValue != 0
@@ -165,7 +205,7 @@ private struct PCRE2Library: @unchecked Sendable {
             throw .syntax(reason.isEmpty ? "not understood" : reason, offset: offset)
         }
         // Without JIT the expression is interpreted: the same answers, slower.
-        _ = jitCompile(compiled, 1)
+        if isFast { _ = jitCompile(compiled, 1) }
         return compiled
     }
 }

@@ -1,0 +1,225 @@
+import Bytes
+import Unix
+
+/// What rules want to know of a message from the network, without knowing how that is asked.
+package struct NetworkSurvey: Sendable {
+    /// Asks one question; nil when nobody can say now.
+    package typealias Lookup = @Sendable (NetworkQuestion) async -> [String]?
+
+    /// Questions that can be asked at once.
+    private var questions: Set<NetworkQuestion> = []
+    /// Domains whose name servers, and hosts whose addresses are looked up in lists of addresses.
+    private var servedDomains: Set<String> = []
+    private var addressZones: Set<String> = []
+    private var hostZones: Set<String> = []
+    private var hosts: Set<String> = []
+    /// Lists of names that are asked for the names of name servers; whole names, or registered ones.
+    private var serverNameZones: Set<String> = []
+    private var serverDomainZones: Set<String> = []
+    /// An address whose name is wanted, and whether that name leads back to it.
+    private var reverseAddress: String?
+    /// What SPF is asked, when a rule wants to know who sent the message.
+    package private(set) var sender: SenderQuestion?
+    package private(set) var wantsSender = false
+    /// The message as it came, without an mbox line before it.
+    package let message: [UInt8]
+    private let domains: DomainTables
+
+    package var isEmpty: Bool {
+        questions.isEmpty && servedDomains.isEmpty && hosts.isEmpty && reverseAddress == nil && !wantsSender
+    }
+
+    init(_ facts: MessageFacts, _ calls: some Sequence<EvalCall>) {
+        message = facts.bytes
+        domains = facts.tables.domains
+        for call in calls { add(call, facts) }
+        if wantsSender {
+            sender = facts.senderQuestion
+            // Without a client and a signature there is nothing that could be verified.
+            let isSigned = facts.fields.contains { $0.key == "dkim-signature" || $0.key == "arc-seal" }
+            if sender == nil, !isSigned { wantsSender = false }
+        }
+    }
+
+    private mutating func add(_ call: EvalCall, _ facts: MessageFacts) {
+        switch call.function {
+        case "check_uridnsbl": addURIList(call, facts)
+        case "check_no_reverse_name", "check_unconfirmed_reverse_name":
+            reverseAddress = facts.relays.relays(.external).first { !$0.isPrivate }?.address
+        case "check_dkim_adsp":
+            if call.arguments.first == "N" { questions.formUnion(EvalTests.authorQuestions(facts)) }
+            wantsSender = true
+        default:
+            if EvalTests.authenticationTests[call.function] != nil {
+                wantsSender = true
+            } else {
+                questions.formUnion(EvalTests.questions(of: call, facts))
+            }
+        }
+    }
+
+    private mutating func addURIList(_ call: EvalCall, _ facts: MessageFacts) {
+        guard let list = URIList(call, facts.settings) else { return }
+        switch list.kind {
+        case .names: questions.formUnion(list.nameQuestions(facts))
+        case .addresses:
+            questions.formUnion(list.literalQuestions(facts))
+            if list.asksHosts {
+                hosts.formUnion(URIList.names(facts))
+                hostZones.insert(list.zone)
+            }
+            if list.asksServers {
+                servedDomains.formUnion(URIList.domains(facts))
+                addressZones.insert(list.zone)
+            }
+        case .serverNames:
+            servedDomains.formUnion(URIList.domains(facts))
+            serverNameZones.insert(list.zone)
+        case .serverDomains:
+            servedDomains.formUnion(URIList.domains(facts))
+            serverDomainZones.insert(list.zone)
+        }
+    }
+
+    /// Asks everything at the same time; what depends on an answer, when that is there. `learned` is told of each answer
+    /// as it comes.
+    package func ask(_ lookup: @escaping Lookup, learned: @escaping @Sendable (NetworkQuestion, [String]) -> Void) async
+    {
+        await withTaskGroup(of: Void.self) { group in
+            @Sendable func answer(_ question: NetworkQuestion) async -> [String] {
+                guard let found = await lookup(question) else { return [] }
+                learned(question, found)
+                return found
+            }
+            for question in questions { group.addTask { _ = await answer(question) } }
+            for host in hosts {
+                group.addTask {
+                    for address in await answer(NetworkQuestion(host, .address)) {
+                        await NetworkSurvey.each(hostZones) { _ = await answer(EvalTests.listed(address, $0)) }
+                    }
+                }
+            }
+            for domain in servedDomains {
+                group.addTask {
+                    await NetworkSurvey.each(await answer(NetworkQuestion(domain, .nameServer)).prefix(4)) { server in
+                        var asked: Set<NetworkQuestion> = []
+                        for zone in serverNameZones { asked.insert(NetworkQuestion("\(server).\(zone)", .address)) }
+                        for zone in serverDomainZones {
+                            asked.insert(NetworkQuestion("\(domains.registered(server)).\(zone)", .address))
+                        }
+                        if !addressZones.isEmpty {
+                            for address in await answer(NetworkQuestion(server, .address)).prefix(4) {
+                                for zone in addressZones { asked.insert(EvalTests.listed(address, zone)) }
+                            }
+                        }
+                        await NetworkSurvey.each(asked) { _ = await answer($0) }
+                    }
+                }
+            }
+            if let address = reverseAddress {
+                group.addTask {
+                    let names = await answer(NetworkQuestion(address, .reverse)).prefix(4)
+                    await NetworkSurvey.each(names) { _ = await answer(NetworkQuestion($0, .address)) }
+                }
+            }
+        }
+    }
+
+    private static func each<Values: Collection & Sendable>(
+        _ values: Values, _ work: @escaping @Sendable (Values.Element) async -> Void
+    ) async where Values.Element: Sendable {
+        await withTaskGroup(of: Void.self) { group in
+            for value in values { group.addTask { await work(value) } }
+        }
+    }
+}
+
+/// A list of hosts or addresses of URIs: `urirhssub NAME zone A 2`, with the flags of the rule that asks it.
+struct URIList {
+    enum Kind { case names, addresses, serverNames, serverDomains }
+
+    let kind: Kind
+    let zone: String
+    let subtest: String?
+    private let flags: [String]
+
+    /// More domains than this are not asked for.
+    private static let mostDomains = 20
+
+    init?(_ call: EvalCall, _ settings: RuleSettings) {
+        guard let name = call.arguments.first else { return nil }
+        flags = Array(call.arguments.dropFirst())
+        for (keyword, kind) in [
+            ("urirhssub", Kind.names), ("urirhsbl", .names), ("uridnssub", .addresses), ("uridnsbl", .addresses),
+            ("urinsrhssub", .serverDomains), ("urinsrhsbl", .serverDomains), ("urifullnsrhssub", .serverNames),
+            ("urifullnsrhsbl", .serverNames),
+        ] {
+            guard let line = settings.lines(keyword).last(where: { $0.first == name && $0.count >= 3 }) else {
+                continue
+            }
+            self.kind = kind
+            zone = EvalTests.zone(line[1])
+            subtest = keyword.hasSuffix("sub") && line.count > 3 ? line[3] : nil
+            return
+        }
+        return nil
+    }
+
+    /// By default the name servers of a domain are looked at; `tflags a` asks for the host's own addresses.
+    var asksHosts: Bool { flags.contains("a") }
+    var asksServers: Bool { !flags.contains("a") || flags.contains("ns") }
+
+    static func names(_ facts: MessageFacts) -> ArraySlice<String> {
+        let skipped = facts.settings.words("uridnsbl_skip_domain").map(\.asciiLowercased)
+        let isSkipped = Set(skipped)
+        let most = facts.settings.number("uridnsbl_max_domains").map { Int(min(max($0, 0), 100)) } ?? mostDomains
+        return facts.uriHosts.filter { host in
+            !EvalTests.isIPv4(host) && !isSkipped.contains(facts.tables.domains.registered(host))
+                && !isSkipped.contains(host)
+        }.prefix(most)
+    }
+
+    static func domains(_ facts: MessageFacts) -> Set<String> { Set(names(facts).map(facts.tables.domains.registered)) }
+
+    /// Hosts that are addresses, looked up in the list themselves.
+    func literalQuestions(_ facts: MessageFacts) -> [NetworkQuestion] {
+        facts.uriHosts.filter(EvalTests.isIPv4).prefix(URIList.mostDomains).map { EvalTests.listed($0, zone) }
+    }
+
+    func nameQuestions(_ facts: MessageFacts) -> [NetworkQuestion] {
+        var questions: [NetworkQuestion] = []
+        if !flags.contains("ips_only") {
+            questions += URIList.domains(facts).map { NetworkQuestion("\($0).\(zone)", .address) }
+        }
+        if !flags.contains("domains_only") { questions += literalQuestions(facts) }
+        return questions
+    }
+
+    /// The questions whose answers tell whether something is listed, as far as they are known by now.
+    func questions(_ facts: MessageFacts) -> [NetworkQuestion] {
+        let answers = facts.network.answers
+        func servers() -> [String] {
+            URIList.domains(facts).flatMap { answers[NetworkQuestion($0, .nameServer)] ?? [] }
+        }
+        func addresses(_ names: some Sequence<String>) -> [NetworkQuestion] {
+            names.flatMap { answers[NetworkQuestion($0, .address)] ?? [] }.map { EvalTests.listed($0, zone) }
+        }
+        switch kind {
+        case .names: return nameQuestions(facts)
+        case .serverNames: return servers().map { NetworkQuestion("\($0).\(zone)", .address) }
+        case .serverDomains:
+            return servers().map { NetworkQuestion("\(facts.tables.domains.registered($0)).\(zone)", .address) }
+        case .addresses:
+            return literalQuestions(facts) + (asksHosts ? addresses(URIList.names(facts)) : [])
+                + (asksServers ? addresses(servers()) : [])
+        }
+    }
+}
+
+extension MessageFacts {
+    /// The newest relay that is not ours, as SPF asks for it; nil when there is none.
+    var senderQuestion: SenderQuestion? {
+        guard let relay = relays.relays(.external).first, !relay.address.isEmpty, !relay.isPrivate else { return nil }
+        return SenderQuestion(address: relay.address, mailFrom: relays.envelopeFrom, helo: relay.helo)
+    }
+}

@@ -1,0 +1,172 @@
+import Bytes
+import Unix
+
+/// Makes the tables of a `RulePlan` from rules as they were read.
+struct RulePlanner {
+    private(set) var names = TextTable()
+    private(set) var descriptions = TextTable()
+    private(set) var patterns = TextTable()
+    private(set) var defaults = TextTable()
+    private(set) var evalAreas = TextTable()
+    private(set) var areas: [Int32] = []
+    private(set) var flags: [Int32] = []
+    private(set) var options: [Int32] = []
+    private(set) var maximumHits: [Int32] = []
+    private(set) var subjectOf: [Int32] = []
+    private(set) var points: [Double] = []
+
+    private(set) var subjects: [HeaderSubject] = []
+    private(set) var headers: [Int32] = []
+    private(set) var headerWords = LiteralIndex()
+    private(set) var mimeHeaders: [Int32] = []
+    private(set) var body = RulePlan.Group()
+    private(set) var rawBody = RulePlan.Group()
+    private(set) var uri = RulePlan.Group()
+    private(set) var full = RulePlan.Group()
+    private(set) var evals: [(rule: Int, call: EvalCall)] = []
+    private(set) var metas: [Int32] = []
+    private(set) var metaEnds: [Int32] = []
+    private(set) var program = MetaProgram()
+    let settings: RuleSettings
+    let problems: [RuleProblem]
+
+    private var subjectNumbers: [HeaderSubject: Int32] = [:]
+
+    init(_ set: RuleSet) {
+        settings = set.settings
+        problems = set.problems
+        // Rules that have no points in any set are out of force.
+        let rules = set.names.compactMap { set.rules[$0] }.filter { rule in
+            rule.isSubrule || rule.allPoints.contains { $0 != 0 }
+        }
+        for rule in rules { add(rule, RulePlanner.pattern(of: rule, set)) }
+        headerWords.build()
+        body.words.build()
+        rawBody.words.build()
+        uri.words.build()
+        full.words.build()
+        orderMetas(rules)
+    }
+
+    /// The expression with its tags written out, or, where that is too large, with tags as subroutines.
+    private static func pattern(of rule: Rule, _ set: RuleSet) -> RulePattern? {
+        guard let pattern = set.pattern(of: rule) else { return nil }
+        if let compact = set.pattern(of: rule, isCompact: true), compact != pattern {
+            do throws(PerlRegexError) {
+                _ = try PerlPattern(pattern.text, pattern.options, isFast: false)
+            } catch {
+                return compact
+            }
+        }
+        return pattern
+    }
+
+    private mutating func add(_ rule: Rule, _ pattern: RulePattern?) {
+        let index = names.count
+        names.append(rule.name.utf8)
+        descriptions.append((rule.description ?? "").utf8)
+        patterns.append(pattern?.text ?? [])
+        options.append(Int32(bitPattern: pattern?.options.rawValue ?? 0))
+        maximumHits.append(rule.isMultiple ? Int32(clamping: rule.maximumHits) : 1)
+        points += rule.allPoints
+        let required = pattern.flatMap { RequiredLiterals($0.text, $0.options) }
+        var flag: RulePlan.Flags = []
+        if required != nil { flag.insert(.hasWords) }
+        if let pattern, RequiredLiterals.isJoinable(pattern.text) { flag.insert(.isJoinable) }
+        if rule.isSubrule { flag.insert(.isSubrule) }
+        if rule.skipsSubject { flag.insert(.skipsSubject) }
+        if rule.teachesNothing { flag.insert(.teachesNothing) }
+        if rule.description != nil { flag.insert(.hasDescription) }
+        var subject: HeaderSubject?
+        var unset: String?
+        let area: RulePlan.Area
+        switch rule.area {
+        case .header(let field, _, let isNegated, let ifUnset):
+            area = .header
+            subject = field
+            unset = ifUnset
+            if isNegated { flag.insert(.negated) }
+            if let required, !isNegated, ifUnset == nil {
+                headerWords.add(required.words, owner: index)
+            } else {
+                headers.append(Int32(index))
+            }
+        case .exists(let field):
+            area = .exists
+            subject = field
+            headers.append(Int32(index))
+        case .mimeHeader(let field, _, let isNegated, let ifUnset):
+            area = .mimeHeader
+            subject = field
+            unset = ifUnset
+            if isNegated { flag.insert(.negated) }
+            mimeHeaders.append(Int32(index))
+        case .body:
+            area = .body
+            RulePlanner.add(index, required, to: &body)
+        case .rawBody:
+            area = .rawBody
+            RulePlanner.add(index, required, to: &rawBody)
+        case .uri:
+            area = .uri
+            RulePlanner.add(index, required, to: &uri)
+        case .full:
+            area = .full
+            RulePlanner.add(index, required, to: &full)
+        case .eval(let call):
+            area = .eval
+            let arguments = call.arguments + (call.function == "check_uridnsbl" ? rule.scopeFlags : [])
+            evals.append((index, EvalCall(area: call.area, function: call.function, arguments: arguments)))
+        case .meta: area = .meta
+        }
+        if unset != nil { flag.insert(.hasDefault) }
+        defaults.append((unset ?? "").utf8)
+        if case .eval(let call) = rule.area { evalAreas.append(call.area.utf8) } else { evalAreas.append([]) }
+        areas.append(area.rawValue)
+        flags.append(flag.rawValue)
+        subjectOf.append(subject.map { number(of: $0) } ?? 0)
+    }
+
+    private mutating func number(of subject: HeaderSubject) -> Int32 {
+        if let known = subjectNumbers[subject] { return known }
+        let number = Int32(subjects.count)
+        subjectNumbers[subject] = number
+        subjects.append(subject)
+        return number
+    }
+
+    private static func add(_ rule: Int, _ required: RequiredLiterals?, to group: inout RulePlan.Group) {
+        group.isEmpty = false
+        if let required { group.words.add(required.words, owner: rule) } else { group.always.append(Int32(rule)) }
+    }
+
+    /// Metas after their operands, without recursion. Those that speak of each other in a circle never hit.
+    private mutating func orderMetas(_ rules: [Rule]) {
+        let places = Dictionary(rules.enumerated().map { ($1.name, $0) }) { first, _ in first }
+        var waiting: [Int: Int] = [:]
+        var dependents: [Int: [Int]] = [:]
+        var ready: [Int] = []
+        func isMeta(_ index: Int) -> Bool { if case .meta = rules[index].area { true } else { false } }
+        for index in rules.indices {
+            guard case .meta(let expression) = rules[index].area else { continue }
+            let needed = Set(expression.names.compactMap { places[$0] }.filter { isMeta($0) })
+            waiting[index] = needed.count
+            for other in needed { dependents[other, default: []].append(index) }
+            if needed.isEmpty { ready.append(index) }
+        }
+        var next = 0
+        while next < ready.count {
+            let index = ready[next]
+            next += 1
+            if case .meta(let expression) = rules[index].area {
+                program.append(expression.program, rules: expression.names.map { places[$0] })
+                metas.append(Int32(index))
+                metaEnds.append(Int32(program.count))
+            }
+            for dependent in dependents[index] ?? [] {
+                waiting[dependent, default: 0] -= 1
+                if waiting[dependent] == 0 { ready.append(dependent) }
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+import Bytes
+import CommandLineTool
+import Glibc
+import SpamRules
+import Unix
+
+/// The rules as they were made ready the last time, in a file of its own for each list of rule files
+/// (`~/.cache/facteur/rules-*.image`). It is taken only when it was made by this program of the same files, and made anew
+/// else: a file that is cut short, damaged or another's is as good as none.
+///
+///     "FACTEURR"  length and text of what it was made of  checksum of the rest  the image, padded to 32 bytes
+struct RuleCache {
+    private let path: String
+    /// Names, sizes and times of the files and of the program.
+    private let key: [UInt8]
+
+    private static let magic = Array("FACTEURR".utf8)
+    /// Less is read sooner as it is.
+    private static let smallest = 32_768
+
+    /// Nil when there is no place for it, or no need.
+    init?(_ files: [String]) {
+        guard let folder = RuleCache.folder else { return nil }
+        var key = "\(facteurVersion)\n"
+        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        var size = 0
+        for file in ["/proc/self/exe"] + files {
+            guard let status = try? Files.status(file) else { return nil }
+            if file.hasPrefix("/proc") { size -= Int(status.st_size) }
+            size += Int(status.st_size)
+            let time = "\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
+            key += "\(file)\0\(status.st_dev):\(status.st_ino) \(status.st_size) \(time)\n"
+            for byte in file.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+            hash = (hash ^ 0) &* 0x0000_0100_0000_01B3
+        }
+        guard size >= RuleCache.smallest else { return nil }
+        path = "\(folder)/rules-\(String(hash, radix: 16)).image"
+        self.key = Array(key.utf8)
+    }
+
+    private static var folder: String? {
+        for (name, suffix) in [("XDG_CACHE_HOME", "/facteur"), ("HOME", "/.cache/facteur")] {
+            if let value = getenv(name) {
+                let text = String(cString: value)
+                if text.hasPrefix("/") { return text + suffix }
+            }
+        }
+        return nil
+    }
+
+    // MARK: Reading
+
+    /// Nil when there is none that holds.
+    func plan() -> RulePlan? {
+        guard let descriptor = try? FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW),
+            let status = try? descriptor.status(), status.st_uid == geteuid(), status.st_mode & 0o022 == 0,
+            let file = try? MappedFile(descriptor)
+        else { return nil }
+        return image(file).flatMap { RulePlan(image: $0) }
+    }
+
+    private func image(_ file: borrowing MappedFile) -> [UInt8]? {
+        let head = head(0)
+        let start = head.count
+        guard file.count > start, (file.count - start) % 32 == 0 else { return nil }
+        let checksum = RuleCache.checksum(file.words(at: start, count: (file.count - start) / 8))
+        guard file.bytes.array(0..<start) == self.head(checksum) else { return nil }
+        let size = (0..<8).reduce(0) { $0 | Int(file.bytes[start + $1]) << ($1 * 8) }
+        guard size >= 0, size <= file.count - start - 8 else { return nil }
+        return file.bytes.array((start + 8)..<(start + 8 + size))
+    }
+
+    /// All before the image, a multiple of 8 bytes long.
+    private func head(_ checksum: UInt64) -> [UInt8] {
+        var head = RuleCache.magic + RuleCache.bytes(UInt64(key.count)) + key
+        head += Array(repeating: 0, count: -head.count & 7)
+        return head + RuleCache.bytes(checksum)
+    }
+
+    private static func bytes(_ number: UInt64) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: number >> UInt64($0 * 8)) }
+    }
+
+    /// Four lanes, so that a mebibyte takes a tenth of a millisecond.
+    private static func checksum(_ words: Span<UInt64>) -> UInt64 {
+        let factor: UInt64 = 0x9E37_79B9_7F4A_7C15
+        var (first, second, third, fourth): (UInt64, UInt64, UInt64, UInt64) = (1, 2, 3, 4)
+        var place = 0
+        while place &+ 3 < words.count {
+            first = (first ^ words[place]) &* factor
+            second = (second ^ words[place &+ 1]) &* factor
+            third = (third ^ words[place &+ 2]) &* factor
+            fourth = (fourth ^ words[place &+ 3]) &* factor
+            place &+= 4
+        }
+        return ((first &* factor ^ second) &* factor ^ third) &* factor ^ fourth
+    }
+
+    // MARK: Writing
+
+    /// Keeps a plan. When that cannot be done, the next run is as slow as this one, and nothing else is lost.
+    func store(_ plan: RulePlan) {
+        let image = plan.image
+        var payload = RuleCache.bytes(UInt64(image.count)) + image
+        payload += Array(repeating: 0, count: -payload.count & 31)
+        var words: [UInt64] = []
+        words.reserveCapacity(payload.count / 8)
+        for place in stride(from: 0, to: payload.count, by: 8) {
+            words.append((0..<8).reduce(0) { $0 | UInt64(payload[place + $1]) << UInt64($1 * 8) })
+        }
+        let temporary = "\(path).\(getpid())"
+        do throws(SystemError) {
+            if let folder = Files.parent(of: path) { try Files.makeDirectory(folder, mode: 0o700, parents: true) }
+            let file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+            try file.writeAll(head(RuleCache.checksum(words.span)) + payload)
+            try file.close()
+            try Files.rename(temporary, to: path)
+        } catch {
+            try? Files.remove(temporary)
+        }
+    }
+}
