@@ -110,7 +110,7 @@ let package = Package(
             name: "FuzzTargets",
             dependencies: [
                 "Bytes", "Unix", "MessageFormat", "Mailboxes", "DNS", "SMTP", "POP3", "SASL", "FilterProtocols",
-                "Accounts",
+                "Accounts", "Delivery",
                 "SenderAuthentication", "SpamRules",
             ],
             path: "Tests/FuzzTargets", swiftSettings: settings),
