@@ -114,7 +114,7 @@ let package = Package(
             name: "FuzzTargets",
             dependencies: [
                 "Bytes", "Unix", "MessageFormat", "Mailboxes", "DNS", "SMTP", "POP3", "SASL", "FilterProtocols",
-                "Accounts",
+                "Accounts", "Delivery",
                 "SenderAuthentication", "SpamRules", "Network", "TransportPolicy",
             ],
             path: "Tests/FuzzTargets", swiftSettings: settings),

@@ -2,7 +2,7 @@
 
 bench_send() {
     heading 'smtp-send, messages a second, into smtp-serve --sink'
-    "$bin/smtp-serve" --listen 127.0.0.1:0 --sink --json >"$scratch/send.log" 2>&1 &
+    "$bin/smtp-serve" --listen 127.0.0.1:0 --sink >"$scratch/send.log" 2>&1 &
     pids+=($!)
     await_port "$scratch/send.log"
     local url="smtp://127.0.0.1:$port" envelope=(--from a@example.org --to bob@example.net) number

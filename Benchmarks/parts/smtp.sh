@@ -90,19 +90,68 @@ PYTHON
     for try in $(seq 100); do [ -s "$scratch/stalled" ] && break; sleep 0.1; done
 }
 
+# The queue beside Postfix's: mail for elsewhere that stays there.
+bench_smtp_queue() {
+    heading 'the queue, messages a second, 1 KiB each, on the disk when they are answered'
+    local queue="$scratch/queue" peer=0 ours theirs=0 number
+    "$bin/smtp-serve" --listen 127.0.0.1:0 --mail "$scratch/mail" --domain local.example --relay-for 127.0.0.1 \
+        --queue "$queue" >"$scratch/relay.log" 2>&1 &
+    pids+=($!)
+    await_port "$scratch/relay.log"
+    local relay=$port
+    if has postfix && [ "$(id -u)" = 0 ]; then
+        peer=2596
+        "$here/postfix-peer" start "$scratch/held" $peer 'default_transport = hold' 'defer_transports = hold smtp relay' \
+            'virtual_mailbox_domains = held.example' 'bounce_queue_lifetime = 1d'
+        sleep 1
+    fi
+    for number in 10 50; do
+        duel "$relay" $peer "$number" 1000 1024
+        row "smtp-serve into the queue, $number sessions" "$ours" "$theirs" Postfix /s
+    done
+    for number in $(seq 5000); do
+        printf 'From a@example.org Mon Nov  2 09:15:00 2026\nSubject: x\n\n'
+        head -c 1000 /dev/zero | tr '\0' x | fold -w 70
+        printf '\n\n'
+    done >"$scratch/five-thousand"
+    local envelope=(--from a@example.org --to far@example.net)
+    into_queue() { rm -rf "$scratch/own"; "$bin/smtp-send" --queue "$scratch/own" --queue-only "${envelope[@]}" "$1"; }
+    time_of into_queue "$scratch/five-thousand"
+    ours=$(over 5000 "$seconds")
+    head -n 20 "$scratch/five-thousand" >"$scratch/single"
+    hundred() { local i; for ((i = 0; i < 100; i++)); do "$@"; done; }
+    time_of hundred "$bin/smtp-send" --queue "$scratch/own" --queue-only "${envelope[@]}" "$scratch/single"
+    local single=$(over 100 "$seconds")
+    row 'smtp-send, 5,000 messages, one process' "$ours" "$single" 'one a process' /s
+    theirs=0
+    if [ $peer != 0 ]; then
+        submit() { sendmail -C "$scratch/held/etc" -f a@example.org far@example.net <"$scratch/single"; }
+        time_of hundred submit
+        theirs=$(over 100 "$seconds")
+    fi
+    row 'smtp-send, one message, whole process' "$single" "$theirs" sendmail /s
+    local sent
+    into_queue "$scratch/five-thousand" >/dev/null
+    local begin=$EPOCHREALTIME
+    "$bin/smtp-send" --queue "$scratch/own" --run --server "127.0.0.1:$sink" --quiet
+    sent=$(awk "BEGIN { printf \"%.1f\", 5000 / ($EPOCHREALTIME - $begin) }")
+    row 'a run of the queue, 5,000 messages into --sink' "$sent" "$ours" 'queueing them' /s
+    [ $peer = 0 ] || "$here/postfix-peer" stop "$scratch/held"
+}
+
 bench_smtp() {
     heading 'smtp-serve, messages a second, a new connection for each'
     has smtp-source || { echo '  smtp-source (package postfix) is not installed: left out'; return; }
     ulimit -n "$(ulimit -H -n)" 2>/dev/null || true
-    "$bin/smtp-serve" --listen 127.0.0.1:0 --mail "$scratch/mail" --json --max-connections 20000 >"$scratch/serve.log" 2>&1 &
+    "$bin/smtp-serve" --listen 127.0.0.1:0 --mail "$scratch/mail" --max-connections 20000 >"$scratch/serve.log" 2>&1 &
     local durable_pid=$!
-    "$bin/smtp-serve" --listen 127.0.0.1:0 --sink --quiet --json --max-connections 20000 >"$scratch/sink.log" 2>&1 &
+    "$bin/smtp-serve" --listen 127.0.0.1:0 --sink --max-connections 20000 >"$scratch/sink.log" 2>&1 &
     local sink_pid=$!
     pids+=("$durable_pid" "$sink_pid")
     await_port "$scratch/serve.log"
     local durable=$port peer=0 master= aio=0
     await_port "$scratch/sink.log"
-    local sink=$port
+    sink=$port
     if has postfix && [ "$(id -u)" = 0 ]; then
         peer=2599
         "$here/postfix-peer" start "$scratch/postfix" $peer
@@ -141,6 +190,7 @@ bench_smtp() {
     duel "$sink" $aio 10 2000 1024
     row '--sink, 1 KiB, 10 sessions' "$ours" "$theirs" aiosmtpd /s
 
+    bench_smtp_queue
     heading 'smtp-serve with connections that do nothing'
     has python3 || { echo '  python3 is not installed: left out'; return; }
     load "$durable" 10 500 1024

@@ -1,4 +1,5 @@
 import Bytes
+import Delivery
 import Network
 import OpenSSL
 import SASL
@@ -59,7 +60,7 @@ final class Conversation {
                 dialect: settings.dialect, pipelining: settings.pipelining, chunking: settings.chunking,
                 credentials: credentials,
                 lastStep: settings.lastStep, dropsAfterLastStep: settings.dropsAfterLastStep))
-        transcript = Transcript(isOn: settings.isVerbose)
+        transcript = Transcript(isOn: settings.isVerbose, showsSecrets: settings.showsSecrets)
         transcript.note("connected to \(server.name) (\(connection.peer))")
     }
 

@@ -14,6 +14,8 @@ struct LoadSummary: Sendable {
         times.append(reports.map(\.time.milliseconds).max() ?? 0)
         for report in reports {
             switch report.result.outcome {
+            // The queue has it.
+            case _ where report.staysQueued: accepted += 1
             case .accepted: accepted += 1
             case .refused: refused += 1
             case .temporary: temporary += 1

@@ -76,9 +76,7 @@ final class LocalSession {
     }
 
     private func finishSpool() throws -> MessageContent {
-        var finished = MessageSpool()
-        swap(&finished, &spool)
-        return try finished.finish()
+        try spool.finish()
     }
 
     private func answer(_ content: MessageContent) async -> Reply {

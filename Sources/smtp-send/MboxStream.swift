@@ -1,5 +1,6 @@
 import Bytes
 import CommandLineTool
+import Delivery
 import Mailboxes
 import Unix
 

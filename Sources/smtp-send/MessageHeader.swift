@@ -1,5 +1,6 @@
 import Bytes
 import CommandLineTool
+import Delivery
 import MessageFormat
 
 /// The header of a message about to be sent: what it says of sender and recipients, and the message with fields removed

@@ -1,5 +1,6 @@
 import Bytes
 import CommandLineTool
+import Delivery
 import Glibc
 import Mailboxes
 import MessageFormat

@@ -14,6 +14,8 @@ struct QueueAttempt {
     let report: Report
     /// Recipients are tried whether their time has come or not.
     let isForced: Bool
+    /// Recipients elsewhere are not tried.
+    let domains: QueueDomains
     /// This host, in notifications.
     let reportingHost: String
     /// The next server delivers to mailboxes (LMTP).
@@ -36,7 +38,7 @@ struct QueueAttempt {
 
     init(
         queue: Queue, courier: Courier, routes: Routes, schedule: RetrySchedule, report: Report, isForced: Bool,
-        reportingHost: String, isFinalDelivery: Bool, name: String?
+        domains: QueueDomains, reportingHost: String, isFinalDelivery: Bool, name: String?
     ) {
         self.queue = queue
         self.courier = courier
@@ -44,6 +46,7 @@ struct QueueAttempt {
         self.schedule = schedule
         self.report = report
         self.isForced = isForced
+        self.domains = domains
         self.reportingHost = reportingHost
         self.isFinalDelivery = isFinalDelivery
         self.name = name
@@ -69,6 +72,7 @@ struct QueueAttempt {
         let now = SystemClock.now.seconds
         let due = entry.recipients.indices.filter {
             entry.recipients[$0].status == .waiting && (isForced || entry.recipients[$0].nextAttempt <= now)
+                && domains.contains(entry.recipients[$0].path)
         }
         if !due.isEmpty {
             let passed = try await deliver(entry, due)

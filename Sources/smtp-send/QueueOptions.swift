@@ -1,5 +1,6 @@
 import CommandLineTool
 import Delivery
+import Glibc
 import Unix
 
 /// What the command line says of a queue.
@@ -10,6 +11,8 @@ struct QueueOptions: Sendable {
     let mode: Mode
     let onlyQueues: Bool
     let onlyDue: Bool
+    /// Recipients elsewhere are left as they are.
+    let domains: QueueDomains
     let schedule: RetrySchedule
     let connectionsPerDestination: Int
 
@@ -26,7 +29,10 @@ struct QueueOptions: Sendable {
         ]
         let given = modes.filter(\.isGiven)
         guard let path = arguments[SendOptions.queue] else {
-            let others = [("--queue-only", arguments[SendOptions.queueOnly]), ("--due", arguments[SendOptions.due])]
+            let others = [
+                ("--queue-only", arguments[SendOptions.queueOnly]), ("--due", arguments[SendOptions.due]),
+                ("--only-domain", arguments.isGiven(SendOptions.onlyDomain)),
+            ]
             if let name = given.first?.name ?? others.first(where: \.1)?.0 {
                 throw ToolFailure(.usage, "\(name): needs --queue DIR")
             }
@@ -42,6 +48,11 @@ struct QueueOptions: Sendable {
         }
         onlyQueues = arguments[SendOptions.queueOnly]
         onlyDue = arguments[SendOptions.due]
+        guard let domains = QueueDomains(arguments[SendOptions.onlyDomain]) else {
+            throw ToolFailure(.usage, "--only-domain: must be a domain, or @ and a domain for those below it too")
+        }
+        guard domains.isEmpty || mode == .run else { throw ToolFailure(.usage, "--only-domain: needs --run") }
+        self.domains = domains
         connectionsPerDestination = arguments[SendOptions.perDestination]
         schedule = try Self.schedule(arguments)
     }
@@ -60,6 +71,16 @@ struct QueueOptions: Sendable {
         schedule.first = max(1, first.wholeSeconds)
         schedule.maximum = max(schedule.first, times.count == 2 ? maximum.wholeSeconds : schedule.maximum)
         return schedule
+    }
+
+    /// Opens the queue; with `creating`, makes it when it is not there.
+    func open(creating: Bool = true) throws -> Queue {
+        do throws(SystemError) {
+            return try Queue(path, creating: creating)
+        } catch {
+            let isUnusable = creating && [ENOTDIR, ENOENT, EEXIST, EROFS, ENOSPC].contains(error.code)
+            throw ToolFailure(isUnusable ? .cannotCreate : error.exitCode, "\(path): \(error.reason)")
+        }
     }
 
     /// Does what needs no sending; nil when the command line asks to send.

@@ -46,23 +46,16 @@ final class QueueRunner: Sendable {
     func submit(_ source: MessageSource, isSending: Bool) async {
         await withTaskGroup(of: Void.self) { group in
             if isSending { group.addTask { await self.work(isForced: true) } }
-            var count = 0
-            while true {
-                do {
-                    guard let message = try source.next() else { break }
-                    let id = try queue.add(message)
-                    if isSending {
-                        schedule.add(
-                            .init(id: id, destination: destination(message.recipients.first), name: message.name))
-                    } else {
-                        report.add(queued: message, as: id)
-                    }
-                } catch {
-                    report.add(inputFailure: error)
+            await QueueIntake(queue).run(source) { message, outcome in
+                switch outcome {
+                case .success(let id) where isSending:
+                    self.schedule.add(
+                        .init(id: id, destination: self.destination(message.recipients.first), name: message.name))
+                case .success(let id): self.report.add(queued: message, as: id)
+                case .failure(let error): self.report.add(inputFailure: error)
                 }
-                count += 1
-                // Lets those who send have their turn.
-                if isSending, count % 16 == 0 { await Task.yield() }
+            } failed: { error in
+                self.report.add(inputFailure: error)
             }
             schedule.close()
         }
@@ -135,7 +128,8 @@ final class QueueRunner: Sendable {
             return
         }
         let now = SystemClock.now.seconds
-        let waiting = entry.recipients.filter { $0.status == .waiting }
+        let waiting = entry.recipients.filter { $0.status == .waiting && options.domains.contains($0.path) }
+        if waiting.isEmpty, !options.domains.isEmpty { return }
         let hasRest = entry.recipients.contains { $0.status != .waiting && !$0.isTold } || waiting.isEmpty
         let due = waiting.map(\.nextAttempt).min() ?? now
         if isForced || hasRest || due <= now {
@@ -163,7 +157,7 @@ final class QueueRunner: Sendable {
         while let job = await schedule.take() {
             var attempt = QueueAttempt(
                 queue: queue, courier: courier, routes: plan.routes, schedule: options.schedule, report: report,
-                isForced: isForced, reportingHost: plan.settings.heloName ?? Host.name,
+                isForced: isForced, domains: options.domains, reportingHost: plan.settings.heloName ?? Host.name,
                 isFinalDelivery: plan.settings.dialect == .lmtp, name: job.name)
             await plan.rate?.wait()
             do {

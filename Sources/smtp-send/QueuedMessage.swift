@@ -28,6 +28,7 @@ extension Queue {
             do throws(SystemError) { try delivery.write(part) } catch { failure = error }
         }
         if let failure { throw failure }
+        try delivery.end()
         try delivery.synchronize()
         try delivery.publish()
         try synchronize()

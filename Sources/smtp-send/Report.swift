@@ -23,14 +23,24 @@ final class Report: Sendable {
 
     private let form: Form
     private let tally = Mutex(Tally())
+    private let progress: Mutex<Progress>
+    private let messages = Atomic<Int>(0)
 
-    init(form: Form) { self.form = form }
+    /// `progress` is `auto`, `always` or `never`; beside lines on the same terminal it is not shown by itself.
+    init(form: Form, progress: String = "never") {
+        self.form = form
+        var when = progress
+        if case .load = form {} else if progress == "auto", Terminal.isTerminal(1) { when = "never" }
+        self.progress = Mutex(Progress(when, unit: "messages"))
+    }
 
     /// Writes the results of a message.
     func add(_ reports: [RecipientReport], message: String) {
+        let count = messages.add(1, ordering: .relaxed).newValue
+        progress.withLock { $0.update(count: count) }
         if case .load = form { return addToLoad(reports) }
         for report in reports {
-            if !report.staysQueued { count(report.result) }
+            if !report.staysQueued { self.count(report.result) }
             switch form {
             case .json: writeJSON(report, message)
             case .lines: writeLine(report)
@@ -43,18 +53,21 @@ final class Report: Sendable {
     }
 
     private func addToLoad(_ reports: [RecipientReport]) {
-        for report in reports { count(report.result) }
+        for report in reports where !report.staysQueued { count(report.result) }
         let news = tally.withLock { tally -> RecipientReport? in
             tally.load.add(reports)
-            let failed = reports.first { $0.result.outcome != .accepted && $0.result != tally.toldFailure }
+            let failed = reports.first {
+                $0.result.outcome != .accepted && !$0.staysQueued && $0.result != tally.toldFailure
+            }
             if let failed { tally.toldFailure = failed.result }
             return failed
         }
         if let news { sayFailure(news) }
     }
 
-    /// Tells the rate of a load test.
+    /// The run is over: takes the progress away, and tells the rate of a load test.
     func finish() {
+        progress.withLock { $0.finish() }
         guard case .load(let isJSON) = form else { return }
         tally.withLock { $0.load }.write(isJSON: isJSON)
     }

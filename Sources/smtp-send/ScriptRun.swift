@@ -134,7 +134,7 @@ private struct ScriptSession {
     init(_ connection: Connection, _ settings: SendSettings) {
         self.connection = connection
         self.settings = settings
-        transcript = Transcript(isOn: settings.isVerbose)
+        transcript = Transcript(isOn: settings.isVerbose, showsSecrets: settings.showsSecrets)
     }
 
     private var timeout: Duration { settings.timeout ?? .seconds(30) }

@@ -38,6 +38,8 @@ enum SendOptions {
     static let queueOnly = Option.flag("queue-only", "send later: --run or --watch does", group: queueing)
     static let run = Option.flag("run", "try all messages of the queue once", group: queueing)
     static let due = Option.flag("due", "with --run: only those whose time has come", group: queueing)
+    static let onlyDomain = Option.list(
+        "only-domain", "D|@D", "with --run: mail for D only (@D: and below), repeatable", group: queueing)
     static let watch = Option.flag("watch", "send what is due and what comes in, until stopped", group: queueing)
     static let list = Option.flag("list", "list the queue", group: queueing)
     static let show = Option.text("show", "ID", "print a message with its envelope", group: queueing)
@@ -127,6 +129,9 @@ enum SendOptions {
     static let dryRun = Option.flag("dry-run", "send nothing: print batch SMTP (RFC 2442)", group: output)
     static let json = Option.flag("json", "one JSON object a recipient", group: output)
     static let verbose = Option.flag("verbose", short: "v", "show the session on standard error", group: output)
+    static let showSecrets = Option.flag("show-secrets", "with -v: passwords too", group: output)
+    static let progress = Option.choice(
+        "progress", ["auto", "always", "never"], default: "auto", "show how far it is (on a terminal)", group: output)
     static let quiet = Option.flag("quiet", short: "q", "say failures only", group: output)
 
     private static let compatibility = "As sendmail(8)"
@@ -142,7 +147,8 @@ enum SendOptions {
             AnyOption(from), AnyOption(to), AnyOption(readRecipients), AnyOption(batch),
             AnyOption(subject), AnyOption(header), AnyOption(body), AnyOption(attach),
             AnyOption(notify), AnyOption(ret), AnyOption(envid), AnyOption(dsn),
-            AnyOption(queue), AnyOption(queueOnly), AnyOption(run), AnyOption(due), AnyOption(watch), AnyOption(list),
+            AnyOption(queue), AnyOption(queueOnly), AnyOption(run), AnyOption(due), AnyOption(onlyDomain),
+            AnyOption(watch), AnyOption(list),
             AnyOption(show), AnyOption(hold), AnyOption(release), AnyOption(remove), AnyOption(reroute),
             AnyOption(retry),
             AnyOption(lifetime), AnyOption(delayNotice), AnyOption(perDestination),
@@ -162,6 +168,7 @@ enum SendOptions {
             AnyOption(auth), AnyOption(user),
         ] + secrets.all + [
             AnyOption(sendmail), AnyOption(ignoreDots), AnyOption(fullName), AnyOption(stdio), AnyOption(newAliases),
-            AnyOption(dryRun), AnyOption(json), AnyOption(verbose), AnyOption(quiet),
+            AnyOption(dryRun), AnyOption(json), AnyOption(verbose), AnyOption(showSecrets),
+            AnyOption(progress), AnyOption(quiet),
         ] + SigningOptions.all
 }

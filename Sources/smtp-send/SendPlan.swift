@@ -32,6 +32,8 @@ struct SendPlan: Sendable {
     let routes: Routes
     let settings: SendSettings
     let reportForm: Report.Form
+    /// When the progress of a run is shown: `auto`, `always` or `never`.
+    let progress: String
     let connections: Int
     let rate: RateLimit?
 
@@ -54,6 +56,8 @@ struct SendPlan: Sendable {
         self.envelope = envelope
         connections = Self.connections(arguments)
         rate = try arguments[SendOptions.rate].map { text throws(ToolFailure) in try RateLimit(text) }
+        let isQuiet = arguments[SendOptions.quiet] || arguments[SendOptions.verbose]
+        progress = isQuiet && !arguments.isGiven(SendOptions.progress) ? "never" : arguments[SendOptions.progress]
         let isLoadTest = arguments.isGiven(SendOptions.repetitions) || arguments.isGiven(SendOptions.parallel)
         if isLoadTest {
             reportForm = .load(isJSON: arguments[SendOptions.json])
@@ -171,7 +175,7 @@ struct SendPlan: Sendable {
             lastStep: steps.first,
             dropsAfterLastStep: arguments.isGiven(SendOptions.dropAfter),
             timeout: arguments[SendOptions.timeout],
-            isVerbose: arguments[SendOptions.verbose])
+            isVerbose: arguments[SendOptions.verbose], showsSecrets: arguments[SendOptions.showSecrets])
     }
 
     private static func heloName(_ arguments: Arguments) throws(ToolFailure) -> String? {

@@ -16,6 +16,8 @@ struct SendSettings: Sendable {
     /// The longest wait for any answer; nil: as long as RFC 5321 4.5.3.2 says.
     var timeout: Duration?
     var isVerbose: Bool
+    /// The transcript hides nothing.
+    var showsSecrets: Bool
 
     /// The longest wait for a connection to one address.
     var connectTimeout: Duration { timeout ?? .seconds(30) }

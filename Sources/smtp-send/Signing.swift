@@ -1,6 +1,7 @@
 import Bytes
 import CommandLineTool
 import DNS
+import Delivery
 import OpenSSL
 import SenderAuthentication
 import Unix

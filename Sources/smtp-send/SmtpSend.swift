@@ -13,7 +13,7 @@ enum SmtpSend: Tool {
         let queueing = try QueueOptions(arguments)
         if let code = try queueing?.answer(arguments) { return code }
         let plan = try SendPlan(arguments)
-        let report = Report(form: plan.reportForm)
+        let report = Report(form: plan.reportForm, progress: plan.progress)
         if let queueing, queueing.mode != .submit { return try run(queueing, plan, report) }
         if let script = arguments[SendOptions.script] {
             let run = try ScriptRun(
@@ -24,8 +24,9 @@ enum SmtpSend: Tool {
         let source = try MessageSource(arguments, envelope: plan.envelope)
         if arguments[SendOptions.dryRun] { return printBatch(source, plan, report) }
         if let queueing {
-            let runner = QueueRunner(try Queue(queueing.path), plan, queueing, report)
+            let runner = QueueRunner(try queueing.open(), plan, queueing, report)
             try EventLoop.run { _ in await runner.submit(source, isSending: !queueing.onlyQueues) }
+            report.finish()
             return report.exitCode
         }
         let silent = SilentAddresses()
@@ -46,7 +47,7 @@ enum SmtpSend: Tool {
     /// --stdio.
     private static func runSession(_ options: QueueOptions?, _ plan: SendPlan) throws -> ExitCode {
         let report = Report(form: .failuresOnly)
-        let queue = try options.map { try Queue($0.path) }
+        let queue = try options?.open()
         try EventLoop.run { _ in
             let courier = Courier(routes: plan.routes, settings: plan.settings, silent: SilentAddresses())
             let session = LocalSession(
@@ -60,7 +61,7 @@ enum SmtpSend: Tool {
 
     /// --run and --watch.
     private static func run(_ options: QueueOptions, _ plan: SendPlan, _ report: Report) throws -> ExitCode {
-        let runner = QueueRunner(try Queue(options.path, creating: options.mode == .watch), plan, options, report)
+        let runner = QueueRunner(try options.open(creating: options.mode == .watch), plan, options, report)
         try EventLoop.run { _ in
             if options.mode == .watch {
                 try await runner.watch()
@@ -68,6 +69,7 @@ enum SmtpSend: Tool {
                 try await runner.runOnce(onlyDue: options.onlyDue)
             }
         }
+        report.finish()
         return options.mode == .watch ? .ok : report.exitCode
     }
 

@@ -2,7 +2,8 @@ import Bytes
 import CommandLineTool
 import Glibc
 
-/// The session as it goes, on standard error: `<-` what the server says, `->` what it is told. Secrets are hidden.
+/// The session as it goes, on standard error: `<-` what the server says, `->` what it is told. Secrets are hidden,
+/// unless they were asked for.
 struct Transcript: Sendable {
     let isOn: Bool
     /// The start of a server's line whose end has not come.
@@ -10,7 +11,12 @@ struct Transcript: Sendable {
     /// A line that never ends is shown up to here.
     private static let lineLimit = 4_096
 
-    init(isOn: Bool) { self.isOn = isOn }
+    private let showsSecrets: Bool
+
+    init(isOn: Bool, showsSecrets: Bool) {
+        self.isOn = isOn
+        self.showsSecrets = showsSecrets
+    }
 
     /// Something that is neither said nor told: connections, TLS.
     func note(_ text: @autoclosure () -> String) {
@@ -21,7 +27,7 @@ struct Transcript: Sendable {
         guard isOn else { return }
         for line in bytes.split(separator: ASCII.lf) {
             let text = line.last == ASCII.cr ? line.dropLast().text : line.text
-            write("-> " + (isConcealed ? Self.conceal(text) : text))
+            write("-> " + (isConcealed && !showsSecrets ? Self.conceal(text) : text))
         }
     }
 

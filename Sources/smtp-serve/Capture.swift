@@ -21,12 +21,15 @@ final class Capture: Sendable {
     }
 
     /// Writes a message. Blocks.
-    func write(_ message: [UInt8], _ envelope: Envelope) throws(SystemError) {
-        let text = format == .mboxrd ? mboxrd(message, envelope) : batch(message, envelope)
+    func write(_ message: MessageContent, _ envelope: Envelope) throws(SystemError) {
         try hasBegun.withLock { hasBegun throws(SystemError) in
             let start = format == .bsmtp && !hasBegun ? Array("EHLO \(hostName)\r\n".utf8) : []
-            try StandardOutput.write(start + text)
             hasBegun = true
+            if format == .mboxrd {
+                try writeMboxrd(message, envelope)
+            } else {
+                try writeBatch(start, message, envelope)
+            }
         }
     }
 
@@ -36,33 +39,56 @@ final class Capture: Sendable {
         if format == .bsmtp, hasBegun { try? StandardOutput.write(Array("QUIT\r\n".utf8)) }
     }
 
-    private func mboxrd(_ message: [UInt8], _ envelope: Envelope) -> [UInt8] {
+    private func writeMboxrd(_ message: MessageContent, _ envelope: Envelope) throws(SystemError) {
         let sender = envelope.reversePath.isNull ? "MAILER-DAEMON" : "\(envelope.reversePath)"
         var text = FromLine.compose(sender: Array(sender.utf8), date: SystemClock.now.seconds)
         if text.last != ASCII.lf { text.append(ASCII.lf) }
         text += TraceFields.returnPath(envelope.reversePath)
         for recipient in envelope.recipients { text += TraceFields.deliveredTo(recipient.path) }
         var quoting = LineQuoting(.fromAndQuoted)
-        quoting.write(message.span, into: &text)
+        var last = ASCII.lf
+        var parts = message.parts
+        while let part = parts.next() {
+            quoting.write(part.span, into: &text)
+            last = part.last ?? last
+            if text.count >= MessageContent.partSize { try Capture.writeOut(&text) }
+        }
         quoting.finish(into: &text)
-        if text.last != ASCII.lf { text.append(ASCII.lf) }
+        if last != ASCII.lf { text.append(ASCII.lf) }
         text.append(ASCII.lf)
-        return text
+        try Capture.writeOut(&text)
     }
 
-    private func batch(_ message: [UInt8], _ envelope: Envelope) -> [UInt8] {
-        var text = Array("MAIL FROM:<\(envelope.reversePath)>\(envelope.parameters.text)\r\n".utf8)
+    private static func writeOut(_ text: inout [UInt8]) throws(SystemError) {
+        try StandardOutput.write(text)
+        text.removeAll(keepingCapacity: true)
+    }
+
+    private func writeBatch(
+        _ start: [UInt8], _ message: MessageContent, _ envelope: Envelope
+    ) throws(SystemError) {
+        var text = start + Array("MAIL FROM:<\(envelope.reversePath)>\(envelope.parameters.text)\r\n".utf8)
         for recipient in envelope.recipients {
             text += Array("RCPT TO:<\(recipient.path)>\(recipient.parameters.text)\r\n".utf8)
         }
         if envelope.parameters.body == .binary {
-            return text + Array("BDAT \(message.count) LAST\r\n".utf8) + message
+            text += Array("BDAT \(message.count) LAST\r\n".utf8)
+            var parts = message.parts
+            while let part = parts.next() {
+                text += part
+                try Capture.writeOut(&text)
+            }
+            return try Capture.writeOut(&text)
         }
         text += Array("DATA\r\n".utf8)
         var encoder = ClientDataEncoder()
-        encoder.encode(message.span, into: &text)
+        var parts = message.parts
+        while let part = parts.next() {
+            encoder.encode(part.span, into: &text)
+            if text.count >= MessageContent.partSize { try Capture.writeOut(&text) }
+        }
         encoder.finish(into: &text)
-        return text
+        try Capture.writeOut(&text)
     }
 }
 

@@ -17,6 +17,9 @@ struct Conversation {
     var authentication: Authentication?
     private var message: IncomingMessage?
     private var reputation: ClientReputation?
+    private var milters: SessionMilters?
+    /// What the message of the transaction will be called, when a milter was told.
+    private var identifier: String?
     /// What is to be left of the next replies, by a rule.
     private var truncation: Int?
 
@@ -41,7 +44,7 @@ struct Conversation {
         configuration.requiresTLS = settings.requiresTLS
         configuration.offersETRN = settings.queue != nil
         configuration.showsUsers = settings.showsUsers
-        configuration.inspectsCommands = !settings.rules.isEmpty
+        configuration.inspectsCommands = !settings.rules.isEmpty || settings.hasMilters
         if let accounts = settings.accounts {
             configuration.mechanismsOverTLS = Authentication.mechanisms(accounts, isTLS: true)
             // Passwords in the clear only where nobody can listen.
@@ -68,7 +71,13 @@ struct Conversation {
         } else if try await opens() {
             session.greet()
         }
-        while try await advance() {}
+        do throws(ConnectionError) {
+            while try await advance() {}
+        } catch {
+            await milters?.quit()
+            throw error
+        }
+        await milters?.quit()
     }
 
     /// The connection is over.
@@ -89,6 +98,11 @@ struct Conversation {
             if let rule = settings.rules.match(.connect, address.span) {
                 guard try await play(rule, verb: "connect") else { return false }
             }
+        }
+        milters = SessionMilters(service, client: client)
+        if let refusal = await milters?.connect(clientName: nil) {
+            session.end(with: refusal)
+            return false
         }
         guard settings.greetingDelay > .zero, !settings.relay.isTrusted(client) else { return true }
         do throws(ConnectionError) {
@@ -116,23 +130,33 @@ struct Conversation {
             return false
         case .inspect(let verb, let argument): try await inspect(verb, argument)
         case .checkSender(let envelope):
-            let refusal = await judge(envelope)
+            var refusal = await judge(envelope)
+            if refusal == nil, let milters {
+                let identifier = service.makeIdentifier()
+                refusal = await milters.mail(envelope, user: session.user, identifier: identifier)
+                self.identifier = identifier
+            }
             if events.isOn { events.mail(client, envelope, refusal) }
             session.answerSender(refusal)
         case .checkRecipient(let recipient):
-            let refusal = await judge(recipient.path)
+            var refusal = await judge(recipient.path)
+            if refusal == nil, let milters { refusal = await milters.recipient(recipient) }
             if events.isOn { events.recipient(client, recipient.path, refusal) }
             session.answerRecipient(refusal)
         case .verify(let text): session.answerCommand(verify(text))
         case .expand(let text): session.answerCommand(expand(text))
-        case .flushQueue(let text): session.answerCommand(flushQueue(text))
+        case .flushQueue(let text): session.answerCommand(await flushQueue(text))
         case .authenticate(let mechanism, let initial):
             authentication = settings.accounts.flatMap {
                 Authentication(mechanism, $0, hostName: hostName, connection, client: client)
             }
             await authenticate(initial, isFirst: true)
         case .authenticationResponse(let line): await authenticate(line, isFirst: false)
-        case .beginData(let envelope): message = IncomingMessage(service, envelope, sender(envelope))
+        case .beginData(let envelope):
+            message = IncomingMessage(
+                service, envelope, sender(envelope), identifier: identifier ?? service.makeIdentifier(),
+                milters: milters)
+            identifier = nil
         case .data(let piece): await message?.append(piece)
         case .endData: try await endData()
         case .abandonData:
@@ -181,7 +205,7 @@ struct Conversation {
 
     private func sender(_ envelope: Envelope) -> MessageOrigin {
         MessageOrigin(
-            client: client, clientName: reputation?.name, helloName: session.clientName ?? "unknown",
+            client: client, helloName: session.clientName ?? "unknown",
             transport: transport(envelope), user: session.user, tls: connection.tls, isStranger: isStranger)
     }
 
@@ -204,8 +228,9 @@ struct Conversation {
         guard let message else { return session.answerData([]) }
         await message.append(last)
         if !settings.rules.isEmpty {
-            let content = settings.rules.readsMessages ? await message.content() : []
-            if let rule = settings.rules.match(.message, content.span) {
+            let content = settings.rules.readsMessages ? await message.content() : nil
+            let rules = settings.rules
+            if let rule = (content ?? MessageContent([])).withWhole({ rules.match(.message, $0) }) {
                 let isStored = try await play(rule, verb: "message")
                 guard isStored else {
                     message.abandon()
@@ -233,8 +258,24 @@ struct Conversation {
             default: .any
             }
         let shown = subject == .mail || subject == .rcpt ? Conversation.address(argument) : argument
-        guard let rule = settings.rules.match(subject, Array(shown.utf8).span) else { return session.proceed() }
-        if try await play(rule, verb: verb) { session.proceed() }
+        if !settings.rules.isEmpty, let rule = settings.rules.match(subject, Array(shown.utf8).span) {
+            guard try await play(rule, verb: verb) else { return }
+        }
+        if let refusal = await askMilters(verb, argument) { session.refuse(refusal) } else { session.proceed() }
+    }
+
+    /// What milters say of commands that the session judges alone; nil: go on.
+    private func askMilters(_ verb: String, _ argument: String) async -> Reply? {
+        guard let milters else { return nil }
+        switch verb {
+        case "EHLO", "HELO", "LHLO":
+            guard !argument.isEmpty, settings.isLMTP == (verb == "LHLO") else { return nil }
+            return await milters.hello(argument, tls: connection.tls.map { ($0.version, $0.cipher) })
+        case "DATA", "BDAT":
+            guard message == nil, session.hasRecipients else { return nil }
+            return await milters.data()
+        default: return nil
+        }
     }
 
     /// What stands between the angle brackets.
@@ -363,14 +404,22 @@ struct Conversation {
             ?? (Path(mailbox: "\(bare)@localhost").map { Path(localPart: $0.localPart, domain: "") })
     }
 
-    /// RFC 1985: for whoever may relay; all of the queue is tried, not the domain alone.
-    private func flushQueue(_ text: String) -> Reply {
-        let domain = text.hasPrefix("@") || text.hasPrefix("#") ? String(text.dropFirst()) : text
-        guard Path(mailbox: "x@\(domain)") != nil else { return Reply(501, "5.5.4", "not a domain") }
+    /// RFC 1985 5.3: for whoever may relay, the mail of one domain is tried, with `@` before it also that of those below.
+    private func flushQueue(_ text: String) async -> Reply {
+        if text.hasPrefix("#") { return Reply(458, "5.5.4", "there is no queue of the name \(text)") }
+        guard QueueDomains([text]) != nil else { return Reply(501, "5.5.4", "not a domain") }
         guard mayRelay, let requests = service.queueRequests else {
             return Reply(459, "5.7.1", "the queue is run for those only who may relay")
         }
-        requests.run()
-        return Reply(250, "2.0.0", "the queue is run for \(domain)")
+        do throws(SystemError) {
+            guard try await requests.hasWaiting(text) else {
+                return Reply(251, "2.0.0", "no messages wait for \(text)")
+            }
+        } catch {
+            service.tell(error)
+            return Reply(458, "4.3.0", "the queue cannot be read now")
+        }
+        requests.run(text)
+        return Reply(252, "2.0.0", "messages that wait for \(text) are tried now")
     }
 }

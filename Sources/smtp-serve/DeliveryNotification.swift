@@ -3,45 +3,61 @@ import Delivery
 import SMTP
 import Unix
 
-/// Reports of success for recipients whose sender wants them (RFC 3461 4.1): what was delivered here is told from here;
-/// of what was queued the queue tells.
+/// What a sender is told of deliveries here: of success when it wants to hear of it (RFC 3461 4.1), and of those recipients
+/// who do not get what others do. Of what was queued the queue tells.
 struct DeliveryNotification {
     let envelope: Envelope
     let host: String
     let arrival: Int
 
     /// The report about these recipients, with its envelope; nil when nobody wants one.
-    func report(_ delivered: [EnvelopeRecipient], _ content: [UInt8]) -> (QueuedEnvelope, [UInt8])? {
+    func report(_ delivered: [EnvelopeRecipient], _ content: MessageContent) -> StatusNotification? {
         let wanted = delivered.filter { $0.parameters.notify?.contains(.success) ?? false }
         guard !wanted.isEmpty, !envelope.reversePath.isNull else { return nil }
         let now = SystemClock.now.seconds
-        let original = QueuedEnvelope(
-            reversePath: "\(envelope.reversePath)", parameters: envelope.parameters,
-            recipients: wanted.map { QueuedEnvelope.Recipient(path: "\($0.path)", parameters: $0.parameters) },
-            arrival: arrival)
-        let notification = StatusNotification(
-            envelope: original,
+        return StatusNotification(
+            envelope: original(wanted),
             recipients: wanted.map {
                 StatusNotification.Recipient(
                     path: "\($0.path)", parameters: $0.parameters, action: .delivered,
                     answer: QueueAnswer(code: 250, enhanced: "2.1.5", text: "delivered to the mailbox"),
                     latestAttempt: now)
-            }, host: host, header: DeliveryNotification.header(content),
+            }, host: host, header: content.header(),
             message: nil)
-        return (
-            notification.queuedEnvelope(arrival: now),
-            notification.build(now: now, zone: SystemClock.zoneOffset(at: now))
-        )
     }
 
-    private static func header(_ content: [UInt8]) -> [UInt8] {
-        let span = content.span
-        var place = 0
-        while place < span.count {
-            let line = span.line(at: place)
-            place = line.next
-            if line.content.isEmpty { break }
-        }
-        return span.array(0..<place)
+    /// The notification that these recipients do not get the message; nil when nobody wants one.
+    func bounce(_ refused: [(recipient: EnvelopeRecipient, reply: Reply)], _ content: MessageContent)
+        -> StatusNotification?
+    {
+        let wanted = refused.filter { $0.recipient.parameters.notify?.contains(.failure) ?? true }
+        guard !wanted.isEmpty, !envelope.reversePath.isNull else { return nil }
+        let now = SystemClock.now.seconds
+        // RFC 3461 4.3: the message itself, when it is asked for, and a small one when nothing is asked for.
+        let limit =
+            switch envelope.parameters.returned {
+            case .full: DeliveryNotification.fullMessageLimit
+            case .headers: -1
+            case nil: DeliveryNotification.unaskedMessageLimit
+            }
+        return StatusNotification(
+            envelope: original(wanted.map(\.recipient)),
+            recipients: wanted.map { recipient, reply in
+                StatusNotification.Recipient(
+                    path: "\(recipient.path)", parameters: recipient.parameters, action: .failed,
+                    answer: QueueAnswer(enhanced: reply.enhanced, text: reply.lines.joined(separator: " ")),
+                    latestAttempt: now)
+            }, host: host, header: content.header(),
+            message: content.count <= limit ? content.bytes : nil)
+    }
+
+    private static let fullMessageLimit = 10 << 20
+    private static let unaskedMessageLimit = 65_536
+
+    private func original(_ recipients: [EnvelopeRecipient]) -> QueuedEnvelope {
+        QueuedEnvelope(
+            reversePath: "\(envelope.reversePath)", parameters: envelope.parameters,
+            recipients: recipients.map { QueuedEnvelope.Recipient(path: "\($0.path)", parameters: $0.parameters) },
+            arrival: arrival)
     }
 }

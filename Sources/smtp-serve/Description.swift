@@ -23,6 +23,7 @@ extension SmtpServe {
         options: [
             AnyOption(server.listen), AnyOption(lmtp), AnyOption(standardInput), AnyOption(hostname),
             AnyOption(server.maximumConnections), AnyOption(server.timeout), AnyOption(greetingDelay),
+            AnyOption(threads),
             AnyOption(server.user), AnyOption(mail), AnyOption(mbox), AnyOption(pipe), AnyOption(domain),
             AnyOption(users), AnyOption(aliases), AnyOption(relayFor), AnyOption(queue), AnyOption(sink),
             AnyOption(standardOutput), AnyOption(showUsers), AnyOption(maximumSize), AnyOption(maximumRecipients),
@@ -99,7 +100,10 @@ extension SmtpServe {
             """
             A program of --pipe, of a user or of an alias is a shell command that gets the message on its standard input, \
             with SENDER, RECIPIENT, USER, EXTENSION, DOMAIN, CLIENT and MESSAGE_ID in its environment. It ends with 0 when \
-            it has the message; the codes 64 to 78 of sysexits(3) but 71, 74 and 75 refuse it for good, any other is 451.
+            it has the message; the codes 64 to 78 of sysexits(3) but 71, 74 and 75 refuse it for good, any other is 451. \
+            Refused for one recipient of several, the message is taken for the others, and its sender gets a \
+            notification (RFC 3464) about this one. A message that comes back to an address whose Delivered-To field it \
+            has goes in circles, and is refused the same way.
             """),
         .init(
             "Filters",
@@ -109,7 +113,7 @@ extension SmtpServe {
             place (nothing: the message stays as it is). When it ends with 1, the message is refused with 550. \
             spamd:HOST:PORT asks spamd(1) or spamscore to process the message; clamd:HOST:PORT asks clamd(8), and \
             what it finds is refused with 554, or goes to the Maildir of --quarantine; milter:HOST:PORT asks a milter \
-            when the message is whole. An address may also be unix:/path. Any other end, or none in time, is 451, so that \
+            (protocol version 6) at every step, from the connection on. An address may also be unix:/path. Any other end, or none in time, is 451, so that \
             the sender tries again; with --filter-open the message is delivered as it came.
             """),
         .init(
@@ -117,7 +121,8 @@ extension SmtpServe {
             """
             Mail for other domains is refused with 550 5.7.1, unless --relay-for names the client's network, or auth and \
             the client has logged in, or cert and its certificate is verified. It is written to the queue, synced, before \
-            it is answered. smtp-send(1) runs the queue; ETRN, from clients that may relay, lets it run at once.
+            it is answered. smtp-send(1) runs the queue; ETRN, from clients that may relay, lets the mail of one domain be \
+            tried at once (RFC 1985: @example.org means the domains below it too).
             """),
         .init(
             "Accounts",
@@ -159,7 +164,7 @@ extension SmtpServe {
             early-talker, tls (version, cipher), auth (mechanism, user, success, reason), mail (address, size, \
             parameters, code), rcpt (address, code, text), reputation (name, score, reasons), \
             authentication (id, spf, dkim, arc, dmarc), filter (id, filter, \
-            outcome), delivery (id, recipient, target, outcome), message (id, from, to, size, code, enhanced, text, ms), rule \
+            outcome; of a milter before the message: step, filter, outcome), delivery (id, recipient, target, outcome), message (id, from, to, size, code, enhanced, text, ms), rule \
             (command, action), reload.
             """),
     ]

@@ -125,6 +125,16 @@ extension EventLog {
         }
     }
 
+    func milter(_ client: SocketAddress, _ filter: String, _ step: String, _ outcome: FilterOutcome) {
+        write("filter", client: client) {
+            $0.field("filter", filter)
+            $0.field("step", step)
+            $0.field("outcome", outcome.description)
+        } plain: {
+            "filter \(filter) at \(step): \(outcome.description)"
+        }
+    }
+
     func delivery(
         _ client: SocketAddress, _ identifier: String, _ delivery: LocalDelivery, _ outcome: String
     ) {

@@ -19,7 +19,7 @@ final class MailService: Sendable {
     init(settings: ServerSettings, events: EventLog) {
         self.settings = settings
         self.events = events
-        queueRequests = settings.queue.map { QueueRequests($0.path) }
+        queueRequests = settings.queue.map { QueueRequests($0) }
     }
 
     /// An identifier for a message: unique in this run, and with the time in all likelihood altogether.

@@ -1,18 +1,19 @@
+import Delivery
 import Glibc
 import Unix
 
 /// Runs a program over a message: a filter, or a delivery.
 enum MessageProgram {
-    enum Outcome: Equatable {
+    enum Outcome: Sendable {
         /// Its exit code, and what it printed.
-        case exited(Int32, [UInt8])
+        case exited(Int32, MessageContent)
         /// Why it did not come to an end of its own.
         case failed(String)
     }
 
     /// Gives `message` to the shell command and takes what it prints, at most `limit` bytes.
     static func run(
-        _ command: String, _ message: [UInt8], environment: [String: String], timeout: Duration, limit: Int
+        _ command: String, _ message: MessageContent, environment: [String: String], timeout: Duration, limit: Int
     ) async -> Outcome {
         do throws(SystemError) {
             return try await converse(command, message, environment, timeout, limit)
@@ -22,7 +23,7 @@ enum MessageProgram {
     }
 
     private static func converse(
-        _ command: String, _ message: [UInt8], _ environment: [String: String], _ timeout: Duration, _ limit: Int
+        _ command: String, _ message: MessageContent, _ environment: [String: String], _ timeout: Duration, _ limit: Int
     ) async throws(SystemError) -> Outcome {
         guard let loop = EventLoop.current else { return .failed("no event loop") }
         let deadline = loop.deadline(after: timeout)
@@ -44,9 +45,14 @@ enum MessageProgram {
             reading.close()
         }
         async let sent: Void = send(message, writing, deadline)
-        let printed = await collect(reading, limit, deadline)
+        let collected = await collection(reading, limit, deadline)
+        let printed = try? collected.get()
         if printed == nil { writing.close() }
         await sent
+        if case .failure(let error) = collected {
+            process.kill()
+            throw error
+        }
         let ending = printed == nil ? nil : try await process.waitForEnd(deadline: deadline)
         guard let printed, let ending else {
             process.kill()
@@ -58,20 +64,39 @@ enum MessageProgram {
         }
     }
 
+    private static func collection(
+        _ pipe: PolledDescriptor, _ limit: Int, _ deadline: UInt64
+    ) async -> Result<MessageContent?, SystemError> {
+        do throws(SystemError) {
+            return .success(try await collect(pipe, limit, deadline))
+        } catch {
+            return .failure(error)
+        }
+    }
+
     /// Writes all of the message; a filter that does not want all of it is no error.
-    private static func send(_ message: [UInt8], _ pipe: PolledDescriptor, _ deadline: UInt64) async {
+    private static func send(_ message: MessageContent, _ pipe: PolledDescriptor, _ deadline: UInt64) async {
+        var parts = message.parts
+        while let part = parts.next() {
+            guard await send(part, pipe, deadline) else { break }
+        }
+        pipe.close()
+    }
+
+    /// Writes a part of it; false when the program takes no more.
+    private static func send(_ part: [UInt8], _ pipe: PolledDescriptor, _ deadline: UInt64) async -> Bool {
         var sent = 0
-        while sent < message.count {
-            let count = write(message, from: sent, to: pipe.number)
+        while sent < part.count {
+            let count = write(part, from: sent, to: pipe.number)
             if count >= 0 {
                 sent += count
             } else if errno != EAGAIN {
-                break
+                return false
             } else if await pipe.waitUntilWritable(deadline: deadline) != .ready {
-                break
+                return false
             }
         }
-        pipe.close()
+        return true
     }
 
     private static func write(_ bytes: [UInt8], from start: Int, to number: Int32) -> Int {
@@ -81,14 +106,16 @@ enum MessageProgram {
     }
 
     /// Everything that the filter prints; nil when it is too much or does not end in time.
-    private static func collect(_ pipe: PolledDescriptor, _ limit: Int, _ deadline: UInt64) async -> [UInt8]? {
-        var collected: [UInt8] = []
+    private static func collect(
+        _ pipe: PolledDescriptor, _ limit: Int, _ deadline: UInt64
+    ) async throws(SystemError) -> MessageContent? {
+        let collected = SharedSpool()
         var buffer = [UInt8](repeating: 0, count: 65_536)
         while true {
             let count = retryingOnInterrupt { read(pipe.number, &buffer, buffer.count) }
-            if count == 0 { return collected }
+            if count == 0 { return try await collected.finish() }
             if count > 0 {
-                collected += buffer[..<count]
+                try await collected.append(Array(buffer[..<count]))
                 if collected.count > limit { return nil }
             } else if errno != EAGAIN {
                 return nil

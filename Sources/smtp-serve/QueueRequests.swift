@@ -1,26 +1,46 @@
 import CommandLineTool
+import Delivery
+import Synchronization
 import Unix
 
-/// Runs of the queue that clients ask for (ETRN): one after the other, by smtp-send.
+/// Runs of the queue that clients ask for (ETRN, RFC 1985): one after the other, by smtp-send, each for the domains that
+/// were asked for since the last one began.
 final class QueueRequests: Sendable {
-    private let directory: String
-    private let requests: AsyncStream<Void>
+    private let queue: Queue
+    private let wanted = Mutex<Set<String>>([])
+    private let signals: AsyncStream<Void>
     private let continuation: AsyncStream<Void>.Continuation
 
-    init(_ directory: String) {
-        self.directory = directory
-        // A request while another waits asks for nothing more.
-        (requests, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
+    init(_ queue: Queue) {
+        self.queue = queue
+        // A request while another waits is served with it.
+        (signals, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(1))
     }
 
-    func run() { continuation.yield() }
+    /// Whether mail waits for a domain, `example.org`, or `@example.org` with those below it.
+    func hasWaiting(_ domain: String) async throws(SystemError) -> Bool {
+        guard let domains = QueueDomains([domain]) else { return false }
+        return try await offload { [queue] () throws(SystemError) in try queue.hasWaiting(for: domains) }
+    }
+
+    /// Lets the mail for a domain be tried now.
+    func run(_ domain: String) {
+        wanted.withLock { _ = $0.insert(domain) }
+        continuation.yield()
+    }
 
     /// Serves requests until the task is cancelled.
     func serve() async {
-        for await _ in requests {
+        for await _ in signals {
+            let domains = wanted.withLock { wanted in
+                defer { wanted = [] }
+                return wanted.sorted()
+            }
+            if domains.isEmpty { continue }
+            let words = domains.map { " --only-domain \(quoted($0))" }.joined()
             let outcome = await MessageProgram.run(
-                "exec \(quoted(tool)) --queue \(quoted(directory)) --run --quiet", [], environment: [:],
-                timeout: .seconds(3_600), limit: 1 << 20)
+                "exec \(quoted(tool)) --queue \(quoted(queue.path)) --run --quiet\(words)", MessageContent([]),
+                environment: [:], timeout: .seconds(3_600), limit: 1 << 20)
             if case .failed(let reason) = outcome { Diagnostics.say("\(tool): \(reason)") }
         }
     }

@@ -1,7 +1,9 @@
 import Bytes
 import CommandLineTool
 import DNS
+import Delivery
 import Network
+import OpenSSL
 import SMTP
 import SenderAuthentication
 import ServerTool
@@ -48,12 +50,15 @@ struct SenderChecks: Sendable {
 
     /// Looks at a whole message: the results, or the reply that refuses it.
     func look(
-        _ message: [UInt8], client: IPAddress?, helloName: String, _ sender: Path
+        _ message: MessageContent, client: IPAddress?, helloName: String, _ sender: Path
     ) async -> (report: SenderReport?, refusal: Reply?) {
         let request = client.map { SPFRequest(address: $0, mailFrom: "\(sender)", helo: helloName) }
         let report: SenderReport
         do {
-            report = try await verifier.verify(message, client: request)
+            let signed = try message.withWhole { bytes in
+                Result { () throws(OpenSSLError) in try SignedMessage(bytes) }
+            }.get()
+            report = await verifier.verify(signed, client: request)
         } catch {
             Diagnostics.say("signatures cannot be verified: \(error)")
             return (nil, enforced.isEmpty ? nil : Reply(451, "4.7.5", "signatures cannot be verified now"))
@@ -81,17 +86,17 @@ struct SenderChecks: Sendable {
     }
 
     /// The message without results that another has written in this server's name (RFC 8601 5).
-    static func withoutForgedResults(_ message: [UInt8], server: String) -> [UInt8] {
-        let forged = AuthenticationResultsField.forged(message.span, server: server)
+    static func withoutForgedResults(_ message: MessageContent, server: String) -> MessageContent {
+        let header = message.header()
+        let forged = AuthenticationResultsField.forged(header.span, server: server)
         guard !forged.isEmpty else { return message }
         var kept: [UInt8] = []
-        kept.reserveCapacity(message.count)
         var place = 0
         for range in forged.sorted(by: { $0.lowerBound < $1.lowerBound }) {
-            kept += message[place..<max(place, range.lowerBound)]
+            kept += header[place..<max(place, range.lowerBound)]
             place = max(place, range.upperBound)
         }
-        return kept + message[min(place, message.count)...]
+        return message.dropping(header.count).below(kept + header[min(place, header.count)...])
     }
 
     func field(_ report: SenderReport, server: String) -> [UInt8] {

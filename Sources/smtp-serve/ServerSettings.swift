@@ -94,6 +94,10 @@ final class ServerSettings: Sendable {
     var accounts: PasswordFile? { files.withLock { $0.accounts } }
     var tls: TLSContext? { files.withLock { $0.tls } }
     var hasFilters: Bool { !filters.isEmpty }
+    var hasMilters: Bool { filters.contains { if case .milter = $0 { true } else { false } } }
+    var filterSettings: FilterSettings {
+        FilterSettings(timeout: filterTimeout, limit: maximumSize * 2 + 65_536, resolver: resolver)
+    }
 
     /// Reads the files again; one that cannot be used leaves things as they were.
     func reload() {

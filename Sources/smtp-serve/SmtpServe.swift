@@ -13,6 +13,13 @@ enum SmtpServe: Tool {
         "stdio", "one session on standard input and output (inetd)", group: ServerOptions.listening)
     static let hostname = Option.text(
         "hostname", "NAME", "name in greeting and trace fields", group: ServerOptions.listening)
+    static let threads: Option<Int?> = .integer(
+        "threads", "N", in: 1...64, "event loops that serve (one a processor)",
+        group: ServerOptions.listening)
+    /// A loop a processor; where nothing waits for a disk, half of them are left to who sends.
+    private static func standardThreads(isSink: Bool) -> Int {
+        min(8, max(1, isSink ? WorkerThreads.processors / 2 : WorkerThreads.processors))
+    }
     static let greetingDelay = Option.duration(
         "greeting-delay", "S", default: .zero, "wait before the greeting; who speaks first is refused",
         group: ServerOptions.listening)
@@ -105,7 +112,8 @@ enum SmtpServe: Tool {
             let service = MailService(settings: settings, events: events)
             defer { settings.capture?.end() }
             if arguments[standardInput] { return try await serveStandardStreams(service) }
-            let listening = try server.listen(arguments, addresses, events) {
+            let loops = arguments[threads] ?? standardThreads(isSink: arguments[sink])
+            let listening = try server.listen(arguments, addresses, events, loops: loops) {
                 settings.reload()
                 events.write("reload", plain: { "files were read again" })
             }

@@ -130,4 +130,37 @@ struct QueueTests {
             _ = QueueLog.events(generator.mutated(log))
         }
     }
+
+    @Test("a run for domains is for them alone; @ means those below too (RFC 1985 5)")
+    func domains() throws {
+        let domains = try #require(QueueDomains(["Example.org", "@net.example"]))
+        for (path, isMeant) in [
+            ("a@example.org", true), ("\"x@y\"@EXAMPLE.ORG", true), ("a@sub.example.org", false),
+            ("a@net.example", true), ("a@deep.net.example", true), ("a@notnet.example", false), ("postmaster", false),
+        ] { #expect(domains.contains(path) == isMeant, "\(path)") }
+        #expect(QueueDomains(["a b"]) == nil && QueueDomains(["@"]) == nil && QueueDomains([])?.contains("x") == true)
+        try queue.add(Array("x\n".utf8).span, envelope("b@example.org"))
+        #expect(try queue.hasWaiting(for: domains))
+        #expect(try !queue.hasWaiting(for: try #require(QueueDomains(["net.example"]))))
+    }
+
+    /// `HOST:PORT` of the next server, and how notifications name it.
+    static let hosts = [
+        ("mx.example.net:25", "dns; mx.example.net"), ("192.0.2.1:25", "dns; [192.0.2.1]"),
+        ("[2001:db8::1]:2525", "dns; [IPv6:2001:db8::1]"), ("/run/lmtp", "x-unix-socket; /run/lmtp"),
+    ]
+
+    @Test("Remote-MTA is a domain, or an address in the brackets of a literal (RFC 3464 2.1.2)", arguments: hosts)
+    func remoteMTA(_ host: String, _ expected: String) {
+        let envelope = envelope("b@example.net")
+        let answer = QueueAnswer(code: 550, enhanced: "5.1.1", host: host, text: "no")
+        let notification = StatusNotification(
+            envelope: envelope,
+            recipients: [
+                .init(
+                    path: "b@example.net", parameters: RecipientParameters(), action: .failed, answer: answer,
+                    latestAttempt: 0)
+            ], host: "mx.example", header: Array("Subject: x\n\n".utf8), message: nil)
+        #expect(notification.build(now: 0, zone: 0).text.contains("\r\nRemote-MTA: \(expected)\r\n"))
+    }
 }

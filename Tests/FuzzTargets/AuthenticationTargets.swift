@@ -1,6 +1,7 @@
 import Accounts
 import Bytes
 import DNS
+import Delivery
 import FilterProtocols
 import Mailboxes
 import Network
@@ -76,19 +77,42 @@ extension FuzzTarget {
     /// What filters answer, and what people ask of messages.
     static let answers = [
         FuzzTarget("milter") { bytes in
-            var session = MilterSession(
-                MilterMessage(
-                    hostName: "mx.example", clientName: "[192.0.2.1]", helloName: "a.example", sender: "a@example.org",
-                    recipients: ["b@example.net"], identifier: "1", content: Array("Subject: x\r\n\r\ny\r\n".utf8)))
+            var session = MilterSession()
+            _ = session.begin()
+            session.open(
+                MilterEdit(
+                    own: [], start: Array("Subject: x\n\ny\n".utf8), sender: "<a@example.org>",
+                    recipients: ["<b@example.net>"]))
             var place = 0
-            for _ in 0..<1_000 {
-                while let next = session.next() { if next.expectsAnswer { break } }
+            for number in 0..<1_000 {
                 guard
                     case .packet(let packet, let length) = MilterPacket.read(bytes.span.extracting(place..<bytes.count))
                 else { return }
                 require(length > 0, "a packet takes something")
                 place += length
                 _ = session.receive(packet)
+                if number == 1 { _ = session.take(.endOfMessage) }
+            }
+        },
+        FuzzTarget("milter-header") { bytes in
+            let edit = MilterEdit(own: [], start: bytes, sender: "<>", recipients: [])
+            require(edit.headerSize <= bytes.count, "a header lies within its message")
+        },
+        FuzzTarget("queue-file") { bytes in
+            guard let (file, end) = try? QueueFile.next(in: bytes.span, from: 0, arrival: 0) else { return }
+            require(end <= bytes.count, "a message lies within its file")
+            require(file.content.upperBound <= end, "what lies within a message ends with it")
+        },
+        FuzzTarget("queue-log") { bytes in
+            // Times that people live to see have one spelling.
+            let years = 0..<32_503_680_000
+            for (time, event) in QueueLog.events(bytes) where years.contains(time) {
+                if case .deferred(_, let next, _) = event, !years.contains(next) { continue }
+                // What is written has no control characters.
+                let line = QueueLog.line(event, at: time)
+                let again = QueueLog.events(Array(line.utf8))
+                require(again.count == 1 && again[0].time == time, "an event is one line")
+                require(QueueLog.line(again[0].event, at: time) == line, "an event reads as it was written")
             }
         },
         FuzzTarget("clamd") { bytes in _ = ClamdProtocol.answer(bytes) },

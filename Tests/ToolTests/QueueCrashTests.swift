@@ -20,32 +20,53 @@ struct QueueCrashTests {
     /// A sample of the calls; with FACTEUR_TEST_ALL=1 in the environment, each of them.
     private static let step = ProcessInfo.processInfo.environment["FACTEUR_TEST_ALL"] == "1" ? 1 : 11
 
-    private static func strace(_ fault: String, when number: Int, _ words: [String], input: String = "") throws -> Int32
-    {
-        let options = ["-f", "-qq", "-o", "/dev/null", "-e", "inject=\(calls):\(fault):when=\(number)"]
+    private static func strace(
+        _ fault: String, when number: Int, of calls: String = calls, filter: [String] = [], _ words: [String],
+        input: String = ""
+    ) throws -> ToolProcess.Result {
+        let options = ["-f", "-qq", "-o", "/dev/null"] + filter + ["-e", "inject=\(calls):\(fault):when=\(number)"]
         return try ToolProcess.run(
-            try #require(tracer), options + [ToolProcess.path(of: "smtp-send")] + words, input: Array(input.utf8)
-        ).status
+            try #require(tracer), options + [ToolProcess.path(of: "smtp-send")] + words, input: Array(input.utf8))
     }
 
-    @Test("while it queues: the message is there whole, or not at all (RFC 5321 6.1)")
-    func queueing() throws {
-        let message = "Subject: x\n\n" + String(repeating: "0123456789\n", count: 20)
+    /// Which calls are counted, in which thread they may be, and from which number on they are of interest.
+    static let places: [(calls: String, onlyQueue: Bool, first: Int, step: Int)] = [
+        (calls, false, 40, step), ("openat,renameat2,unlinkat,fsync,mkdir", true, 1, 1), ("fdatasync", false, 1, 1),
+        ("write", false, 1, 1),
+    ]
+
+    @Test(
+        "while it queues: what was told is there, and every message whole or not at all (RFC 5321 6.1)",
+        arguments: places)
+    func queueing(_ calls: String, _ onlyQueue: Bool, _ first: Int, _ step: Int) throws {
+        let text = String(repeating: "0123456789\n", count: 20)
+        let mbox = (0..<4).map { "From a@example.org Mon Nov  2 09:15:00 2026\nSubject: \($0)\n\n\(text)\n" }.joined()
         var isDone = false
-        var number = 40
+        var number = first
         while !isDone, number < 400 {
             let directory = try TestDirectory()
+            for name in ["q", "q/tmp"] {
+                try FileManager.default.createDirectory(
+                    atPath: directory.file(name), withIntermediateDirectories: true)
+            }
             let words = [
                 "--queue", directory.file("q"), "--queue-only", "--from", "a@example.org", "--to", "b@example.org",
+                "--json",
             ]
-            isDone = try Self.strace("signal=KILL", when: number, words, input: message) == 0
+            let filter = onlyQueue ? ["-P", directory.file("q"), "-P", directory.file("q/tmp")] : []
+            let result = try Self.strace("signal=KILL", when: number, of: calls, filter: filter, words, input: mbox)
+            isDone = result.status == 0
             let names = directory.names("q").filter { $0.hasSuffix(".bsmtp") }
             for name in names {
                 let text = String(decoding: try directory.read("q/\(name)"), as: UTF8.self)
                 #expect(text.hasSuffix("0123456789\r\n.\r\nQUIT\r\n") && text.count > 220)
             }
-            if isDone { #expect(names.count == 1) }
-            number += Self.step
+            let told = result.lines.compactMap {
+                $0.firstMatch(of: /"text":"queued as ([0-9A-Z]+)"/).map { String($0.1) }
+            }
+            #expect(told.allSatisfy { names.contains("\($0).bsmtp") }, "\(calls) at \(number)")
+            if isDone { #expect(names.count == 4 && told.count == 4) }
+            number += step
         }
         #expect(isDone)
     }
@@ -80,7 +101,7 @@ struct QueueCrashTests {
         let queued = try ToolProcess.run(
             "smtp-send", words + envelope + ["--queue-only"], input: Array("Subject: x\n\nhello\n".utf8))
         #expect(queued.status == 0)
-        let status = try Self.strace(fault, when: number, words + ["--run"])
+        let status = try Self.strace(fault, when: number, words + ["--run"]).status
         for _ in 0..<6 where directory.names("q") != ["tmp"] {
             _ = try ToolProcess.run("smtp-send", words + ["--run"])
         }

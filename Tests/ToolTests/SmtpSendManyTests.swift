@@ -105,4 +105,18 @@ struct SmtpSendManyTests {
         #expect(server.log.lines.contains("PROXY TCP4 192.0.2.1 192.0.2.2 99 25"))
         #expect(announced.status != 64)
     }
+
+    @Test("--progress says on standard error how far a run is, and takes it away at the end")
+    func progress() throws {
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+        let words = [
+            "--server", "127.0.0.1:\(server.port)", "--from", "a@example.org", "--to", "b@example.org", "--subject",
+            "x",
+            "--repeat", "4", "--rate", "5/s",
+        ]
+        let shown = try send(words + ["--progress", "always"])
+        #expect(shown.status == 0 && shown.diagnostics.contains(/\r[2-4] messages, [0-9]+ \/s/))
+        #expect(shown.diagnostics.hasSuffix("\r\u{1B}[K"))
+        #expect(try !send(words).diagnostics.contains("messages,"), "standard error is no terminal here")
+    }
 }

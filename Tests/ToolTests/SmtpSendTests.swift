@@ -330,6 +330,8 @@ struct SmtpSendTests {
         #expect(result.status == 0)
         #expect(server.log.lines.contains("AUTH PLAIN AHRpbQB0YW5zdGFhZg=="))
         #expect(result.diagnostics.contains("-> AUTH PLAIN (hidden)") && !result.diagnostics.contains("AHRpb"))
+        let open = try send(to: server, words + ["--show-secrets"])
+        #expect(open.diagnostics.contains("-> AUTH PLAIN AHRpbQB0YW5zdGFhZg=="))
 
         let refusing = try ScriptedServer { line, _ in
             line.hasPrefix("AUTH") ? .say("535 5.7.8 no") : ScriptedServer.good(line, extensions)

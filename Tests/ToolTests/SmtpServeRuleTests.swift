@@ -90,7 +90,7 @@ struct SmtpServeRuleTests {
         #expect(client.reply() == ["220 other.example ready"])
         _ = client.code("EHLO c")
         #expect(client.deliver("Subject: my spam\r\n\r\nx") == "550" && client.code("NOOP") == "250")
-        #expect(client.deliver("Subject: dropped\r\n\r\nx") == "non")
+        #expect(client.deliver("Subject: dropped\r\n\r\nx") == LineClient.silence)
         #expect(directory.names("mail/b/new").isEmpty)
         let refused = try LineClient(port: server.port)
         #expect(String(decoding: refused.rest(), as: UTF8.self) == "554 5.7.1 no\r\n")

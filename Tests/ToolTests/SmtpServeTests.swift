@@ -33,8 +33,11 @@ extension LineClient {
     /// The last line of the reply to a command.
     func code(_ command: String) -> String {
         send(command + "\r\n")
-        return String((reply().last ?? "none").prefix(3))
+        return String((reply().last ?? LineClient.silence).prefix(3))
     }
+
+    /// The code when there was no reply.
+    static let silence = "---"
 
     /// One message from the transaction's begin to its end; the code of the last reply.
     func deliver(_ content: String, from: String = "a@example.org", to recipients: [String] = ["b@example.net"])

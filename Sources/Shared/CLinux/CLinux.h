@@ -36,6 +36,11 @@ static inline int facteur_flock_exclusive(int fd) {
     return (int)syscall(SYS_flock, fd, 2 | 4);
 }
 
+/// sync_file_range(2): begins to write all of a file to the disk, and does not wait for it.
+static inline int facteur_begin_writing(int fd) {
+    return (int)syscall(SYS_sync_file_range, fd, (int64_t)0, (int64_t)0, 2);
+}
+
 /// syncfs(2).
 static inline int facteur_syncfs(int fd) {
     return (int)syscall(SYS_syncfs, fd);

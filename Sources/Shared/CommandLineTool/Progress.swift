@@ -32,6 +32,17 @@ package struct Progress: ~Copyable {
         isOnScreen = true
     }
 
+    /// Tells how many there were so far, of things whose size says nothing.
+    package mutating func update(count: Int) {
+        guard isShown else { return }
+        let now = ContinuousClock.now
+        guard now - lastShown > .milliseconds(200) else { return }
+        lastShown = now
+        let seconds = Double((now - start) / .milliseconds(1)) / 1_000
+        show("\r\(count) \(unit), \(DecimalText.format(Double(count) / seconds, decimals: 0)) /s\u{1B}[K")
+        isOnScreen = true
+    }
+
     /// Takes the line away.
     package mutating func finish() {
         if isOnScreen { show("\r\u{1B}[K") }

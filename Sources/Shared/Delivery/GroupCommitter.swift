@@ -67,7 +67,7 @@ package final class GroupCommitter: Sendable {
                 }
             }
         }
-        each { _, delivery throws(SystemError) in try delivery.writePending() }
+        each { _, delivery throws(SystemError) in try delivery.end() }
         each { _, delivery throws(SystemError) in try delivery.synchronize() }
         var published: [[MessageDelivery.Published]] = Array(repeating: [], count: group.count)
         each { index, delivery throws(SystemError) in published[index] += try delivery.publish() }

@@ -14,9 +14,21 @@ package final class MessageDelivery: Sendable {
         package var time: Int
         /// Maildirs and mboxes, each with what stands above the message in it.
         package var places: [(target: DeliveryTarget, head: [UInt8])] = []
-        /// Messages for the queue: one for each reverse-path.
-        package var queued: [QueuedEnvelope] = []
+        /// Messages for the queue, each with what stands above it: one for each reverse-path.
+        package var queued: [Queued] = []
         package var queue: Queue?
+
+        package struct Queued: Sendable {
+            /// What it will be called there.
+            package let id = QueueID.make()
+            package let head: [UInt8]
+            package var envelope: QueuedEnvelope
+
+            package init(head: [UInt8] = [], _ envelope: QueuedEnvelope) {
+                self.head = head
+                self.envelope = envelope
+            }
+        }
 
         package init(sender: Path, time: Int) {
             self.sender = sender
@@ -50,8 +62,6 @@ package final class MessageDelivery: Sendable {
         var copies: [Copy] = []
         var hasBegun = false
         var pending: [UInt8] = []
-        /// Received fields of the header, as far as it was in the first piece written.
-        var receivedCount: Int?
     }
 
     /// A directory whose entries are to be synced after publishing.
@@ -86,21 +96,34 @@ package final class MessageDelivery: Sendable {
     /// How much content waits in memory.
     package var pendingCount: Int { state.withLock { $0.pending.count } }
 
-    /// How many Received fields the message has (RFC 5321 6.3), as its first 64 KiB tell.
-    package var receivedCount: Int {
-        state.withLock { $0.receivedCount ?? LoopGuard.receivedCount($0.pending.span) }
-    }
+    /// Nothing has been written to the disk: all that was appended is still in memory.
+    package var isPristine: Bool { state.withLock { !$0.hasBegun } }
+
+    /// What waits in memory.
+    package var pending: [UInt8] { state.withLock { $0.pending } }
+
+    /// What the start of the message tells of its way, as far as it waits in memory.
+    package var loopGuard: LoopGuard { state.withLock { LoopGuard($0.pending.span) } }
 
     /// Adds to the message, in memory.
     package func append(_ bytes: [UInt8]) { state.withLock { $0.pending += bytes } }
 
+    /// Adds a whole message; a large one goes to the temporary files at once.
+    package func append(_ content: MessageContent) async throws(SystemError) {
+        guard content.count > MessageContent.partSize else { return append(content.bytes) }
+        try await offload { [self] () throws(SystemError) in
+            var parts = content.parts
+            while let part = parts.next() {
+                append(part)
+                try writePending()
+            }
+        }
+    }
+
     /// Writes what waits in memory to the temporary files. Blocks: call it through `offload`.
     package func writePending() throws(SystemError) {
         try state.withLock { state throws(SystemError) in
-            if !state.hasBegun {
-                state.receivedCount = LoopGuard.receivedCount(state.pending.span)
-                try begin(&state)
-            }
+            if !state.hasBegun { try begin(&state) }
             for copy in state.copies { try copy.write(state.pending.span) }
             state.pending = []
         }
@@ -128,16 +151,34 @@ package final class MessageDelivery: Sendable {
             }
         }
         guard let queue = plan.queue else { return }
-        for envelope in plan.queued { state.copies.append(.queue(try queue.begin(envelope))) }
+        for queued in plan.queued {
+            let delivery = try queue.begin(queued.envelope, id: queued.id)
+            state.copies.append(.queue(delivery))
+            try delivery.write(queued.head.span)
+        }
     }
 
-    /// Waits until the content is on the disk. Blocks.
+    /// The message is whole: writes what waits in memory, and lets the kernel begin to write all of it to the disk. Blocks.
+    func end() throws(SystemError) {
+        try writePending()
+        try state.withLock { state throws(SystemError) in
+            for copy in state.copies {
+                switch copy {
+                case .maildir(_, let delivery): delivery.beginSynchronizing()
+                case .mbox(let delivery): try delivery.end()
+                case .queue(let delivery): try delivery.end()
+                }
+            }
+        }
+    }
+
+    /// Waits until the content is on the disk; of an mbox that is part of publishing. Blocks.
     func synchronize() throws(SystemError) {
         try state.withLock { state throws(SystemError) in
             for copy in state.copies {
                 switch copy {
                 case .maildir(_, let delivery): try delivery.synchronize()
-                case .mbox(let delivery): try delivery.end()
+                case .mbox: break
                 case .queue(let delivery): try delivery.synchronize()
                 }
             }

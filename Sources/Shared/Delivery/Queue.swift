@@ -45,6 +45,7 @@ package final class Queue: Sendable {
     ) throws(SystemError) -> QueueID {
         let delivery = try begin(envelope, id: id)
         try delivery.write(message)
+        try delivery.end()
         try delivery.synchronize()
         try delivery.publish()
         try synchronize()

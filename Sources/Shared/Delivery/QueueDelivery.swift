@@ -5,7 +5,7 @@ import Synchronization
 import Unix
 
 /// One message on its way into a queue, step by step, so that a committer can do each step for many messages:
-/// `Queue.begin`, `write`, `synchronize`, `publish`, then `Queue.synchronize` once for all of them. Only after the last
+/// `Queue.begin`, `write`, `end`, `synchronize`, `publish`, then `Queue.synchronize` once for all of them. Only after the last
 /// one the message will survive a power loss; before `publish` nobody sees it.
 ///
 /// Dropped before it is published, it leaves nothing. The steps block; they may run on any thread, one after another.
@@ -21,6 +21,7 @@ package final class QueueDelivery: Sendable {
         var binarySize: Int?
         /// Where the size of a message that is not text stands in the file.
         var placeOfSize = 0
+        var isWhole = false
         var isPublished = false
     }
 
@@ -72,10 +73,11 @@ package final class QueueDelivery: Sendable {
         }
     }
 
-    /// Ends the message and waits until it is on the disk.
-    package func synchronize() throws(SystemError) {
+    /// Ends the message, and lets the kernel begin to write it to the disk, ahead of `synchronize`.
+    package func end() throws(SystemError) {
         try state.withLock { state throws(SystemError) in
-            guard state.file != nil else { throw ended }
+            guard state.file != nil, !state.isWhole else { throw ended }
+            state.isWhole = true
             if state.binarySize == nil { state.encoder.finish(into: &state.buffer) }
             state.buffer += Array("QUIT\r\n".utf8)
             try state.file?.writeAll(state.buffer)
@@ -84,6 +86,14 @@ package final class QueueDelivery: Sendable {
                 try state.file?.seek(to: state.placeOfSize)
                 try state.file?.writeAll(Array(QueueDelivery.padded(size).utf8))
             }
+            state.file?.beginSynchronizing()
+        }
+    }
+
+    /// Waits until the message is on the disk.
+    package func synchronize() throws(SystemError) {
+        try state.withLock { state throws(SystemError) in
+            guard state.file != nil, state.isWhole else { throw ended }
             try state.file?.synchronize()
         }
     }

@@ -51,8 +51,8 @@ package enum QueueTime {
 }
 
 /// The lines of a log.
-enum QueueLog {
-    static func line(_ event: QueueEvent, at epoch: Int) -> String {
+package enum QueueLog {
+    package static func line(_ event: QueueEvent, at epoch: Int) -> String {
         let rest =
             switch event {
             case .delivered(let index, let answer): "delivered \(index + 1)\(text(answer))"
@@ -76,7 +76,7 @@ enum QueueLog {
 
     /// The events with their times. A last line without its end was being written when something stopped the writer: it
     /// does not count, and neither does a line that says nothing known.
-    static func events(_ bytes: [UInt8]) -> [(time: Int, event: QueueEvent)] {
+    package static func events(_ bytes: [UInt8]) -> [(time: Int, event: QueueEvent)] {
         guard let end = bytes.lastIndex(of: ASCII.lf) else { return [] }
         return bytes[..<end].split(separator: ASCII.lf).compactMap { event($0.text) }
     }
@@ -84,7 +84,7 @@ enum QueueLog {
     private static func event(_ line: String) -> (time: Int, event: QueueEvent)? {
         let words = line.split(separator: " ", maxSplits: 3)
         guard words.count >= 2, let time = QueueTime.epoch(words[0]) else { return nil }
-        let number = words.count > 2 ? Int(words[2]).map { $0 &- 1 } : nil
+        let number = words.count > 2 ? Int(words[2]).flatMap { $0 > 0 ? $0 - 1 : nil } : nil
         let rest = words.count > 3 ? String(words[3]) : ""
         switch (words[1], number) {
         case ("delivered", let index?): return (time, .delivered(index, answer(rest).answer))

@@ -149,7 +149,7 @@ package struct StatusNotification: Sendable {
             let type = recipient.path.utf8.contains { $0 >= 0x80 } ? "utf-8" : "rfc822"
             text += "Final-Recipient: \(type); \(StatusText.line(recipient.path))\n"
             text += "Action: \(recipient.action.rawValue)\nStatus: \(recipient.status)\n"
-            if let server = recipient.answer.serverName { text += "Remote-MTA: dns; \(server)\n" }
+            if let server = recipient.answer.remoteMTA { text += "Remote-MTA: \(server)\n" }
             if let code = recipient.answer.code {
                 let words = [recipient.answer.enhanced, recipient.answer.text].compactMap { $0 }.joined(separator: " ")
                 text += "Diagnostic-Code: smtp; \(code) \(StatusText.line(words))\n"
@@ -203,10 +203,23 @@ extension StatusNotification.Recipient {
 }
 
 extension QueueAnswer {
-    /// The server's name without its port.
+    /// The server's name or address without its port; of a Unix socket its path.
     fileprivate var serverName: String? {
-        guard let host, let colon = host.lastIndex(of: ":") else { return host.map { StatusText.line($0) } }
-        return StatusText.line(String(host[..<colon]))
+        guard let host, !host.hasPrefix("/"), let colon = host.lastIndex(of: ":") else {
+            return host.map { StatusText.line($0) }
+        }
+        let name = host[..<colon]
+        return StatusText.line(
+            name.hasPrefix("[") && name.hasSuffix("]") ? String(name.dropFirst().dropLast()) : "\(name)")
+    }
+
+    /// The server with the type of its name: a domain, or an address as the literal that RFC 3464 2.1.2 and RFC 5321
+    /// 4.1.3 want.
+    fileprivate var remoteMTA: String? {
+        guard let serverName else { return nil }
+        if serverName.hasPrefix("/") { return "x-unix-socket; \(serverName)" }
+        guard let address = IPAddress(serverName) else { return "dns; \(serverName)" }
+        return address.isIPv6 ? "dns; [IPv6:\(address)]" : "dns; [\(address)]"
     }
 
     /// One sentence of who said what.

@@ -71,24 +71,3 @@ package struct TraceFields: Sendable {
             + "\(zone < 0 ? "-" : "+")\(two(minutes / 60))\(two(minutes % 60))"
     }
 }
-
-/// Messages that go round in circles (RFC 5321 6.3).
-package enum LoopGuard {
-    /// More Received fields than this mean a loop.
-    package static let limit = 100
-
-    /// How many Received fields the header at the front of `message` has.
-    package static func receivedCount(_ message: Span<UInt8>) -> Int {
-        var count = 0
-        var place = 0
-        while place < message.count {
-            let line = message.line(at: place)
-            if line.content.isEmpty { break }
-            if line.content.count >= 9, message.array(place..<(place + 9)).equalsIgnoringCase("received:") {
-                count += 1
-            }
-            place = line.next
-        }
-        return count
-    }
-}

@@ -10,20 +10,26 @@ package enum ClamdProtocol {
         case failed(String)
     }
 
-    private static let chunkSize = 65_536
+    /// What stands before the first chunk.
+    package static let beginning = Array("zINSTREAM\0".utf8)
+
+    /// The most that one chunk should hold, in octets.
+    package static let chunkSize = 65_536
+
+    /// A part of the content, not empty, as one chunk.
+    package static func chunk(_ part: [UInt8]) -> [UInt8] { length(part.count) + part }
+
+    /// The chunk that ends the content.
+    package static let end: [UInt8] = length(0)
 
     /// Everything that is to be sent for `content`.
     package static func request(_ content: Span<UInt8>) -> [UInt8] {
-        var bytes = Array("zINSTREAM\0".utf8)
+        var bytes = beginning
         bytes.reserveCapacity(content.count + content.count / chunkSize * 4 + 32)
-        var place = 0
-        while place < content.count {
-            let count = min(chunkSize, content.count - place)
-            bytes += length(count)
-            bytes.append(span: content.extracting(place..<(place + count)))
-            place += count
+        for place in stride(from: 0, to: content.count, by: chunkSize) {
+            bytes += chunk(content.array(place..<(place + chunkSize)))
         }
-        return bytes + length(0)
+        return bytes + end
     }
 
     private static func length(_ count: Int) -> [UInt8] {

@@ -1,57 +1,64 @@
 import Bytes
 
-/// What a milter is shown of a message and its envelope.
-package struct MilterMessage: Sendable {
+/// The client of a mail server, as milters are told of it.
+package struct MilterConnection: Sendable {
     package var hostName: String
     /// The client's name or `[address]`, and its address and port; nil for a Unix socket.
     package var clientName: String
     package var clientAddress: (text: String, isIPv6: Bool, port: UInt16)?
-    package var helloName: String
-    /// With angle brackets, as the commands had them.
-    package var sender: String
-    package var recipients: [String]
-    package var identifier: String
-    package var user: String?
-    package var tls: (version: String, cipher: String)?
-    /// The message with LF line ends.
-    package var content: [UInt8]
 
     package init(
-        hostName: String, clientName: String, helloName: String, sender: String, recipients: [String],
-        identifier: String, content: [UInt8]
+        hostName: String, clientName: String, clientAddress: (text: String, isIPv6: Bool, port: UInt16)? = nil
     ) {
         self.hostName = hostName
         self.clientName = clientName
-        self.helloName = helloName
-        self.sender = sender
-        self.recipients = recipients
-        self.identifier = identifier
-        self.content = content
+        self.clientAddress = clientAddress
     }
 }
 
-/// What a milter has decided about a message.
-package enum MilterVerdict: Equatable, Sendable {
-    /// Deliver this content to these recipients, with this sender (all with angle brackets).
-    case accept(content: [UInt8], sender: String, recipients: [String])
-    case discard
-    /// Keep it out of the mailboxes, for this reason.
-    case quarantine(String)
-    /// The reply of the milter, `550 5.7.1 text`; nil: its code alone, 5yz or 4yz.
-    case reject(String?)
-    case tempfail(String?)
+/// What a mail server has come to, in the order of a session. Paths have their angle brackets.
+package enum MilterStep: Sendable {
+    case connect(MilterConnection)
+    case hello(String, tls: (version: String, cipher: String)?)
+    /// `parameters`: those of MAIL, each `KEYWORD=value`; `identifier`: what the message will be called.
+    case mail(String, parameters: [String], user: String?, identifier: String)
+    case recipient(String, parameters: [String])
+    case data
+    /// A field, what follows its colon with LF line ends.
+    case header(name: String, value: [UInt8])
+    case endOfHeader
+    /// A part of the body with CRLF line ends, at most `MilterSession.bodyChunk` octets.
+    case body([UInt8])
+    case endOfMessage
 }
 
-/// The mail server's side of the milter protocol (version 6) for one message as a value: packets out, packets in.
+/// The mail server's side of the milter protocol (version 6), for one connection of a client with all its messages, as a
+/// value: packets out, packets in.
 ///
-/// Each packet of `next` is sent, and when it `expectsAnswer`, answers are given to `receive` until it says to go on.
+/// `begin` first, then `take` for each step in the order of the session. What they return is sent, and when an answer is
+/// expected, packets are given to `receive` until it says something else than `.wait`.
 package struct MilterSession: Sendable {
+    /// What is to be sent.
+    package struct Request: Equatable, Sendable {
+        package let bytes: [UInt8]
+        package let expectsAnswer: Bool
+    }
+
     package enum Reaction: Equatable, Sendable {
-        /// Send the next packet.
         case goOn
-        /// Wait for another answer (progress, or one of several changes).
+        /// Wait for another packet: progress, or one of several changes.
         case wait
-        case done(MilterVerdict)
+        /// Nothing more needs to be shown: of the client when it says so before MAIL, else of this message.
+        case accept
+        /// No more of the body needs to be shown.
+        case skip
+        /// Take the message and throw it away.
+        case discard
+        /// The reply of the milter, `550 5.7.1 text`; nil: its code alone, 5yz or 4yz.
+        case reject(String?)
+        case tempfail(String?)
+        /// More of another body, with LF line ends; wait for another packet.
+        case body([UInt8])
         case malformed(String)
     }
 
@@ -68,59 +75,142 @@ package struct MilterSession: Sendable {
     private static let version = 6
     /// Adding, changing and inserting header fields, the body, recipients, the sender, quarantine.
     private static let actions = 0x7F
-    private static let bodyChunk = 65_535
+    /// The most of a body that one packet holds.
+    package static let bodyChunk = 65_535
 
-    private let message: MilterMessage
-    private var pending: [(packet: MilterPacket, expectsAnswer: Bool, isBody: Bool)] = []
     private var isNegotiated = false
-    private var isAtEnd = false
-    private var edit: MilterEdit
+    private var agreedVersion = 0
     private var protocolFlags = 0
+    private var isAtEnd = false
+    private var identifier = ""
+    /// The message in hand, for the changes that are made at its end.
+    package private(set) var edit: MilterEdit?
 
-    package init(_ message: MilterMessage) {
-        self.message = message
-        edit = MilterEdit(message)
-        pending = [
-            (
-                MilterPacket(
-                    "O",
-                    MilterPacket.number(MilterSession.version) + MilterPacket.number(MilterSession.actions)
-                        + MilterPacket.number(Flag.all)), true, false
-            )
-        ]
+    package init() {}
+
+    /// The negotiation, which comes before everything else.
+    package mutating func begin() -> Request {
+        let offer =
+            MilterPacket.number(MilterSession.version) + MilterPacket.number(MilterSession.actions)
+            + MilterPacket.number(Flag.all)
+        return Request(bytes: MilterPacket("O", offer).bytes, expectsAnswer: true)
     }
 
-    /// The next packets to send: those without an answer, up to one with.
-    package mutating func next() -> (bytes: [UInt8], expectsAnswer: Bool)? {
-        var bytes: [UInt8] = []
-        while !pending.isEmpty {
-            let (packet, expectsAnswer, _) = pending.removeFirst()
-            bytes += packet.bytes
-            if packet.command == UInt8(ascii: "E") { isAtEnd = true }
-            if expectsAnswer { return (bytes, true) }
+    /// Between MAIL and the end of the message: it can be broken off.
+    package private(set) var isInMessage = false
+
+    /// The header of the message, before its first field is shown.
+    package mutating func open(_ edit: MilterEdit) {
+        self.edit = edit
+        self.edit?.keepsLeadingSpace = protocolFlags & Flag.leadingSpace != 0
+    }
+
+    /// The header fields that are to be shown, one after the other.
+    package var headerSteps: [MilterStep] {
+        guard let edit, protocolFlags & Flag.noHeaders == 0 else { return [] }
+        return edit.shown.map { field in
+            .header(
+                name: field.name,
+                value: edit.keepsLeadingSpace ? field.value : MilterEdit.withoutLeadingSpace(field.value))
         }
-        return bytes.isEmpty ? nil : (bytes, false)
     }
 
-    /// Takes an answer.
+    /// The body is to be shown.
+    package var wantsBody: Bool { protocolFlags & Flag.noBody == 0 }
+
+    /// What is to be sent for a step; empty when the milter does not want to be told.
+    package mutating func take(_ step: MilterStep) -> Request {
+        let queueName = identifier.isEmpty ? [] : ["i", identifier]
+        switch step {
+        case .connect(let client):
+            var names = [
+                "j", client.hostName, "{daemon_name}", client.hostName, "v", "Facteur", "_", client.clientName,
+            ]
+            names += ["{client_name}", client.clientName, "{client_addr}", client.clientAddress?.text ?? ""]
+            if let address = client.clientAddress { names += ["{client_port}", "\(address.port)"] }
+            return request(
+                "C", MilterSession.connectData(client), names, unless: Flag.noConnect, silent: Flag.noReplyConnect)
+        case .hello(let name, let tls):
+            return request(
+                "H", MilterPacket.string(name),
+                tls.map { ["{tls_version}", $0.version, "{cipher}", $0.cipher] } ?? [], unless: Flag.noHello,
+                silent: Flag.noReplyHello)
+        case .mail(let sender, let parameters, let user, let identifier):
+            self.identifier = identifier
+            isInMessage = true
+            isAtEnd = false
+            var names = ["i", identifier, "{mail_addr}", MilterSession.bare(sender)]
+            if let user { names += ["{auth_authen}", user] }
+            return request(
+                "M", MilterSession.strings([sender] + parameters), names, unless: Flag.noMail,
+                silent: Flag.noReplyMail)
+        case .recipient(let recipient, let parameters):
+            return request(
+                "R", MilterSession.strings([recipient] + parameters),
+                queueName + ["{rcpt_addr}", MilterSession.bare(recipient)], unless: Flag.noRecipient,
+                silent: Flag.noReplyRecipient)
+        case .data:
+            guard agreedVersion >= 4 else { return Request(bytes: [], expectsAnswer: false) }
+            return request("T", [], queueName, unless: Flag.noData, silent: Flag.noReplyData)
+        case .header(let name, let value):
+            return request(
+                "L", MilterPacket.string(name) + value.filter { $0 != 0 } + [0], [], unless: Flag.noHeaders,
+                silent: Flag.noReplyHeader)
+        case .endOfHeader:
+            return request("N", [], queueName, unless: Flag.noEndOfHeader, silent: Flag.noReplyEndOfHeader)
+        case .body(let part): return request("B", part, [], unless: Flag.noBody, silent: Flag.noReplyBody)
+        case .endOfMessage:
+            isAtEnd = true
+            return request("E", [], queueName, unless: 0, silent: 0)
+        }
+    }
+
+    /// The message is not gone on with.
+    package mutating func abort() -> [UInt8] {
+        defer { endMessage() }
+        return isInMessage ? MilterPacket("A").bytes : []
+    }
+
+    /// The last packet.
+    package static let quit = MilterPacket("Q").bytes
+
+    private mutating func endMessage() {
+        isInMessage = false
+        isAtEnd = false
+    }
+
+    /// Takes a packet.
     package mutating func receive(_ packet: MilterPacket) -> Reaction {
         guard isNegotiated else { return negotiate(packet) }
+        let reaction = read(packet)
+        switch reaction {
+        case .goOn where isAtEnd, .accept where isAtEnd, .discard where isAtEnd, .reject where isAtEnd,
+            .tempfail where isAtEnd:
+            endMessage()
+        default: break
+        }
+        return reaction
+    }
+
+    private mutating func read(_ packet: MilterPacket) -> Reaction {
         switch packet.command {
         case UInt8(ascii: "p"): return .wait
-        case UInt8(ascii: "c"): return isAtEnd ? .done(edit.verdict) : .goOn
-        case UInt8(ascii: "a"): return .done(edit.verdict)
-        case UInt8(ascii: "s"):
-            pending.removeAll { $0.isBody }
-            return .goOn
-        case UInt8(ascii: "d"): return .done(.discard)
-        case UInt8(ascii: "r"): return .done(.reject(nil))
-        case UInt8(ascii: "t"): return .done(.tempfail(nil))
+        case UInt8(ascii: "c"): return .goOn
+        case UInt8(ascii: "a"): return .accept
+        case UInt8(ascii: "s"): return .skip
+        case UInt8(ascii: "d"): return .discard
+        case UInt8(ascii: "r"): return .reject(nil)
+        case UInt8(ascii: "t"): return .tempfail(nil)
         case UInt8(ascii: "y"):
             let text = packet.data.prefix { $0 != 0 }.text
-            return .done(text.hasPrefix("4") ? .tempfail(text) : .reject(text))
+            return text.hasPrefix("4") ? .tempfail(text) : .reject(text)
         default:
-            guard isAtEnd, edit.apply(packet) else { return .malformed("an answer that does not belong here") }
-            return .wait
+            guard isAtEnd else { return .malformed("an answer that does not belong here") }
+            switch edit?.apply(packet) ?? MilterEdit.Change.none {
+            case .made: return .wait
+            case .body(let piece): return .body(piece)
+            case .none: return .malformed("an answer that does not belong here")
+            }
         }
     }
 
@@ -132,77 +222,51 @@ package struct MilterSession: Sendable {
         guard (2...MilterSession.version).contains(number(0)) else {
             return .malformed("version \(number(0)) of the protocol")
         }
+        agreedVersion = number(0)
         protocolFlags = number(8)
         isNegotiated = true
-        edit.keepsLeadingSpace = protocolFlags & Flag.leadingSpace != 0
-        enqueue(version: number(0))
         return .goOn
     }
 
-    // MARK: What is sent
+    // MARK: Packets
 
-    private mutating func enqueue(version: Int) {
-        let queueName = ["i", message.identifier]
-        var connection = ["j", message.hostName, "{daemon_name}", message.hostName]
-        connection += ["{client_addr}", message.clientAddress?.text ?? "", "_", message.clientName]
-        macros("C", connection)
-        add("C", connectData, unless: Flag.noConnect, silent: Flag.noReplyConnect)
-        var hello: [String] = []
-        if let tls = message.tls { hello += ["{tls_version}", tls.version, "{cipher}", tls.cipher] }
-        macros("H", hello)
-        add("H", MilterPacket.string(message.helloName), unless: Flag.noHello, silent: Flag.noReplyHello)
-        var mail = queueName + ["{mail_addr}", MilterSession.bare(message.sender)]
-        if let user = message.user { mail += ["{auth_authen}", user] }
-        macros("M", mail)
-        add("M", MilterPacket.string(message.sender), unless: Flag.noMail, silent: Flag.noReplyMail)
-        for recipient in message.recipients {
-            macros("R", queueName + ["{rcpt_addr}", MilterSession.bare(recipient)])
-            add("R", MilterPacket.string(recipient), unless: Flag.noRecipient, silent: Flag.noReplyRecipient)
+    /// Macros go before their command, also of one that is left out: they hold for those that follow.
+    private func request(
+        _ command: Character, _ data: [UInt8], _ names: [String], unless left: Int, silent: Int
+    ) -> Request {
+        var bytes: [UInt8] = []
+        if !names.isEmpty {
+            bytes = MilterPacket("D", [command.asciiValue ?? 0] + MilterSession.strings(names)).bytes
         }
-        if version >= 4 {
-            macros("T", queueName)
-            add("T", [], unless: Flag.noData, silent: Flag.noReplyData)
-        }
-        macros("L", queueName)
-        for field in edit.fields {
-            let value = edit.keepsLeadingSpace ? field.value : MilterEdit.withoutLeadingSpace(field.value)
-            add(
-                "L", MilterPacket.string(field.name) + value.filter { $0 != 0 } + [0], unless: Flag.noHeaders,
-                silent: Flag.noReplyHeader)
-        }
-        macros("N", queueName)
-        add("N", [], unless: Flag.noEndOfHeader, silent: Flag.noReplyEndOfHeader)
-        let body = edit.bodyWithCRLF
-        for start in stride(from: 0, to: body.count, by: MilterSession.bodyChunk) {
-            add(
-                "B", Array(body[start..<min(start + MilterSession.bodyChunk, body.count)]), unless: Flag.noBody,
-                silent: Flag.noReplyBody, isBody: true)
-        }
-        macros("E", queueName)
-        pending.append((MilterPacket("E"), true, false))
+        guard protocolFlags & left == 0 else { return Request(bytes: bytes, expectsAnswer: false) }
+        return Request(
+            bytes: bytes + MilterPacket(command, data).bytes, expectsAnswer: protocolFlags & silent == 0)
     }
 
-    private mutating func add(
-        _ command: Character, _ data: [UInt8], unless left: Int, silent: Int, isBody: Bool = false
-    ) {
-        guard protocolFlags & left == 0 else { return }
-        pending.append((MilterPacket(command, data), protocolFlags & silent == 0, isBody))
-    }
+    private static func strings(_ texts: [String]) -> [UInt8] { texts.flatMap { MilterPacket.string($0) } }
 
-    private mutating func macros(_ command: Character, _ pairs: [String]) {
-        guard !pairs.isEmpty else { return }
-        let data = [command.asciiValue ?? 0] + pairs.flatMap { MilterPacket.string($0) }
-        pending.append((MilterPacket("D", data), false, false))
-    }
-
-    private var connectData: [UInt8] {
-        guard let address = message.clientAddress else {
+    private static func connectData(_ client: MilterConnection) -> [UInt8] {
+        guard let address = client.clientAddress else {
             return MilterPacket.string("localhost") + [UInt8(ascii: "U")]
         }
         let family = UInt8(ascii: address.isIPv6 ? "6" : "4")
         let port = [UInt8(truncatingIfNeeded: address.port >> 8), UInt8(truncatingIfNeeded: address.port)]
-        return MilterPacket.string(message.clientName) + [family] + port + MilterPacket.string(address.text)
+        return MilterPacket.string(client.clientName) + [family] + port + MilterPacket.string(address.text)
     }
 
     private static func bare(_ path: String) -> String { path.filter { $0 != "<" && $0 != ">" } }
+}
+
+extension MilterSession {
+    /// A part of a body with CRLF line ends. `previous` is the octet before it and becomes its last one.
+    package static func withCRLF(_ part: [UInt8], previous: inout UInt8) -> [UInt8] {
+        var result: [UInt8] = []
+        result.reserveCapacity(part.count + part.count / 32)
+        for byte in part {
+            if byte == ASCII.lf, previous != ASCII.cr { result.append(ASCII.cr) }
+            result.append(byte)
+            previous = byte
+        }
+        return result
+    }
 }

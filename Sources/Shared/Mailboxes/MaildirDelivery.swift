@@ -50,6 +50,9 @@ package final class MaildirDelivery: Sendable {
         }
     }
 
+    /// The message is whole: lets the kernel begin to write it to the disk, ahead of `synchronize`.
+    package func beginSynchronizing() { state.withLock { $0.file?.beginSynchronizing() } }
+
     /// Gives the file the time `received`, in seconds since 1970, when there is one, and waits until the message is on
     /// the disk.
     package func synchronize(received: Int? = nil) throws(SystemError) {

@@ -1,5 +1,6 @@
 import Glibc
 import OpenSSL
+import Synchronization
 import Unix
 
 /// Where a server listens: an address, and how a connection begins there.
@@ -51,17 +52,21 @@ package final class Server: Sendable {
     package struct Configuration: Sendable {
         package var listen: [ListenAddress]
         package var maximumConnections: Int
+        /// Event loops that take connections, each on a thread of its own.
+        package var loops: Int
         /// How long sessions may go on after the request to stop.
         package var drainTime: Duration
         /// Called on SIGHUP.
         package var reload: @Sendable () async -> Void
 
         package init(
-            listen: [ListenAddress], maximumConnections: Int = 10_000, drainTime: Duration = .seconds(30),
+            listen: [ListenAddress], maximumConnections: Int = 10_000, loops: Int = 1,
+            drainTime: Duration = .seconds(30),
             reload: @escaping @Sendable () async -> Void = {}
         ) {
             self.listen = listen
             self.maximumConnections = maximumConnections
+            self.loops = loops
             self.drainTime = drainTime
             self.reload = reload
         }
@@ -76,6 +81,15 @@ package final class Server: Sendable {
     private let configuration: Configuration
     private let signals: SignalQueue
     private let sessions = LiveSessions()
+    /// The loops beside this one.
+    private let loops: [EventLoop]
+    private let copies = Mutex(Copies())
+
+    /// The listening sockets of the other loops.
+    private struct Copies {
+        var sockets: [PolledDescriptor] = []
+        var isStopping = false
+    }
 
     /// Binds every address. Call on the loop.
     package init(_ configuration: Configuration) throws(SystemError) {
@@ -83,9 +97,11 @@ package final class Server: Sendable {
         ResourceLimits.raiseDescriptorLimit()
         signals = try SignalQueue([SIGTERM, SIGINT, SIGHUP])
         var listeners: [Listener] = []
+        let isShared = configuration.loops > 1
         let inherited = Sockets.inheritedListeners()
         for number in inherited {
-            let socket = try PolledDescriptor(FileDescriptor(owning: number, subject: "an inherited socket"))
+            let socket = try PolledDescriptor(
+                FileDescriptor(owning: number, subject: "an inherited socket"), shared: isShared)
             // What the options say of the address at the same place of the list holds for it.
             let index = listeners.count
             let wanted =
@@ -96,13 +112,16 @@ package final class Server: Sendable {
         }
         if inherited.isEmpty {
             for wanted in configuration.listen {
-                let socket = try PolledDescriptor(Sockets.listen(on: wanted.address))
+                let socket = try PolledDescriptor(Sockets.listen(on: wanted.address), shared: isShared)
                 let address = ListenAddress(
                     Sockets.localAddress(socket.number), isTLS: wanted.isTLS, isProxied: wanted.isProxied)
                 listeners.append(Listener(socket: socket, address: address))
             }
         }
         self.listeners = listeners
+        var loops: [EventLoop] = []
+        for _ in 0..<max(0, configuration.loops - 1) { loops.append(try EventLoop.start()) }
+        self.loops = loops
     }
 
     /// The addresses that it listens on, with the ports that the kernel chose.
@@ -119,14 +138,19 @@ package final class Server: Sendable {
                     return .listenerEnded
                 }
             }
+            for loop in loops {
+                for listener in listeners {
+                    group.addTask(executorPreference: loop) {
+                        if let copy = self.copy(of: listener) { await self.accept(copy, session) }
+                        return .listenerEnded
+                    }
+                }
+            }
             group.addTask { await self.nextStop() }
-            var open = listeners.count
+            var open = listeners.count * (loops.count + 1)
             while let event = await group.next(), event != .stopRequested { open -= 1 }
 
-            for listener in listeners {
-                removeSocketFile(listener.address.address)
-                listener.socket.close()
-            }
+            stopListening()
             sessions.interruptAll()
             group.addTask {
                 try? await EventLoop.sleep(for: self.configuration.drainTime)
@@ -138,6 +162,32 @@ package final class Server: Sendable {
             }
             group.cancelAll()
         }
+        for loop in loops { loop.stop() }
+    }
+
+    private func stopListening() {
+        for listener in listeners {
+            removeSocketFile(listener.address.address)
+            listener.socket.close()
+        }
+        let sockets = copies.withLock { copies in
+            copies.isStopping = true
+            return copies.sockets
+        }
+        for socket in sockets { socket.closeSoon() }
+    }
+
+    /// A listening socket for the loop that this is called on; nil when there is none to be had.
+    private func copy(of listener: Listener) -> Listener? {
+        guard let descriptor = Sockets.copy(of: listener.socket.number, subject: "\(listener.address.address)"),
+            let socket = try? PolledDescriptor(descriptor, shared: true)
+        else { return nil }
+        let isStopping = copies.withLock { copies in
+            copies.sockets.append(socket)
+            return copies.isStopping
+        }
+        if isStopping { socket.close() }
+        return Listener(socket: socket, address: listener.address)
     }
 
     private enum Event: Sendable { case listenerEnded, stopRequested, drainTimeOver }

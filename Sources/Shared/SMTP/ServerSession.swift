@@ -125,6 +125,9 @@ package struct ServerSession: Sendable {
     /// The sender of the transaction; nil when there is none.
     package var sender: Path? { envelope?.reversePath }
 
+    /// A recipient was accepted in this transaction.
+    package var hasRecipients: Bool { recipientCount > 0 }
+
     /// Takes out the replies to be sent.
     package mutating func takeOutput() -> [UInt8] {
         defer { output = [] }

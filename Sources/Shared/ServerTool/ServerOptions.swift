@@ -73,12 +73,13 @@ package struct ServerOptions: Sendable {
         EventLog(json: arguments[json], verbose: arguments[verbose], toStandardError: toStandardError)
     }
 
-    /// Binds the addresses, gives up root's rights, and says where the server listens. Call on the loop.
+    /// Binds the addresses, gives up root's rights, and says where the server listens. Call on the loop. `loops` is the
+    /// number of event loops that serve.
     package func listen(
-        _ arguments: Arguments, _ addresses: [ListenAddress], _ events: EventLog,
+        _ arguments: Arguments, _ addresses: [ListenAddress], _ events: EventLog, loops: Int = 1,
         reload: @escaping @Sendable () async -> Void
     ) throws -> Server {
-        let server = try bind(arguments, addresses, reload)
+        let server = try bind(arguments, addresses, loops, reload)
         if let name = arguments[user] { try ServerOptions.become(name) }
         for address in server.addresses {
             events.listening(address)
@@ -98,11 +99,13 @@ package struct ServerOptions: Sendable {
     }
 
     private func bind(
-        _ arguments: Arguments, _ addresses: [ListenAddress], _ reload: @escaping @Sendable () async -> Void
+        _ arguments: Arguments, _ addresses: [ListenAddress], _ loops: Int,
+        _ reload: @escaping @Sendable () async -> Void
     ) throws(ToolFailure) -> Server {
         do throws(SystemError) {
             return try Server(
-                .init(listen: addresses, maximumConnections: arguments[maximumConnections], reload: reload))
+                .init(
+                    listen: addresses, maximumConnections: arguments[maximumConnections], loops: loops, reload: reload))
         } catch {
             let advice = error.code == EADDRINUSE ? ": another server is there, choose another --listen" : ""
             throw ToolFailure(

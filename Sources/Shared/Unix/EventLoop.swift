@@ -16,7 +16,8 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     private let epoll: Int32
     private let wakeup: Int32
     private let incoming = Mutex(Incoming())
-    private let thread = pthread_self()
+    /// Set before anybody else has the loop.
+    private var thread = pthread_self()
 
     // Touched on the loop's thread only, as is everything below.
     private var jobs: [UnownedJob] = []
@@ -54,6 +55,26 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     private final class Outcome<Value: Sendable>: Sendable {
         let result = Mutex<Result<Value, any Error>?>(nil)
     }
+
+    /// Begins another loop on a thread of its own, for tasks whose executor it is made; to be ended with `stop`.
+    package static func start() throws(SystemError) -> EventLoop {
+        let loop = try EventLoop()
+        let begun = eventfd(0, Int32(EFD_CLOEXEC))
+        guard begun >= 0 else { throw .last("make", "an eventfd") }
+        defer { close(begun) }
+        let isStarted = WorkerThreads().start {
+            loop.thread = pthread_self()
+            eventfd_write(begun, 1)
+            loop.runUntilStopped()
+        }
+        guard isStarted else { throw SystemError(code: EAGAIN, operation: "make", subject: "a thread") }
+        var one: eventfd_t = 0
+        while eventfd_read(begun, &one) != 0, errno == EINTR {}
+        return loop
+    }
+
+    /// Ends a loop that was begun with `start`, when it has done what it was given so far. From any thread.
+    package func stop() { execute { self.isStopped = true } }
 
     private init() throws(SystemError) {
         epoll = epoll_create1(Int32(EPOLL_CLOEXEC))

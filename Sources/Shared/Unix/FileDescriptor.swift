@@ -118,6 +118,10 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// Writes all of `bytes`.
     package func writeAll(_ bytes: [UInt8]) throws(SystemError) { try writeAll(bytes.span) }
 
+    /// Lets the kernel begin to write the file's content to the disk, so that many files go out together before they are
+    /// waited for. Only `synchronize` says that it is there.
+    package func beginSynchronizing() { _ = facteur_begin_writing(number) }
+
     /// Waits until the file's content and size are on the disk (fdatasync(2)).
     package func synchronize() throws(SystemError) {
         guard retryingOnInterrupt({ fdatasync(number) }) == 0 else { throw .last("sync", subject) }

@@ -24,13 +24,16 @@ package final class PolledDescriptor: LoopWatched, @unchecked Sendable {
     private var writing = Direction()
     private var isOpen = true
     private var isInterrupted = false
+    private let isShared: Bool
 
-    /// Takes over a descriptor, which must be non-blocking. Call on the loop.
-    package init(_ descriptor: consuming FileDescriptor) throws(SystemError) {
+    /// Takes over a descriptor, which must be non-blocking. Call on the loop. One that is `shared` is a listening socket of
+    /// which other loops have copies: a connection wakes one of them.
+    package init(_ descriptor: consuming FileDescriptor, shared: Bool = false) throws(SystemError) {
         guard let loop = EventLoop.current else {
             throw SystemError(code: EINVAL, operation: "watch", subject: "a descriptor outside of the event loop")
         }
         self.loop = loop
+        isShared = shared
         number = descriptor.release()
         do throws(SystemError) {
             try loop.watch(self)
@@ -50,6 +53,9 @@ package final class PolledDescriptor: LoopWatched, @unchecked Sendable {
         end(\.reading, .cancelled)
         end(\.writing, .cancelled)
     }
+
+    /// Closes it as soon as its loop comes to that. From any thread.
+    package func closeSoon() { loop.execute { self.close() } }
 
     /// Ends the interruptible waits of now and of later as interrupted: how a server asks its sessions to come to
     /// an end at a point of their choice. From any thread.
@@ -114,7 +120,10 @@ package final class PolledDescriptor: LoopWatched, @unchecked Sendable {
         }
     }
 
-    var interest: UInt32 { EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue }
+    var interest: UInt32 {
+        if isShared { return EPOLLIN.rawValue | EPOLLET.rawValue | EPOLLEXCLUSIVE.rawValue }
+        return EPOLLIN.rawValue | EPOLLOUT.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+    }
 
     func handle(_ events: UInt32) {
         let broken = EPOLLERR.rawValue | EPOLLHUP.rawValue

@@ -34,6 +34,12 @@ package enum Sockets {
         if result != 0, errno == ECONNREFUSED { unlink(path) }
     }
 
+    /// Another descriptor of a socket; nil when there is none to be had.
+    package static func copy(of number: Int32, subject: String) -> FileDescriptor? {
+        let copy = fcntl(number, F_DUPFD_CLOEXEC, 3)
+        return copy < 0 ? nil : FileDescriptor(owning: copy, subject: subject)
+    }
+
     /// The next connection of a listening socket; nil when none is waiting.
     package static func accept(
         from listener: Int32

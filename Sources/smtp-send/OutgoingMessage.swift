@@ -1,64 +1,7 @@
-import Bytes
+import Delivery
 import SMTP
-import Unix
 
-/// The bytes of a message: in memory, in a mapped file, or both one after the other.
-struct MessageContent: Sendable {
-    enum Piece: Sendable {
-        case bytes([UInt8])
-        case mapped(SharedMappedFile, Range<Int>)
-
-        private static let releaseStep = 4 << 20
-
-        var count: Int {
-            switch self {
-            case .bytes(let bytes): bytes.count
-            case .mapped(_, let range): range.count
-            }
-        }
-
-        /// A part of the piece, which `range` must lie within.
-        func part(_ range: Range<Int>) -> Piece {
-            switch self {
-            case .bytes(let bytes): .bytes(bytes.span.array(range))
-            case .mapped(let mapping, let whole):
-                .mapped(mapping, (whole.lowerBound + range.lowerBound)..<(whole.lowerBound + range.upperBound))
-            }
-        }
-
-        /// Calls `body` with a part of the piece; the range is cut to the piece.
-        func read(_ range: Range<Int>, _ body: (Span<UInt8>) -> Void) {
-            let range = range.clamped(to: 0..<count)
-            switch self {
-            case .bytes(let bytes): body(bytes.span.extracting(range))
-            case .mapped(let mapping, let whole):
-                let lower = whole.lowerBound + range.lowerBound
-                Self.read(mapping.file, lower..<(lower + range.count), body)
-                // A large file is read front to back: what was read need not stay in memory.
-                if range.upperBound % Self.releaseStep == 0 { mapping.file.release(upTo: lower + range.count) }
-            }
-        }
-
-        private static func read(_ file: borrowing MappedFile, _ range: Range<Int>, _ body: (Span<UInt8>) -> Void) {
-            body(file.bytes.extracting(range))
-        }
-    }
-
-    var pieces: [Piece]
-
-    init(_ bytes: [UInt8]) { pieces = [.bytes(bytes)] }
-    init(pieces: [Piece]) { self.pieces = pieces }
-
-    /// The stored size in octets.
-    var count: Int { pieces.reduce(0) { $0 + $1.count } }
-
-    /// Calls `body` with all bytes, a part of at most 64 KiB at a time.
-    func forEachPart(_ body: (Span<UInt8>) -> Void) {
-        for piece in pieces {
-            for start in stride(from: 0, to: piece.count, by: 65_536) { piece.read(start..<(start + 65_536), body) }
-        }
-    }
-
+extension MessageContent {
     /// What a server must be told of the message.
     var survey: ClientMessageSurvey {
         var survey = ClientMessageSurvey()
