@@ -61,15 +61,11 @@ struct Conversion {
             if let account = try POP3Account(name) { return [try POP3Fetch.source(account, look.spool, arguments)] }
             guard isTree else {
                 let source = try Source(name, look)
-                if case .directory(let format, let path) = source.storage, format.isMaildir,
-                    !arguments[Mboxconv.quiet]
-                {
-                    let folders = try DirectoryLook(path).subfolders
-                    if folders > 0 {
-                        Diagnostics.say(
-                            "\(name): \(folders) folder\(folders == 1 ? " in it is" : "s in it are") left out: "
-                                + "use --recursive")
-                    }
+                let folders = source.subfolders
+                if source.format.isMaildir, folders > 0, !arguments[Mboxconv.quiet] {
+                    Diagnostics.say(
+                        "\(name): \(folders) folder\(folders == 1 ? " in it is" : "s in it are") left out: "
+                            + "use --recursive")
                 }
                 return [source]
             }

@@ -30,7 +30,7 @@ struct SourceReport {
         let reason = reason.map { " (\($0))" } ?? ""
         let of = passed == tally.messages ? "" : " of \(Quantity.count(tally.messages))"
         return TerminalText.escape(
-            "\(name): \(formatName)\(reason): \(Quantity.count(passed))\(of) message\(passed == 1 ? "" : "s"), "
+            "\(name): \(formatName)\(reason): \(Quantity.count(passed))\(of) message\(tally.messages == 1 ? "" : "s"), "
                 + Quantity.bytes(passedBytes))
     }
 

@@ -169,7 +169,7 @@ extension Source {
         case .directory(let format, let path):
             // Messages that come or go change what is to be skipped; flags do not.
             var digest: UInt64 = 0xCBF2_9CE4_8422_2325
-            let files = (try? MessageFiles(format, path))?.files ?? []
+            let files = (try? listed(format, path))?.files ?? []
             for file in files {
                 for byte in file.entry?.name.unique ?? file.name {
                     digest = (digest ^ UInt64(byte)) &* 0x100_0000_01B3

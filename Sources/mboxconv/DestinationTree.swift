@@ -128,9 +128,9 @@ final class DestinationTree {
             if let parent = Files.parent(of: path) { try Files.makeDirectory(parent, mode: 0o700, parents: true) }
             if plan.format == .maildirPlusPlus {
                 // The tree's own Maildir, and the mark of a folder of it.
-                _ = try Maildir.create(plan.base)
+                _ = try Maildir.create(plan.base, synchronizing: settings.isSynchronized)
                 if path != plan.base {
-                    _ = try Maildir.create(path)
+                    _ = try Maildir.create(path, synchronizing: settings.isSynchronized)
                     let mark = try FileDescriptor.open("\(path)/maildirfolder", O_WRONLY | O_CREAT, mode: 0o600)
                     try mark.close()
                 }

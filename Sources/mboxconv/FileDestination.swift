@@ -7,7 +7,8 @@ import Unix
 /// A mailbox that is one file: a new one, one that is appended to, a device, or standard output.
 ///
 /// A new one grows beside its place until all is there, and a journal notes up to where it holds whole messages; one that
-/// is appended to is cut back on any error, and after a kill the journal tells what was added.
+/// is appended to is cut back on any error, and after a kill the journal tells what was added. Batch SMTP, whose end is to
+/// change, is copied first and grows as a new one does.
 final class FileDestination: Destination {
     private enum Target {
         /// A file beside its place, to be renamed.
@@ -42,6 +43,8 @@ final class FileDestination: Destination {
     private var isKept = true
     private var isDone = false
     private var isInMessage = false
+    /// What the batch SMTP was that a copy was made of to go on with.
+    private var extended: String?
 
     init(_ path: String, _ encoder: any MessageEncoder, _ settings: WriteSettings) throws {
         self.path = path
@@ -64,7 +67,7 @@ final class FileDestination: Destination {
         do {
             let journal = try settings.journal(of: place)
             let start = journal.numbers("append")?.first
-            let isAppended = start != nil || (settings.isAppending && Files.exists(path))
+            let isAppended = start != nil || (settings.isAppending && encoder.appendsInPlace && Files.exists(path))
             let progress = journal.numbers("done") ?? []
             isDone = try Self.isComplete(journal, place, isAppended: isAppended)
             known = isDone ? .max : progress.first ?? 0
@@ -91,9 +94,6 @@ final class FileDestination: Destination {
     }
 
     private func openAppended(_ path: String, _ start: Int?, _ settings: WriteSettings) throws {
-        guard encoder is MboxEncoder else {
-            throw ToolFailure(.usage, "--append: is for mailboxes; batch SMTP ends with QUIT: name a new file")
-        }
         do throws(MboxAppender.Failure) {
             appender = try MboxAppender.open(
                 path, timeout: settings.lockTimeout, resumed: start.map { ($0, max(noted, $0)) })
@@ -110,9 +110,8 @@ final class FileDestination: Destination {
 
     private func openNew(_ path: String, _ settings: WriteSettings) throws {
         let partial = "\(path).mboxconv-partial"
-        if let status = try? Files.status(path), status.st_size > 0 {
-            throw DestinationFailure.notEmpty(path, "is not empty")
-        }
+        let isThere = (try? Files.status(path)).map { $0.st_size > 0 } ?? false
+        if isThere, !settings.isAppending { throw DestinationFailure.notEmpty(path, "is not empty") }
         if !(journal?.isResumed ?? false), Files.exists(partial) {
             guard settings.isResuming else {
                 throw ToolFailure(
@@ -135,9 +134,26 @@ final class FileDestination: Destination {
         }
         try file.truncate(to: noted)
         try file.seek(to: noted)
+        if isThere, noted == 0 {
+            let copy: BatchCopy
+            do {
+                copy = try BatchCopy(of: path, to: file)
+            } catch {
+                try? Files.remove(partial)
+                throw error
+            }
+            try journal?.begin(synchronizing: settings.isSynchronized)
+            if settings.isSynchronized { try file.synchronize() }
+            try journal?.note("extends \(copy.stamp)")
+            try journal?.note("done 0 \(copy.end)", synchronizing: settings.isSynchronized)
+            extended = copy.stamp
+            noted = copy.end
+        } else {
+            extended = journal?.value("extends")
+            try journal?.begin(synchronizing: settings.isSynchronized)
+        }
         place = noted
         self.file = consume file
-        try journal?.begin(synchronizing: settings.isSynchronized)
         encoder.start(at: place, missingLineEnds: 0)
     }
 
@@ -266,6 +282,11 @@ final class FileDestination: Destination {
         if !isDone {
             encoder.finish()
             try drain()
+        }
+        if let extended, !isDone, try BatchCopy.stamp(of: Files.status(Self.resolved(path))) != extended {
+            throw ToolFailure(
+                .temporaryFailure,
+                "\(path): another program has written to it meanwhile: it is as that left it: run it again")
         }
         do throws(SystemError) {
             switch target {

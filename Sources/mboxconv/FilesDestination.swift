@@ -202,12 +202,10 @@ final class FilesDestination: Destination {
     }
 
     private func name(of message: Pending) -> [UInt8] {
+        if !isMH { return EMLName.make(number, message.flags, message.keywords) }
         var name: [UInt8] = []
-        name.append(decimal: number, width: isMH ? 1 : 6)
-        if isMH { return name }
-        let letters = message.flags.maildirLetters
-        if !letters.isEmpty { name += [ASCII.dot] + letters }
-        return name + Array(".eml".utf8)
+        name.append(decimal: number)
+        return name
     }
 
     private func isSame(_ message: Pending, _ name: [UInt8]) throws(SystemError) -> Bool {
@@ -223,8 +221,9 @@ final class FilesDestination: Destination {
     }
 
     private func writeSequences() throws {
+        // Where messages have been read, that no sequence holds them is to be seen.
+        guard isMH, sequences.hasSeen || !sequences.isEmpty else { return }
         let bytes = sequences.bytes
-        guard isMH, !bytes.isEmpty else { return }
         do throws(SystemError) {
             try Files.writeDurably("\(path)/\(MessageSequences.fileName)", bytes, mode: 0o600)
         } catch {

@@ -144,11 +144,13 @@ final class Spool {
     private var standardInput: String?
     private var count = 0
 
-    /// The path of standard input, when it is a file that can be read as often as wished.
+    /// The path of standard input, when it is a file that can be read as often as wished; for programs that we start, too,
+    /// whose own standard input is another.
     static var standardInputFile: String? {
         var status = stat()
         let isFile = fstat(0, &status) == 0 && Files.kind(of: status) == .file && lseek(0, 0, SEEK_CUR) == 0
-        return isFile ? "/dev/stdin" : nil
+        let path = "/proc/\(getpid())/fd/0"
+        return isFile && Files.exists(path) ? path : nil
     }
 
     /// Copies standard input, the first time, and returns where to.

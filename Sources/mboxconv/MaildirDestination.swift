@@ -110,7 +110,7 @@ final class MaildirDestination: Destination {
     private static func open(
         _ path: String, _ journal: Journal, _ settings: WriteSettings
     ) throws -> (maildir: Maildir, present: Set<Int>) {
-        let existing = try Maildir.create(path)
+        let existing = try Maildir.create(path, synchronizing: settings.isSynchronized)
         let runs = journal.values("run")
         try existing.removeTemporaries(ofRuns: runs)
         var present: Set<Int> = []
@@ -227,11 +227,12 @@ final class MaildirDestination: Destination {
         let bytes = batch.bytes.span
         defer { outcome.value.withLock { $0.delivered += count } }
         if outcome.value.withLock({ $0.failure != nil }) { return }
+        guard let temporary = batch.items.first?.name else { return }
         for item in batch.items {
             do throws(SystemError) {
                 try maildir.deliver(
-                    bytes.extracting(item.range), named: item.name, flags: item.flags, received: item.received,
-                    synchronizing: synchronizing)
+                    bytes.extracting(item.range), named: item.name, temporary: temporary, flags: item.flags,
+                    received: item.received, synchronizing: synchronizing)
                 count += 1
             } catch {
                 outcome.value.withLock { $0.failure = $0.failure ?? error }

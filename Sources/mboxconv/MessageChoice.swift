@@ -67,11 +67,18 @@ final class MessageChoice {
             return entry.isTaken
         }
         if takesAll { return true }
-        if let selection, !selection.matches(head.bytes.span, size: envelope.size ?? 0, flags: envelope.flags) {
+        if let selection, !Self.matches(selection, head.bytes.span, size: envelope.size ?? 0, envelope) {
             unselected += 1
             return false
         }
         return try equality != .id || isFirst(Self.key(of: head))
+    }
+
+    private static func matches(
+        _ selection: Selection, _ message: Span<UInt8>, size: Int, _ envelope: Envelope
+    ) -> Bool {
+        selection.matches(
+            message, size: size, flags: envelope.flags, keywords: envelope.keywords, received: envelope.received)
     }
 
     private static var changed: ToolFailure {
@@ -169,7 +176,7 @@ final class MessageChoice {
         mutating func end(size: Int) throws {
             var isTaken = true
             if !isSeed, let selection = choice.selection {
-                isTaken = selection.matches(message.span, size: size, flags: envelope.flags)
+                isTaken = MessageChoice.matches(selection, message.span, size: size, envelope)
             }
             var contentKey: Key?
             if let digest = digest.take() { contentKey = MessageChoice.key(digest.finalize()) }

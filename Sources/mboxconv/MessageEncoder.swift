@@ -6,6 +6,8 @@ import Unix
 protocol MessageEncoder: AnyObject {
     /// Bytes that were written may have to be patched later.
     var patchesOutput: Bool { get }
+    /// What is appended goes behind all that is there; else the end of that is written anew.
+    var appendsInPlace: Bool { get }
     /// Writing begins at this place of the file, which lacks so many line ends before another message may follow.
     func start(at offset: Int, missingLineEnds: Int)
     /// A message begins; `canPatch` says whether bytes that were written can be.
@@ -33,6 +35,7 @@ final class MboxEncoder: MessageEncoder {
     }
 
     var patchesOutput: Bool { writer.format.countsContent }
+    var appendsInPlace: Bool { true }
     var readyCount: Int { writer.readyCount }
     var hasPatches: Bool { !writer.patches.isEmpty }
 
@@ -80,6 +83,7 @@ final class BatchEncoder: MessageEncoder {
     private var lines: [UInt8] = []
 
     var patchesOutput: Bool { false }
+    var appendsInPlace: Bool { false }
     var hasPatches: Bool { false }
 
     func start(at offset: Int, missingLineEnds: Int) { hasGreeted = offset > 0 }

@@ -41,9 +41,10 @@ struct MessageFiles {
                         delivered: nil, entry: nil)
                 }
         } else {
-            files = names.filter(Self.isMessageFile).map { (MaildirName($0).sortKey, $0) }.sorted { $0.0 < $1.0 }
-                .map { _, name in
-                    File(name: name, flags: Self.flags(inName: name), keywords: [], delivered: nil, entry: nil)
+            files = MaildirName.ordered(names.filter(Self.isMessageFile)) { MaildirName($0) }
+                .map { name in
+                    let marks = EMLName.marks(name)
+                    return File(name: name, flags: marks.flags, keywords: marks.keywords, delivered: nil, entry: nil)
                 }
         }
     }
@@ -67,17 +68,6 @@ struct MessageFiles {
 
     static func isMessageFile(_ name: [UInt8]) -> Bool {
         name.first != ASCII.dot && name.count > 4 && name.suffix(4).equalsIgnoringCase(".eml")
-    }
-
-    /// `000001.FS.eml`: the flags that we write into the name of a file.
-    private static func flags(inName name: [UInt8]) -> MessageFlags {
-        let base = name.dropLast(4)
-        guard let dot = base.lastIndex(of: ASCII.dot), base[..<dot].allSatisfy(\.isASCIIDigit) else {
-            return MessageFlags()
-        }
-        let letters = base[(dot + 1)...]
-        guard !letters.isEmpty, letters.allSatisfy(\.isASCIILetter) else { return MessageFlags() }
-        return MessageFlags(maildirLetters: letters)
     }
 
     /// Opens a message's file; nil when another program has removed it since the directory was read, or it is none.
@@ -104,7 +94,7 @@ extension Source {
     ) throws -> Tally {
         var tally = Tally()
         let files: MessageFiles
-        do throws(SystemError) { files = try MessageFiles(format, path) } catch { throw Source.failure(name, error) }
+        do throws(SystemError) { files = try self.files(format, path) } catch { throw Source.failure(name, error) }
         var buffer = [UInt8](repeating: 0, count: MessageAssembly.wholeLimit + 1)
         var assembly = MessageAssembly()
         for file in files.files {

@@ -9,6 +9,8 @@ struct MessageSequences {
     /// Names, and the numbers in them.
     private var sequences: [(name: String, numbers: Set<Int>)] = []
     private let isThere: Bool
+    /// A message that was added is in no sequence `unseen`.
+    private(set) var hasSeen = false
 
     init(_ folder: String) {
         let bytes = try? Files.read("\(folder)/\(Self.fileName)", limit: 256 << 20)
@@ -28,8 +30,6 @@ struct MessageSequences {
             sequences.append((sides[0].text, numbers))
         }
     }
-
-    init() { isThere = false }
 
     private func holds(_ name: String, _ number: Int) -> Bool {
         sequences.contains { $0.name == name && $0.numbers.contains(number) }
@@ -61,7 +61,7 @@ struct MessageSequences {
 
     /// Notes a message. Keywords that cannot name a sequence are left out.
     mutating func add(_ number: Int, _ flags: MessageFlags, _ keywords: [[UInt8]]) {
-        if !flags.isSeen { add(number, to: "unseen") }
+        if flags.isSeen { hasSeen = true } else { add(number, to: "unseen") }
         for (name, letter) in Self.letters where flags.maildirLetters.contains(letter) { add(number, to: name) }
         for keyword in keywords {
             guard let first = keyword.first, first.isASCIILetter,
@@ -78,6 +78,8 @@ struct MessageSequences {
             sequences.append((name, [number]))
         }
     }
+
+    var isEmpty: Bool { sequences.allSatisfy(\.numbers.isEmpty) }
 
     /// The file's content.
     var bytes: [UInt8] {

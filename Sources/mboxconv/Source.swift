@@ -17,6 +17,9 @@ struct Source {
     private(set) var isCertain = true
     /// What the mailbox looked like, when all of it was looked at.
     private(set) var survey: MboxSurvey?
+    /// Folders below a directory, which are read with --recursive only.
+    private(set) var subfolders = 0
+    private let listing = Listing()
 
     enum Storage {
         case mbox(MboxFormat, MailboxInput)
@@ -171,6 +174,27 @@ struct Source {
 
     // MARK: Directories
 
+    /// The files of a directory that were listed, for whom comes next.
+    private final class Listing {
+        var files: MessageFiles?
+    }
+
+    /// The messages of a directory as they are now.
+    func listed(_ format: MailboxFormat, _ path: String) throws(SystemError) -> MessageFiles {
+        let files = try MessageFiles(format, path)
+        listing.files = files
+        return files
+    }
+
+    /// The messages of a directory: those that were listed, the first time, else as they are now.
+    func files(_ format: MailboxFormat, _ path: String) throws(SystemError) -> MessageFiles {
+        if let files = listing.files {
+            listing.files = nil
+            return files
+        }
+        return try MessageFiles(format, path)
+    }
+
     private init(directory name: String, _ look: Look) throws {
         self.name = name
         let found = try DirectoryLook(name)
@@ -189,6 +213,7 @@ struct Source {
         storage = .directory(format, path: name)
         reason = look.given == nil ? found.reason : nil
         isCertain = found.isCertain
+        subfolders = found.subfolders
     }
 
     // MARK: Failures

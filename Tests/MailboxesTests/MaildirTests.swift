@@ -166,6 +166,10 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         ("", .mboxrd, false),
         ("From a@b \(date)\nContent-Length: 7\n\nFrom x\n\n" + others, .mboxcl2, true),
         ("From a@b \(date)\nContent-Length: 2\n\nx\n\n" + others, .mboxrd, false),
+        // The length of one counts its quotes: they were there when it was counted.
+        ("From a@b \(date)\nContent-Length: 8\n\n>From x\n\n" + others, .mboxcl, true),
+        ("From a@b \(date)\nContent-Length: 8\n\n>From x\n\nFrom a@b \(date)\n\n>From y\n\n" + others, .mboxcl, false),
+        ("From a@b \(date)\nContent-Length: 2\n\nx\n\nFrom a@b \(date)\n\n>>From y\n\n" + others, .mboxrd, true),
     ]
     static let others = String(repeating: "From a@b \(date)\nA: b\n\nx\n\n", count: 3)
 

@@ -59,6 +59,10 @@ import Testing
     func mozilla() throws {
         #expect(try head("X-Mozilla-Status: 1007\n\n").flags.maildirLetters.text == "FPRS")
         #expect(try head("X-Mozilla-Status: 0001\nStatus: O\n\n").flags.maildirLetters.text == "")
+        let keys = "X-Mozilla-Keys: $label1 work                    \n"
+        #expect(try head("\(keys)\n").keywords.map(\.text) == ["$label1", "work"])
+        #expect(try head("\(keys)X-Keywords: home\n\n").keywords.map(\.text) == ["home"])
+        #expect(try head("X-Mozilla-Keys:                      \n\n").keywords.isEmpty)
     }
 
     @Test(

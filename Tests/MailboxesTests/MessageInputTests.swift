@@ -65,6 +65,19 @@ import Testing
         #expect(lines[508] == "nodata/0/notMessage" && lines[509].hasSuffix("/0/unreadable") && lines.count == 510)
     }
 
+    @Test("an mbox that counts its messages' bytes is read by these: a From_ line in a body is no end")
+    func counted() throws {
+        let folder = try TestDirectory()
+        let line = "From a@b Thu Jan  1 00:00:00 1970\n"
+        let body = "x\n\n\(line)y\n>From z\n"
+        let message = "\(line)A: b\nContent-Length: \(body.utf8.count)\n\n\(body)\n"
+        let path = try folder.write("box", message + message)
+        let recorder = Recorder()
+        try MessageInput([path]).read(recorder)
+        let size = "A: b\nContent-Length: \(body.utf8.count)\n\n\(body)".utf8.count
+        #expect(recorder.lines.withLock { $0 } == ["box/0/\(size)/From", "box/1/\(size)/From"])
+    }
+
     @Test("many workers give the output of one, in its order", arguments: [1, 2, 7])
     func order(_ jobs: Int) throws {
         let folder = try TestDirectory()

@@ -14,6 +14,7 @@ import Testing
             mailbox +=
                 "From: u\(index % 3)@example.org\nMessage-ID: <\(index % 6)@x>\nDate: Sat, 21 Aug \(2000 + index / 4) 10:00:00 +0000\n"
             if index % 2 == 0 { mailbox += "Status: RO\n" }
+            if index % 6 == 3 { mailbox += "X-Keywords: home work\n" }
             mailbox += "\ntext \(index)\n" + String(repeating: "x", count: index * 100) + "\n\n"
         }
         try folder.write("in.mbox", mailbox)
@@ -34,6 +35,7 @@ import Testing
         arguments: [
             ("flag:S", Array(stride(from: 0, to: 12, by: 2))), ("from~^u1@", [1, 4, 7, 10]), ("size>1K", [10, 11]),
             ("date>2001 and not flag:S", [9, 11]), ("text~'text 7'", [7]), ("from~u9", []),
+            ("keyword:WORK", [3, 9]), ("not keyword:work and from~u0", [0, 6]),
         ])
     func selected(_ expression: String, _ expected: [Int]) throws {
         #expect(try run("--verify", "--where", expression, "in.mbox", "out.mbox").status == 0)
@@ -41,6 +43,18 @@ import Testing
         let count = try run("--count", "--json", "--where", expression, "in.mbox")
         #expect(count.text.contains("\"messages\":\(expected.count),"))
         #expect(try run("--list", "--where", expression, "in.mbox").lines.count == expected.count)
+    }
+
+    @Test("a message without Date has that of its delivery")
+    func undated() throws {
+        try folder.write("undated.mbox", "From a@b Sat Aug 21 10:27:43 2004\nA: b\n\nx\n\n")
+        for (expression, count) in [("date=2004-08-21", 1), ("date<2004-08-21", 0)] {
+            #expect(
+                try run("--count", "--json", "--where", expression, "undated.mbox").text.contains(
+                    "\"messages\":\(count),"))
+        }
+        #expect(try run("--count", "--where", "from~^u1@", "in.mbox").text.contains("4 of 12 messages"))
+        #expect(try run("--count", "--where", "text~'text 7'", "in.mbox").text.contains("1 of 12 messages"))
     }
 
     @Test("a selection that cannot be read is a usage error that names the place")

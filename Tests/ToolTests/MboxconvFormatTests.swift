@@ -83,13 +83,30 @@ import Testing
         let flags = back.sorted { $0.dropFirst(4) < $1.dropFirst(4) }.map { name in
             String(name.prefix(4)) + String(name.split(separator: ":").dropFirst().first ?? "")
         }
-        let keepsKeywords = format != "eml"
-        #expect(flags == ["new/", "cur/2,S", "cur/2,FRS", "cur/2,DFPRST", keepsKeywords ? "cur/2,Sab" : "cur/2,S"])
+        #expect(flags == ["new/", "cur/2,S", "cur/2,FRS", "cur/2,DFPRST", "cur/2,Sab"])
         #expect(back.map { $0.dropFirst(4).prefix(10) }.sorted() == names.map { $0.dropFirst(4).prefix(10) }.sorted())
-        if keepsKeywords {
-            let keywords = String(decoding: try folder.read("back/dovecot-keywords"), as: UTF8.self)
-            #expect(keywords == "0 Junk\n1 work\n")
-        }
+        #expect(String(decoding: try folder.read("back/dovecot-keywords"), as: UTF8.self) == "0 Junk\n1 work\n")
+    }
+
+    @Test("names of .eml files keep keywords of any letters, and a message that was noticed only")
+    func emlNames() throws {
+        try folder.write("m/cur/1000000000.M1.x:2,ab", "A: b\n\nx\n")
+        try folder.write("m/cur/1000000001.M1.x:2,", "A: b\n\nx\n")
+        try folder.write("m/new/.keep", "")
+        try folder.write("m/dovecot-keywords", "0 $Label1\n1 a/b,c.d\n")
+        #expect(try run("--to", "eml", "m", "there").status == 0)
+        #expect(folder.names("there") == ["000001.,$Label1,a%2Fb%2Cc%2Ed.eml", "000002.-.eml"])
+        #expect(try run("there", "back/").status == 0)
+        #expect(String(decoding: try folder.read("back/dovecot-keywords"), as: UTF8.self) == "0 $Label1\n1 a/b,c.d\n")
+        #expect(folder.names("back/cur").map { $0.split(separator: ":").last } == ["2,ab", "2,"])
+    }
+
+    @Test("an MH folder in which everything is read comes back as read")
+    func seenMH() throws {
+        try folder.write("in.mbox", "From a@b \(Self.date)\nStatus: RO\nA: b\n\nx\n\n")
+        #expect(try run("--to", "mh", "in.mbox", "mh").status == 0)
+        #expect(try run("mh", "back/").status == 0)
+        #expect(folder.names("back/cur").first?.hasSuffix(":2,S") ?? false)
     }
 
     @Test("X-Keywords and the list of UW's first message become letters of a Maildir")
@@ -128,6 +145,27 @@ import Testing
         #expect(try run("--count", "--json", "cut").text.contains(#""findings":[{"id":"cut-off""#))
     }
 
+    @Test("batch SMTP is appended to: one greeting, one QUIT, all messages; a session that is cut off is left as it is")
+    func appendedBatch() throws {
+        for number in 1...2 { try folder.write("\(number).mbox", "From a@b.c \(Self.date)\nA: \(number)\n\nx\n\n") }
+        #expect(try run("1.mbox", "all.bsmtp").status == 0)
+        #expect(try run("2.mbox", "all.bsmtp").status == 73)
+        #expect(try run("--append", "--verify", "2.mbox", "all.bsmtp").status == 0)
+        let lines = String(decoding: try folder.read("all.bsmtp"), as: UTF8.self).components(separatedBy: "\r\n")
+        #expect(lines.count { $0.hasPrefix("EHLO ") } == 1 && lines.count { $0 == "QUIT" } == 1)
+        #expect(lines.filter { $0.hasPrefix("A: ") } == ["A: 1", "A: 2"] && lines.suffix(3) == [".", "QUIT", ""])
+        // Whoever wrote it may have ended it otherwise.
+        try folder.write("other", "MAIL FROM:<>\nRCPT TO:<a@b>\nDATA\nA: 0\n\nx\n.\nquit")
+        #expect(try run("--append", "--to", "bsmtp", "2.mbox", "other").status == 0)
+        #expect(try run("--count", "other").text.contains("2 messages"))
+        #expect(!String(decoding: try folder.read("other"), as: UTF8.self).contains("quit"))
+        let cut = "MAIL FROM:<>\r\nRCPT TO:<a@b>\r\nDATA\r\nA: 0\r\n"
+        try folder.write("cut", cut)
+        #expect(try run("--append", "2.mbox", "cut").status == 65)
+        #expect(String(decoding: try folder.read("cut"), as: UTF8.self) == cut)
+        #expect(!folder.names().contains { $0.contains("mboxconv-") })
+    }
+
     @Test("compressed mailboxes are read by the system's programs", arguments: ["gzip", "zstd", "xz", "bzip2"])
     func compressed(_ program: String) throws {
         guard ToolProcess.peer(program) != nil else {
@@ -141,6 +179,9 @@ import Testing
         #expect(String(decoding: try folder.read("out.mbox"), as: UTF8.self).contains("A: 19"))
         let stream = try run("--count", "--json", "-", input: try folder.read("it's.packed"))
         #expect(stream.text.contains(#""format":"mboxcl2""#) && stream.text.contains(#""messages":20"#))
+        // Standard input that is a file is read where it lies.
+        let redirected = try shell("'\(ToolProcess.path(of: "mboxconv"))' --count - <\"it's.packed\"")
+        #expect(redirected.status == 0 && redirected.text.contains("20 messages"))
         let packed = try folder.read("it's.packed")
         try folder.write("damaged", Array(packed[..<(packed.count - 10)]))
         let damaged = try run("damaged", "none.mbox")

@@ -253,8 +253,26 @@ extension FromLine {
     /// A From_ line without its line end, as RFC 4155 writes it: the sender, and the date in UTC. White space and
     /// control characters of the sender become `-`; a sender that is empty is `MAILER-DAEMON`.
     package static func compose(sender: [UInt8], date: Int) -> [UInt8] {
-        let name = sender.prefix(512).map { $0 <= ASCII.space || $0 == ASCII.delete ? ASCII.dash : $0 }
-        return Array("From ".utf8) + (name.isEmpty ? Array("MAILER-DAEMON".utf8) : name) + [ASCII.space]
-            + Array(CalendarTime(epoch: date).asctime.utf8)
+        var line: [UInt8] = []
+        line.reserveCapacity(sender.count + 48)
+        line.append(text: "From ")
+        for byte in sender.prefix(512) { line.append(byte <= ASCII.space || byte == ASCII.delete ? ASCII.dash : byte) }
+        if sender.isEmpty { line.append(text: "MAILER-DAEMON") }
+        // The form of asctime(3).
+        let time = CalendarTime(epoch: date)
+        for name in [CalendarTime.weekdayNames[time.weekday], CalendarTime.monthNames[time.month - 1]] {
+            line.append(ASCII.space)
+            line += name.utf8
+        }
+        line.append(ASCII.space)
+        if time.day < 10 { line.append(ASCII.space) }
+        line.append(decimal: time.day)
+        for (mark, number) in [(ASCII.space, time.hour), (ASCII.colon, time.minute), (ASCII.colon, time.second)] {
+            line.append(mark)
+            line.append(decimal: number, width: 2)
+        }
+        line.append(ASCII.space)
+        line += String(time.year).utf8
+        return line
     }
 }

@@ -179,7 +179,8 @@ final class InputWorker {
     /// What finds the messages of a whole file; nil when it is one message.
     private func finder(_ bytes: Span<UInt8>, _ name: String, passed: ((Int) -> Void)? = nil) -> MessageFinder? {
         guard let finder = MessageFinder(bytes, isMbox: input.isMbox) else { return nil }
-        return input.isMbox || name == "-" || finder.isBatch || Self.holdsSeveral(bytes, passed) ? finder : nil
+        let isStream = input.isMbox || name == "-" || finder.isBatch || Self.holdsSeveral(bytes, passed)
+        return isStream ? finder.settled(by: bytes, isWhole: true) : nil
     }
 
     /// Reads a file, or where the header suffices as much of it as the header needs.

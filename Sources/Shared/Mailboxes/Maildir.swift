@@ -37,6 +37,7 @@ package final class Maildir: Sendable {
     let new: Directory
     let cur: Directory
     let names: MaildirNames
+    let process = getpid()
 
     /// Opens the Maildir at `path`, whose `new/` and `cur/` must be there, and `tmp/` too for deliveries. `run`, letters and digits, marks the names
     /// of what is delivered, to know it again (`MaildirName.deliveryNumber`).
@@ -49,12 +50,14 @@ package final class Maildir: Sendable {
         cur = try directory.directory("cur")
     }
 
-    /// Makes what is missing of a Maildir at `path`, for its owner alone, and opens it.
-    package static func create(_ path: String, run: String? = nil) throws(SystemError) -> Maildir {
+    /// Makes what is missing of a Maildir at `path`, for its owner alone, and opens it; with `synchronizing`, durably.
+    package static func create(
+        _ path: String, run: String? = nil, synchronizing: Bool = true
+    ) throws(SystemError) -> Maildir {
         let isNew = !Files.exists(path)
         try Files.makeDirectory(path, mode: 0o700, parents: true)
         for name in ["tmp", "new", "cur"] { try Files.makeDirectory("\(path)/\(name)", mode: 0o700) }
-        if isNew, let parent = Files.parent(of: path) {
+        if isNew, synchronizing, let parent = Files.parent(of: path) {
             try Files.synchronizeDirectory(path)
             try Files.synchronizeDirectory(parent)
         }
@@ -75,8 +78,7 @@ package final class Maildir: Sendable {
                 entries.append(Entry(folder: folder, name: MaildirName(entry.name)))
             }
         }
-        let keyed = entries.map { (key: $0.name.sortKey, entry: $0) }
-        return keyed.sorted { $0.key < $1.key }.map(\.entry)
+        return MaildirName.ordered(entries, \.name)
     }
 
     /// Opens a message's file for reading. One that another program has moved to `cur/` or given other flags since is

@@ -126,32 +126,37 @@ extension Maildir {
 
     /// The name of the next message of a run, before sizes and flags. `number` is the one that
     /// `MaildirName.deliveryNumber` gives back.
-    package func nextName(time: Int?, number: Int) -> [UInt8] {
-        names.make(at: time, process: getpid(), number: number)
-    }
+    package func nextName(time: Int?, number: Int) -> [UInt8] { names.make(at: time, process: process, number: number) }
 
     /// Delivers a message that is all there, with one call for each step; safe on any thread. Durable are its bytes,
-    /// when `synchronizing`; its name is after `synchronize()`.
+    /// when `synchronizing`; its name is after `synchronize()`. `temporary` is its name in `tmp/`, of `nextName`: who
+    /// delivers many messages one after another uses the same for all, and the directory stays small.
     package func deliver(
-        _ message: Span<UInt8>, named name: [UInt8], flags: MessageFlags, received: Int, synchronizing: Bool
+        _ message: Span<UInt8>, named name: [UInt8], temporary: [UInt8], flags: MessageFlags, received: Int,
+        synchronizing: Bool
     ) throws(SystemError) {
         guard let tmp else { throw SystemError(code: ENOENT, operation: "open", subject: "\(path)/tmp") }
-        var sized = name
-        sized += [ASCII.comma, UInt8(ascii: "S"), ASCII.equals]
-        sized.append(decimal: message.count)
-        sized += [ASCII.comma, UInt8(ascii: "W"), ASCII.equals]
-        sized.append(decimal: message.count + message.loneLineFeeds(after: 0))
+        var final: [UInt8] = []
+        final.reserveCapacity(name.count + 64)
+        final += name
+        final.append(text: ",S=")
+        final.append(decimal: message.count)
+        final.append(text: ",W=")
+        final.append(decimal: message.count + message.loneLineFeeds(after: 0))
         let isCurrent = flags.belongsInCur
-        let final = isCurrent ? MaildirName(base: sized, flags: flags).bytes : sized
-        let file = try tmp.openMany(name, O_WRONLY | O_CREAT | O_EXCL)
+        if isCurrent {
+            final.append(text: ":2,")
+            final += flags.maildirLetters
+        }
+        let file = try tmp.openMany(temporary, O_WRONLY | O_CREAT | O_EXCL)
         do throws(SystemError) {
             try file.writeAll(message)
             try file.setTimes(received)
             if synchronizing { try file.synchronize() }
             try file.close()
-            try tmp.rename(name, to: isCurrent ? cur : new, as: final)
+            try tmp.rename(temporary, to: isCurrent ? cur : new, as: final)
         } catch {
-            try? tmp.remove(name)
+            try? tmp.remove(temporary)
             throw error
         }
     }

@@ -160,6 +160,17 @@ enum MessageFinder: Sendable {
         }
     }
 
+    /// So much of an mbox is looked at to tell its variant, in bytes.
+    private static let look = 256 << 10
+
+    /// The same, with the variant of an mbox told by the start of it.
+    func settled(by bytes: Span<UInt8>, isWhole: Bool) -> MessageFinder {
+        guard case .mbox = self else { return self }
+        let start = bytes.array(0..<min(bytes.count, Self.look))
+        return .mbox(
+            MboxScanner(format: MboxSurvey.format(ofStart: start, isWhole: isWhole && start.count == bytes.count)))
+    }
+
     var consumed: Int {
         switch self {
         case .mbox(let scanner): scanner.consumed

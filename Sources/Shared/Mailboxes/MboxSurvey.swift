@@ -63,6 +63,22 @@ package struct MboxSurvey: Equatable, Sendable {
         self.init(scanner, bytes: size, lines: lines, first: first)
     }
 
+    /// The variant as far as the start of a mailbox tells it, for those who cannot look at all of it.
+    package static func format(ofStart bytes: [UInt8], isWhole: Bool) -> MboxFormat {
+        var scanner = MboxScanner(format: .mboxcl)
+        var lines = CountedLines()
+        var counted = 0
+        while let event = try? scanner.next(in: bytes.span, isFinal: isWhole) {
+            switch event {
+            case .begin: counted = scanner.countedMessages
+            case .content(let range): if scanner.countedMessages > counted { lines.look(at: bytes.span, range) }
+            case .look: scanner.waitForContent()
+            case .end: break
+            }
+        }
+        return MboxSurvey(scanner, bytes: 0, lines: lines, first: FirstMessage()).format
+    }
+
     /// The first message of a mailbox, which may be a mail program's own data.
     private struct FirstMessage {
         private var start: [UInt8] = []
@@ -106,19 +122,23 @@ package struct MboxSurvey: Equatable, Sendable {
         self.messages = messages
         let counted = scanner.countedMessages
         let wrong = scanner.findings.places[.badContentLength]?.count ?? 0
-        // A From_ line within a body whose length is right stands in no other variant.
-        if counted > 0, lines.unquoted > 0 || (counted >= wrong && counted * 2 >= messages) {
+        let quoted = scanner.quotedOnce + scanner.quotedTwice
+        if counted > 0, Self.isCounted(lines, counted: counted, wrong: wrong, of: messages, quotedElsewhere: quoted) {
             let right = "Content-Length right in \(counted) of \(messages) message\(messages == 1 ? "" : "s")"
             if lines.quoted > 0, lines.unquoted == 0 {
                 format = .mboxcl
-                reason = "\(right), \(Self.count(lines.quoted, "line")) \">From\""
-                isCertain = true
+                // What is quoted elsewhere may be so as mboxrd does it.
+                isCertain = quoted == 0
+                reason =
+                    "\(right), \(Self.count(lines.quoted, "line")) \">From\" in them"
+                    + (isCertain ? "" : ", \(quoted) elsewhere")
             } else {
                 format = .mboxcl2
                 isCertain = lines.unquoted > 0
                 reason =
-                    right
-                    + (isCertain ? ", \(Self.count(lines.unquoted, "line")) \"From\" in them" : ", no \"From\" lines")
+                    isCertain
+                    ? "\(right), \(Self.count(lines.unquoted, "line")) \"From\" in them"
+                    : "\(right), no \"From\" lines; mboxcl is possible"
             }
             self.bytes = bytes
         } else {
@@ -126,7 +146,6 @@ package struct MboxSurvey: Equatable, Sendable {
             let lengths = counted + wrong == 0 ? "no Content-Length" : "Content-Length wrong or rare"
             format = .mboxrd
             isCertain = scanner.quotedTwice > 0
-            let quoted = scanner.quotedOnce + scanner.quotedTwice
             if scanner.quotedTwice > 0 {
                 reason = "\(Self.count(scanner.quotedTwice, "line")) \">>From\", \(lengths)"
             } else if quoted > 0 {
@@ -137,6 +156,15 @@ package struct MboxSurvey: Equatable, Sendable {
             self.bytes = bytes - quoted
         }
         self.findings = findings
+    }
+
+    /// Whether the lengths are those of the variants that count. A From_ line within a body whose length is right stands in
+    /// no other variant; a quoted one there shows that the quotes were counted, and so added before.
+    private static func isCounted(
+        _ lines: CountedLines, counted: Int, wrong: Int, of messages: Int, quotedElsewhere: Int
+    ) -> Bool {
+        lines.unquoted > 0 || (lines.quoted > 0 && lines.quoted >= quotedElsewhere)
+            || (counted >= wrong && counted * 2 >= messages)
     }
 
     private static func count(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

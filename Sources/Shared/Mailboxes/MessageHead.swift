@@ -12,7 +12,7 @@ package struct MessageHead: Sendable {
     package let fieldsEnd: Int?
     /// What `Status` and `X-Status` say; without them, what `X-Mozilla-Status` says.
     package private(set) var flags = MessageFlags()
-    /// What `X-Keywords` says.
+    /// What `X-Keywords` says; without it, what `X-Mozilla-Keys` says.
     package private(set) var keywords: [[UInt8]] = []
     /// The keywords of the whole mailbox in the order of their numbers, which `X-IMAP` or `X-IMAPbase` lists.
     package private(set) var mailboxKeywords: [[UInt8]] = []
@@ -56,9 +56,7 @@ package struct MessageHead: Sendable {
     private mutating func findStorageFields() {
         let header = bytes
         let span = header.span
-        var mozilla: MessageFlags?
-        var empty: [Range<Int>] = []
-        var isDovecots = false
+        var others = OtherFields()
         var index = 0
         let limit = fieldsEnd ?? bytes.count
         while index < limit {
@@ -66,18 +64,26 @@ package struct MessageHead: Sendable {
             let isFolded = line.next < limit && span[line.next].isSpaceOrTab
             let first = span[index].asciiLowercased
             if line.isTerminated, !isFolded, first == 0x73 || first == 0x78 || first == 0x63 {
-                read(line, of: span, &mozilla, &empty, &isDovecots)
+                read(line, of: span, &others)
             }
             index = line.next
         }
         // Beside its X-UID Dovecot writes these fields empty, too.
-        if isDovecots { statusLines = (statusLines + empty).sorted { $0.lowerBound < $1.lowerBound } }
-        if statusLines.isEmpty, let mozilla { flags = mozilla }
+        if others.isDovecots { statusLines = (statusLines + others.empty).sorted { $0.lowerBound < $1.lowerBound } }
+        if statusLines.isEmpty, let mozilla = others.mozilla { flags = mozilla }
+        if keywords.isEmpty { keywords = others.mozillaKeys }
+    }
+
+    /// Fields that mean something only beside others, or without them.
+    private struct OtherFields {
+        var mozilla: MessageFlags?
+        var mozillaKeys: [[UInt8]] = []
+        var empty: [Range<Int>] = []
+        var isDovecots = false
     }
 
     private mutating func read(
-        _ line: LineRange, of span: Span<UInt8>, _ mozilla: inout MessageFlags?, _ empty: inout [Range<Int>],
-        _ isDovecots: inout Bool
+        _ line: LineRange, of span: Span<UInt8>, _ others: inout OtherFields
     ) {
         // Most fields are told apart from these by the length of their names.
         switch HeaderLine.nameLength(span, at: line.content.lowerBound, limit: line.content.upperBound) {
@@ -87,17 +93,19 @@ package struct MessageHead: Sendable {
         let whole = line.content.lowerBound..<line.next
         if let value = HeaderLine.value(of: "Status", span, line.content) {
             let letters = HeaderLine.trimmed(span, value).map { span[$0] }
-            if letters.isEmpty { empty.append(whole) }
+            if letters.isEmpty { others.empty.append(whole) }
             if flags.add(status: letters, isExtended: false) { statusLines.append(whole) }
         } else if let value = HeaderLine.value(of: "X-Status", span, line.content) {
             let letters = HeaderLine.trimmed(span, value).map { span[$0] }
-            if letters.isEmpty { empty.append(whole) }
+            if letters.isEmpty { others.empty.append(whole) }
             if flags.add(status: letters, isExtended: true) { statusLines.append(whole) }
         } else if let value = HeaderLine.value(of: "X-Mozilla-Status", span, line.content) {
             let digits = HeaderLine.trimmed(span, value).map { span[$0] }
-            if let bits = Int(digits.text, radix: 16) { mozilla = MessageFlags(mozillaStatus: bits) }
+            if let bits = Int(digits.text, radix: 16) { others.mozilla = MessageFlags(mozillaStatus: bits) }
+        } else if let value = HeaderLine.value(of: "X-Mozilla-Keys", span, line.content) {
+            others.mozillaKeys = Keyword.names(in: span.array(value)) ?? []
         } else if let value = HeaderLine.value(of: "X-Keywords", span, line.content) {
-            if HeaderLine.trimmed(span, value).isEmpty { empty.append(whole) }
+            if HeaderLine.trimmed(span, value).isEmpty { others.empty.append(whole) }
             if let names = Keyword.names(in: span.array(value)) {
                 keywords += names.filter { !keywords.contains($0) }
                 statusLines.append(whole)
@@ -106,7 +114,7 @@ package struct MessageHead: Sendable {
             let digits = HeaderLine.trimmed(span, value)
             if 1...10 ~= digits.count, digits.allSatisfy({ span[$0].isASCIIDigit }) {
                 statusLines.append(whole)
-                isDovecots = true
+                others.isDovecots = true
             }
         } else if let value = HeaderLine.value(of: "X-IMAP", span, line.content)
             ?? HeaderLine.value(of: "X-IMAPbase", span, line.content)

@@ -25,7 +25,7 @@ extension MessageHead {
     /// Return-Path is the null one (RFC 5321 4.5.5).
     package var sender: [UInt8]? {
         if let path = value(of: "Return-Path") {
-            if path == [ASCII.less, ASCII.greater] { return nil }
+            if path.count == 2, path[0] == ASCII.less, path[1] == ASCII.greater { return nil }
             if let address = Self.address(in: path) { return address }
         }
         return value(of: "From").flatMap(Self.address)
@@ -79,7 +79,7 @@ extension MessageHead {
     /// The first address of a field: what stands between angle brackets, else the first word with an `@`. Quoted
     /// strings and comments are skipped over.
     private static func address(in value: [UInt8]) -> [UInt8]? {
-        let text = withoutComments(value)
+        let text = value.contains(ASCII.openParenthesis) ? withoutComments(value) : value
         var start: Int?
         var isQuoted = false
         var isEscaped = false

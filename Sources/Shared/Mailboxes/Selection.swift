@@ -10,10 +10,12 @@ import Unix
 ///   `FIELD:WORDS` contains them, `FIELD=WORDS` and `FIELD!=WORDS` are all of it
 /// - `text~REGEX` and so on: the readable text; `filename~REGEX`: the file names of parts
 /// - `size>1M`, with `<`, `<=`, `=`, `!=`, `>=`, `>` and `K`, `M`, `G` (powers of 1024)
-/// - `date>2020-01-01`: the Date field in UTC; a year, a month, a day, or a time of day `2020-01-01T12:30`
+/// - `date>2020-01-01`: the Date field in UTC, without one when the message was received; a year, a month, a day, or a
+///   time of day `2020-01-01T12:30`
 /// - `has:attachment`, `has:html`, `has:text`, `has:FIELD`
 /// - `type:image/*`: a part of that type
 /// - `flag:S`: a flag of a Maildir name or of Status: S, F, R, T, D, P, or a keyword letter
+/// - `keyword:work`: a keyword by its name, as the mailbox or `X-Keywords` tells it
 ///
 /// Values with spaces stand in quotes. Not for use by two threads at once.
 package struct Selection {
@@ -31,9 +33,12 @@ package struct Selection {
     package var needsSize: Bool { root.needsSize }
 
     /// Whether a message is one of those. `message` begins with the first header field; without `needsBody` its header
-    /// is enough. `size` counts the bytes of the whole message; without `flags`, Status and X-Status tell them.
-    package func matches(_ message: Span<UInt8>, size: Int, flags: MessageFlags? = nil) -> Bool {
-        var facts = SelectionFacts(size: size, flags: flags)
+    /// is enough. `size` counts the bytes of the whole message; without `flags` and `keywords`, Status, X-Status and
+    /// X-Keywords tell them. `received` is when it was received, in seconds since 1970.
+    package func matches(
+        _ message: Span<UInt8>, size: Int, flags: MessageFlags? = nil, keywords: [[UInt8]]? = nil, received: Int? = nil
+    ) -> Bool {
+        var facts = SelectionFacts(size: size, flags: flags, keywords: keywords, received: received)
         return root.holds(message, &facts)
     }
 }
@@ -68,6 +73,8 @@ indirect enum SelectionTerm {
     case hasType(String)
     case hasText
     case flag(UInt8)
+    /// The name, in lower case.
+    case keyword([UInt8])
 
     /// One test of a text.
     enum TextTest {
@@ -93,7 +100,7 @@ indirect enum SelectionTerm {
         case .all(let terms), .any(let terms): terms.contains(where: \.needsBody)
         case .not(let term): term.needsBody
         case .text, .filename, .hasAttachment, .hasType, .hasText: true
-        case .field, .size, .date, .hasField, .flag: false
+        case .field, .size, .date, .hasField, .flag, .keyword: false
         }
     }
 
@@ -127,6 +134,7 @@ indirect enum SelectionTerm {
         case .hasType(let pattern): return facts.hasType(pattern, message)
         case .hasText: return !(facts.text(message)?.isEmpty ?? true)
         case .flag(let letter): return facts.flagLetters(message).contains(letter)
+        case .keyword(let name): return facts.keywordNames(message).contains { $0.map(\.asciiLowercased) == name }
         }
     }
 }
@@ -148,13 +156,17 @@ extension SelectionTerm.Order {
 struct SelectionFacts {
     let size: Int
     private let flags: MessageFlags?
+    private let keywords: [[UInt8]]?
+    private let received: Int?
     private var parsed: (structure: MessageStructure, headers: [PartHeader], readable: ReadableParts)?
     private var header: MessageStructure?
     private var readableText: String??
 
-    init(size: Int, flags: MessageFlags?) {
+    init(size: Int, flags: MessageFlags?, keywords: [[UInt8]]?, received: Int?) {
         self.size = size
         self.flags = flags
+        self.keywords = keywords
+        self.received = received
     }
 
     private mutating func fields(_ message: Span<UInt8>) -> MessageStructure {
@@ -169,7 +181,12 @@ struct SelectionFacts {
     }
 
     mutating func date(_ message: Span<UInt8>) -> Int? {
-        fields(message).rawValues(of: "date", in: message).first.flatMap { DateTime($0)?.epoch }
+        fields(message).rawValues(of: "date", in: message).first.flatMap { DateTime($0)?.epoch } ?? received
+    }
+
+    mutating func keywordNames(_ message: Span<UInt8>) -> [[UInt8]] {
+        if let keywords { return keywords }
+        return fields(message).rawValues(of: "x-keywords", in: message).flatMap { Keyword.names(in: Array($0)) ?? [] }
     }
 
     mutating func flagLetters(_ message: Span<UInt8>) -> [UInt8] {

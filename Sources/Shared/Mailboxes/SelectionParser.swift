@@ -66,7 +66,7 @@ struct SelectionParser {
         switch name {
         case "size": return .size(try order(symbol, name, start), try size(value, valuePlace))
         case "date": return .date(try order(symbol, name, start), try date(value, valuePlace))
-        case "has", "type", "flag":
+        case "has", "type", "flag", "keyword":
             guard symbol == ":" || symbol == "=" else { throw SelectionError(at: start + 1, "\(name) takes a colon") }
             return try property(name, value, valuePlace)
         default: return try textTerm(name, symbol, value, start, valuePlace)
@@ -81,12 +81,19 @@ struct SelectionParser {
         case ("has", "text"): return .hasText
         case ("has", _): return .hasField(word)
         case ("type", _): return .hasType(word)
-        default:
+        case ("flag", _):
             let known = ["seen": "S", "flagged": "F", "replied": "R", "trashed": "T", "draft": "D", "passed": "P"]
             guard let letter = (known[word] ?? value).utf8.first, known[word] != nil || value.utf8.count == 1,
                 letter.isASCIILetter
-            else { throw SelectionError(at: place + 1, "a flag is one letter: S, F, R, T, D, P or a keyword's") }
+            else {
+                throw SelectionError(
+                    at: place + 1,
+                    "a flag is one letter: S, F, R, T, D, P or a keyword's; keyword:NAME asks for its name")
+            }
             return .flag(letter)
+        default:
+            guard Keyword.isName(word.utf8) else { throw SelectionError(at: place + 1, "no keyword has such a name") }
+            return .keyword(Array(word.utf8))
         }
     }
 

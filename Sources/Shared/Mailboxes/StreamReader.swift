@@ -82,7 +82,8 @@ final class StreamReader: Sendable {
         while state.buffer.count < 10 {
             if try read(&state, 65_536) == 0 { break }
         }
-        state.finder = MessageFinder(state.buffer.span, isMbox: isMbox)
+        let start = state.buffer
+        state.finder = MessageFinder(start.span, isMbox: isMbox)?.settled(by: start.span, isWhole: false)
     }
 
     /// Takes the complete messages that the buffer holds.

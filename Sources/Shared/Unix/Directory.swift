@@ -53,7 +53,8 @@ package final class Directory: Sendable {
                     Array(UnsafeBufferPointer(start: start, count: strnlen(UnsafeRawPointer(start), 256)))
                 }
             }
-            if name != [ASCII.dot] && name != [ASCII.dot, ASCII.dot] {
+            let isOwn = name.first == ASCII.dot && (name.count == 1 || (name.count == 2 && name[1] == ASCII.dot))
+            if !isOwn {
                 entries.append(Entry(name: name, kind: kind(ofType: Int(entry.pointee.d_type), name)))
             }
             errno = 0
@@ -152,7 +153,7 @@ package final class Directory: Sendable {
         }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: name.count + 1) { buffer in
             // Safe: the buffer has room for the name and its NUL, and lives as long as the call.
-            for (index, byte) in name.enumerated() { buffer.initializeElement(at: index, to: CChar(bitPattern: byte)) }
+            name.withUnsafeBytes { UnsafeMutableRawBufferPointer(buffer).copyMemory(from: $0) }
             buffer.initializeElement(at: name.count, to: 0)
             return body(UnsafePointer(buffer.baseAddress.unsafelyUnwrapped))
         }
