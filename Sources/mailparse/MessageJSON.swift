@@ -128,7 +128,7 @@ struct MessageJSON {
     }
 
     /// A text that may be of any length, in pieces.
-    private static func write(_ key: String, _ text: Span<UInt8>, _ json: inout JSONWriter, _ output: Output) {
+    private static func write(_ key: StaticString, _ text: Span<UInt8>, _ json: inout JSONWriter, _ output: Output) {
         json.key(key)
         json.beginString()
         var place = 0
@@ -141,7 +141,7 @@ struct MessageJSON {
         json.endString()
     }
 
-    private static func write(_ key: String, _ addresses: [Address], _ json: inout JSONWriter) {
+    private static func write(_ key: StaticString, _ addresses: [Address], _ json: inout JSONWriter) {
         json.array(key) { json in
             for address in addresses {
                 json.object { json in
@@ -216,7 +216,7 @@ struct MessageJSON {
         json.key("text")
         if partTexts, let text = facts.text { json.value(utf8: text.span) } else { json.null() }
         json.key("message")
-        if node.isMessage, let inner = message.innerSummary(part), let root = node.children.first {
+        if let inner = message.innerSummary(part, bytes), let root = node.children.first {
             json.beginObject()
             message.structure.withSource(of: root, in: bytes) { source in
                 MessageJSON.write(message.structure.fields(of: root), inner, source, &json, output)

@@ -66,8 +66,13 @@ struct Views: Sendable {
         tree || text || html || findings || part != nil || rawPart != nil || extracts || template?.needsBody ?? false
     }
     var hasHeaderView: Bool { headers || !named.isEmpty || hops || auth || addresses || template != nil }
-    /// No view needs to know what the fields mean.
-    var needsFieldsOnly: Bool { !hops && !auth && !addresses && template == nil }
+    /// How much of each message the views need.
+    var depth: ParsedMessage.Depth {
+        var depth: ParsedMessage.Depth = needsBody || isDefault ? .parts : []
+        if hops || auth || findings { depth.formUnion(.header) }
+        if addresses || template != nil || isDefault { depth.insert(.summary) }
+        return depth
+    }
     /// Nothing was asked for: the message is shown as a person reads it.
     var isDefault: Bool { !needsBody && !hasHeaderView }
     /// No view needs more than the header of each message.

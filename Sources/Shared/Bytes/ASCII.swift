@@ -1,5 +1,7 @@
 /// The ASCII characters that mail formats and protocols are made of, as bytes.
-package enum ASCII {
+///
+/// `@usableFromInline` is what lets other modules see that these are constants.
+@usableFromInline package enum ASCII {
     @inlinable package static var nul: UInt8 { 0x00 }
     @inlinable package static var tab: UInt8 { 0x09 }
     @inlinable package static var lf: UInt8 { 0x0A }

@@ -69,7 +69,7 @@ extension Span where Element == UInt8 {
 
 extension Array where Element == UInt8 {
     /// Appends the bytes of a span.
-    package mutating func append(span: Span<UInt8>) {
+    @inlinable package mutating func append(span: Span<UInt8>) {
         // Safe: the pointer does not leave the closure.
         span.withUnsafeBufferPointer { append(contentsOf: $0) }
     }

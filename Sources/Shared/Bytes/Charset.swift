@@ -49,6 +49,14 @@ package enum Charset {
         return (Array(decoded.text.utf8), decoded.problem)
     }
 
+    /// Whether a label is known for one of the charsets of which ASCII is a part as it stands: UTF-8, ASCII, windows-1252.
+    package static func isASCIICompatible(_ label: String) -> Bool {
+        switch CharsetLabels.decoder(for: label) {
+        case .utf8, .ascii, .windows1252: true
+        default: false
+        }
+    }
+
     /// Whether a label is known.
     package static func isKnown(_ label: String) -> Bool {
         guard let decoder = CharsetLabels.decoder(for: label) else { return false }

@@ -58,33 +58,4 @@ extension Span where Element == UInt8 {
             return place
         }
     }
-
-    /// The first place from `start` on whose byte a JSON string cannot hold as it is (a quote, a backslash, a control
-    /// character); the end when there is none.
-    package func endOfPlainJSON(from start: Int) -> Int {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
-        // The high bit of each byte of a word that is zero; exact up to the first such byte.
-        func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word & highs }
-        // Safe: each word read ends within the span, as the loop checks.
-        return withUnsafeBytes { bytes in
-            var place = start
-            while place &+ 8 <= bytes.count {
-                let word = bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self).littleEndian
-                let found =
-                    (word &- ones &* 0x20) & ~word & highs | zeros(word ^ ones &* 0x22) | zeros(word ^ ones &* 0x5C)
-                    | zeros(word ^ ones &* 0x7F)
-                if found != 0 { return place &+ found.trailingZeroBitCount / 8 }
-                place &+= 8
-            }
-            while place < bytes.count {
-                let byte = bytes[place]
-                if byte < 0x20 || byte == ASCII.quote || byte == ASCII.backslash || byte == ASCII.delete {
-                    return place
-                }
-                place &+= 1
-            }
-            return place
-        }
-    }
 }
