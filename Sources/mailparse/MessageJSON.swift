@@ -75,12 +75,17 @@ struct MessageJSON {
         for field in fields {
             json.beginObject()
             json.field("name", utf8: bytes.extracting(field.name))
-            if let plain = field.plainText(in: bytes) {
+            if let plain = field.plainText(in: bytes), plain.count <= pieceSize {
+                json.fields("raw", "value", utf8: bytes.extracting(plain))
+            } else if let plain = field.plainText(in: bytes) {
                 write("raw", bytes.extracting(plain), &json, output)
                 write("value", bytes.extracting(plain), &json, output)
             } else {
                 let raw = field.value(in: bytes)
-                if UTF8Text.isASCII(raw.span), !field.mayHoldEncodedWords(in: bytes) {
+                let isPlain = UTF8Text.isASCII(raw.span) && !field.mayHoldEncodedWords(in: bytes)
+                if isPlain, raw.count <= pieceSize {
+                    json.fields("raw", "value", utf8: raw.span)
+                } else if isPlain {
                     write("raw", raw.span, &json, output)
                     write("value", raw.span, &json, output)
                 } else {

@@ -35,7 +35,8 @@ struct ParsedMessage {
     /// Lets go of the memory of a large message up to a place in it.
     let passed: ((Int) -> Void)?
 
-    init(_ input: InputMessage, _ bytes: Span<UInt8>, _ depth: Depth) {
+    /// `wanted`: the fields of which the summary must know.
+    init(_ input: InputMessage, _ bytes: Span<UInt8>, _ depth: Depth, wanted: MessageSummary.Wanted = .all) {
         self.input = input
         passed = input.release
         let structure =
@@ -51,7 +52,7 @@ struct ParsedMessage {
             headers = []
             readable = nil
         }
-        summary = MessageSummary(depth.contains(.summary) ? structure.fields(of: 0) : [], in: bytes)
+        summary = MessageSummary(depth.contains(.summary) ? structure.fields(of: 0) : [], in: bytes, wanted: wanted)
         hops = depth.contains(.hops) ? summary.received.map { ReceivedHop($0.value) } : []
         delays = ReceivedHop.delays(hops)
     }

@@ -111,6 +111,32 @@ struct TransferEncodingTests {
         }
     }
 
+    @Test("uuencode: blocks within text are those that look like one")
+    func uuencodedBlocks() {
+        func blocks(_ text: String) -> [String] {
+            let text = Array(text.utf8)
+            var found: [String] = []
+            var place = 0
+            while let block = Uuencode.block(in: text.span, from: place) {
+                var content: [UInt8] = []
+                var line = block.lines.lowerBound
+                while Uuencode.decodeLines(text.span, from: &line, into: &content) {}
+                found.append("\(text[block.name].text)=\(content.text)")
+                place = block.next
+            }
+            return found
+        }
+        let block = "begin 644 cat.txt\n#0V%T\n`\nend\n"
+        #expect(blocks("hello\n" + block + "and\n" + block) == ["cat.txt=Cat", "cat.txt=Cat"])
+        #expect(blocks(block.replacing("\n", with: "\r\n")) == ["cat.txt=Cat"])
+        #expect(blocks("begin 0755 a name.bin\n#0V%T\n") == ["a name.bin=Cat"])
+        #expect(blocks("we begin 644 x\nbegin 6 x\nbegin 644 the game\nof chess at once\nend\n").isEmpty)
+        #expect(blocks("begin 644 a\nend\nbegin 644 b\nbegin 644 c\n#0V%T\nend\n") == ["c=Cat"])
+        #expect(blocks("begin 644 a\n#0V%T\nlower case\nend\n").isEmpty)
+        var generator = SeededGenerator(seed: 3)
+        for _ in 0..<500 { _ = blocks(generator.mutated(Array((block + block).utf8)).text) }
+    }
+
     @Test("uuencode: the first block, and nothing without one")
     func uuencode() {
         let text = "text\nbegin 644 cat.txt\n#0V%T\n`\nend\nmore"

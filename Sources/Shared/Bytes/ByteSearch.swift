@@ -75,6 +75,20 @@ extension Array where Element == UInt8 {
     }
 }
 
+extension Array where Element == UInt8 {
+    /// Appends bytes that are there already.
+    package mutating func append(copyOf range: Range<Int>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        let end = count
+        append(contentsOf: repeatElement(0, count: range.count))
+        // Safe: the range lies before the old end, and as many bytes were appended behind it.
+        withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            memcpy(base + end, base + range.lowerBound, range.count)
+        }
+    }
+}
+
 extension Array where Element: BitwiseCopyable {
     /// The elements of a span as an array of their own.
     package init(copying span: Span<Element>) {

@@ -24,7 +24,7 @@ extension Array where Element == UInt8 {
     }
 
     /// A number.
-    package mutating func append(decimal number: Int) {
+    package mutating func append(jsonNumber number: Int) {
         // Safe: no number has more than 20 characters, for which there is room.
         append(addingCapacity: 20) { output in
             output.withUnsafeMutableBufferPointer { buffer, count in

@@ -43,6 +43,27 @@ package enum UTF8Text {
 }
 
 extension Span where Element == UInt8 {
+    /// The first place within `range`, which must be there, whose byte is not below 128 or is `=`; the end of the range when
+    /// there is none.
+    package func firstIndexOf8BitOrEquals(in range: Range<Int>) -> Int {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        // Safe: each word read ends within the range, which lies within the span.
+        return withUnsafeBytes { bytes in
+            var place = range.lowerBound
+            while place &+ 8 <= range.upperBound {
+                let word = bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self).littleEndian
+                let other = word ^ ones &* UInt64(ASCII.equals)
+                let found = (word | (other &- ones) & ~other) & highs
+                if found != 0 { return place &+ found.trailingZeroBitCount / 8 }
+                place &+= 8
+            }
+            while place < range.upperBound, bytes[place] < 0x80, bytes[place] != ASCII.equals { place &+= 1 }
+            return place
+        }
+    }
+
     /// The first place from `start` on whose byte is not below 128; the end when there is none.
     package func endOfASCII(from start: Int) -> Int {
         // Safe: each word read ends within the span, as the loop checks.

@@ -134,6 +134,16 @@ package struct JSONWriter: Sendable {
         key(name)
         value(utf8: text)
     }
+    /// Two members that hold the same string, which is looked through once.
+    package mutating func fields(_ name: StaticString, _ other: StaticString, utf8 text: Span<UInt8>) {
+        key(name)
+        let start = bytes.count
+        value(utf8: text)
+        let end = bytes.count
+        key(other)
+        bytes.append(copyOf: start..<end)
+        needsComma = true
+    }
     package mutating func field(_ name: StaticString, _ number: Int?) {
         key(name)
         value(number)
@@ -163,16 +173,22 @@ package struct JSONWriter: Sendable {
         array(content)
     }
 
-    /// A member whose key is any text.
+    // MARK: Members whose keys are any text
+
     @_disfavoredOverload
     package mutating func field(_ name: String, _ text: String?) {
         key(name)
         value(text)
     }
+    @_disfavoredOverload
+    package mutating func object(_ name: String, _ content: (inout JSONWriter) -> Void) {
+        key(name)
+        object(content)
+    }
 
     private mutating func appendNumber(_ number: Int) {
         separate()
-        bytes.append(decimal: number)
+        bytes.append(jsonNumber: number)
     }
 
     private mutating func literal(_ text: String) {

@@ -41,7 +41,7 @@ package struct HTMLText {
                 }
                 // No more than is wanted of one long run.
                 let end = min(position, start + (limit - output.count) + 4)
-                for place in start..<end { character(html[place]) }
+                text(html, start..<end)
             }
         }
     }
@@ -55,10 +55,28 @@ package struct HTMLText {
 
     // MARK: Text
 
+    /// Text without markup, word by word.
+    private mutating func text(_ html: Span<UInt8>, _ range: Range<Int>) {
+        var place = range.lowerBound
+        while place < range.upperBound {
+            if preformatted > 0 || HTMLText.isWhite(html[place]) {
+                character(html[place])
+                place += 1
+                continue
+            }
+            let start = place
+            while place < range.upperBound, !HTMLText.isWhite(html[place]) { place += 1 }
+            write(html[start])
+            if place > start + 1 { output.append(span: html.extracting((start + 1)..<place)) }
+        }
+    }
+
+    private static func isWhite(_ byte: UInt8) -> Bool { byte.isMailWhitespace || byte == 0x0C }
+
     private mutating func text(_ bytes: [UInt8]) { for byte in bytes { character(byte) } }
 
     private mutating func character(_ byte: UInt8) {
-        if byte.isMailWhitespace || byte == 0x0C {
+        if HTMLText.isWhite(byte) {
             if preformatted > 0, byte != ASCII.cr {
                 if byte == ASCII.lf {
                     pendingBreaks += 1

@@ -2,6 +2,21 @@ import Bytes
 
 /// What the header of a message says, read and decoded.
 package struct MessageSummary: Sendable {
+    /// Groups of fields.
+    package struct Wanted: OptionSet, Sendable {
+        package let rawValue: UInt8
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        package static let addresses = Wanted(rawValue: 1)
+        package static let date = Wanted(rawValue: 2)
+        package static let subject = Wanted(rawValue: 4)
+        /// Received, Authentication-Results.
+        package static let trace = Wanted(rawValue: 8)
+        /// Everything else: identifiers, lists, fields of which only defects are told.
+        package static let others = Wanted(rawValue: 16)
+        package static let all: Wanted = [.addresses, .date, .subject, .trace, .others]
+    }
+
     package var subject: String?
     /// The first Date field, unfolded.
     package var dateText: String?
@@ -34,17 +49,22 @@ package struct MessageSummary: Sendable {
     private var seen: [Range<Int>] = []
     /// The same in lower case, when there are many.
     private var seenNames: Set<[UInt8]> = []
-    /// Fields of which only the first counts, and which were read.
-    private var firsts: Set<FieldKind.Known> = []
+    private var hasInReplyTo = false
+    private var hasReferences = false
+    private let wanted: Wanted
 
     /// Reads header fields. `isMessage` is false for the header of a part that is no message: then only the defects of
-    /// its fields are told.
-    package init(_ headerFields: ArraySlice<HeaderField>, in bytes: Span<UInt8>, isMessage: Bool = true) {
+    /// its fields are told. Of fields that are not `wanted` nothing is known, nor what is wrong with them.
+    package init(
+        _ headerFields: ArraySlice<HeaderField>, in bytes: Span<UInt8>, isMessage: Bool = true, wanted: Wanted = .all
+    ) {
+        self.wanted = wanted
         for field in headerFields { read(field, bytes, isMessage) }
     }
 
     private mutating func read(_ field: HeaderField, _ bytes: Span<UInt8>, _ isMessage: Bool) {
         let kind = FieldKind(bytes, field.name)
+        if !wanted.contains(kind.group) { return }
         if kind.isSingle, isMessage || kind.known == .content { noteDuplicate(field, bytes) }
         let needsDecoding = FieldValue.needsDecoding(bytes, field.body)
         // Most fields are plain text that nobody asks for.
@@ -109,8 +129,12 @@ package struct MessageSummary: Sendable {
         case .returnPath: returnPath = returnPath ?? MessageSummary.withoutBrackets(value)
         case .deliveredTo: deliveredTo.append(UTF8Text.repaired(value.span))
         case .messageID: messageID = messageID ?? MessageIDs.first(value)
-        case .inReplyTo: if isFirst(known) { inReplyTo = MessageIDs.list(value) }
-        case .references: if isFirst(known) { references = MessageIDs.list(value) }
+        case .inReplyTo:
+            if !hasInReplyTo { inReplyTo = MessageIDs.list(value) }
+            hasInReplyTo = true
+        case .references:
+            if !hasReferences { references = MessageIDs.list(value) }
+            hasReferences = true
         case .listID: listID = listID ?? MessageSummary.listIdentifier(value)
         case .listUnsubscribe:
             if listUnsubscribe.isEmpty { listUnsubscribe = MessageSummary.bracketed(value) }
@@ -120,8 +144,6 @@ package struct MessageSummary: Sendable {
         case .mimeVersion, .content, .other: break
         }
     }
-
-    private mutating func isFirst(_ known: FieldKind.Known) -> Bool { firsts.insert(known).inserted }
 
     private mutating func addresses(_ value: [UInt8], _ offset: Int) -> [Address] {
         let parsed = AddressList.parse(value)
