@@ -4,6 +4,8 @@ import MessageFormat
 
 /// Header fields, decoded and unfolded, one a line.
 struct HeaderViews {
+    private static let pieceSize = 1 << 20
+
     private let text: ViewText
 
     init(_ text: ViewText) { self.text = text }
@@ -37,7 +39,13 @@ struct HeaderViews {
         if let plain = field.plainText(in: bytes) {
             let value = bytes.extracting(plain)
             if !value.hasControls {
-                output.writeLine(value)
+                // In pieces: a line may be as long as it likes.
+                var place = 0
+                while value.count - place > Self.pieceSize {
+                    output.write(value.extracting(place..<(place + Self.pieceSize)))
+                    place += Self.pieceSize
+                }
+                output.writeLine(value.extracting(place..<value.count))
                 return
             }
         }

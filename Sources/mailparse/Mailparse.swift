@@ -119,6 +119,7 @@ enum Mailparse: Tool {
         input.isMbox = arguments[options.mbox]
         input.only = arguments[options.message]
         input.headersSuffice = views.headersSuffice
+        input.needsSizes = views.needsSizes
         if arguments[VerifyOptions.verify] {
             input.headersSuffice = false
             return try Verify(arguments, input).run()

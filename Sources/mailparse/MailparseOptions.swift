@@ -29,7 +29,8 @@ enum MailparseOptions {
         "addresses", "the addresses of From, Sender, Reply-To, To, Cc, Bcc", group: views)
 
     static let extract = Option.text(
-        "extract", short: "x", "DIR", "write all attachments into DIR and print their paths",
+        "extract", short: "x", "DIR",
+        "write all attachments, and uuencoded blocks within text, into DIR; print their paths",
         group: "Extraction", completion: .directory)
     static let only = Option.text(
         "only", "TYPE|GLOB", "of all parts, those of a type (image/*), a file name (*.pdf) or a path (1.2)",

@@ -91,8 +91,7 @@ final class MailparseRun: MessageVisitor, Sendable {
     }
 
     private func writeViews(_ input: InputMessage, _ bytes: Span<UInt8>) throws {
-        let message = ParsedMessage(
-            input, bytes, views.needsBody || views.isDefault ? .whole : views.needsFieldsOnly ? .fields : .header)
+        let message = ParsedMessage(input, bytes, views.depth, wanted: views.wanted)
         if views.isDefault {
             separate()
             MessageView(text).write(message, bytes, limit: views.textLimit, to: output)

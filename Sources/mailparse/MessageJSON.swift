@@ -75,12 +75,17 @@ struct MessageJSON {
         for field in fields {
             json.beginObject()
             json.field("name", utf8: bytes.extracting(field.name))
-            if let plain = field.plainText(in: bytes) {
+            if let plain = field.plainText(in: bytes), plain.count <= pieceSize {
+                json.fields("raw", "value", utf8: bytes.extracting(plain))
+            } else if let plain = field.plainText(in: bytes) {
                 write("raw", bytes.extracting(plain), &json, output)
                 write("value", bytes.extracting(plain), &json, output)
             } else {
                 let raw = field.value(in: bytes)
-                if UTF8Text.isASCII(raw.span), !field.mayHoldEncodedWords(in: bytes) {
+                let isPlain = UTF8Text.isASCII(raw.span) && !field.mayHoldEncodedWords(in: bytes)
+                if isPlain, raw.count <= pieceSize {
+                    json.fields("raw", "value", utf8: raw.span)
+                } else if isPlain {
                     write("raw", raw.span, &json, output)
                     write("value", raw.span, &json, output)
                 } else {
@@ -128,7 +133,7 @@ struct MessageJSON {
     }
 
     /// A text that may be of any length, in pieces.
-    private static func write(_ key: String, _ text: Span<UInt8>, _ json: inout JSONWriter, _ output: Output) {
+    private static func write(_ key: StaticString, _ text: Span<UInt8>, _ json: inout JSONWriter, _ output: Output) {
         json.key(key)
         json.beginString()
         var place = 0
@@ -141,7 +146,7 @@ struct MessageJSON {
         json.endString()
     }
 
-    private static func write(_ key: String, _ addresses: [Address], _ json: inout JSONWriter) {
+    private static func write(_ key: StaticString, _ addresses: [Address], _ json: inout JSONWriter) {
         json.array(key) { json in
             for address in addresses {
                 json.object { json in
@@ -216,7 +221,7 @@ struct MessageJSON {
         json.key("text")
         if partTexts, let text = facts.text { json.value(utf8: text.span) } else { json.null() }
         json.key("message")
-        if node.isMessage, let inner = message.innerSummary(part), let root = node.children.first {
+        if let inner = message.innerSummary(part, bytes), let root = node.children.first {
             json.beginObject()
             message.structure.withSource(of: root, in: bytes) { source in
                 MessageJSON.write(message.structure.fields(of: root), inner, source, &json, output)

@@ -16,55 +16,52 @@ struct ParsedMessage {
     let hops: [ReceivedHop]
     /// Seconds since the hop below, for each hop.
     let delays: [Int?]
-    /// What the headers of messages within the message say, by the index of the message part.
-    private let inner: [Int: MessageSummary]
 
-    /// How much of a message is read.
-    enum Depth {
-        /// The fields of the outer header, as they stand.
-        case fields
+    /// How much of a message is read, beside the fields of the outer header as they stand.
+    struct Depth: OptionSet {
+        let rawValue: Int
+
         /// What the outer header says.
-        case header
-        case whole
+        static let summary = Depth(rawValue: 1)
+        /// The Received fields taken apart.
+        static let hops = Depth(rawValue: 2)
+        /// All parts.
+        static let parts = Depth(rawValue: 4)
+
+        static let header: Depth = [.summary, .hops]
+        static let whole: Depth = [.summary, .hops, .parts]
     }
 
     /// Lets go of the memory of a large message up to a place in it.
     let passed: ((Int) -> Void)?
 
-    init(_ input: InputMessage, _ bytes: Span<UInt8>, _ depth: Depth) {
+    /// `wanted`: the fields of which the summary must know.
+    init(_ input: InputMessage, _ bytes: Span<UInt8>, _ depth: Depth, wanted: MessageSummary.Wanted = .all) {
         self.input = input
         passed = input.release
         let structure =
-            switch depth {
-            case .whole: MessageStructure(bytes, passed: passed)
-            case .header: MessageStructure(headerOf: bytes)
-            case .fields: MessageStructure(fieldsOf: bytes)
-            }
+            depth.contains(.parts)
+            ? MessageStructure(bytes, passed: passed)
+            : depth.contains(.summary) ? MessageStructure(headerOf: bytes) : MessageStructure(fieldsOf: bytes)
         self.structure = structure
-        var headers: [PartHeader] = []
-        var inner: [Int: MessageSummary] = [:]
-        if depth == .whole {
-            headers.reserveCapacity(structure.parts.count)
-            for part in structure.parts.indices {
-                headers.append(structure.header(of: part, in: bytes))
-                if structure.parts[part].isMessage, let root = structure.parts[part].children.first {
-                    inner[part] = structure.withSource(of: root, in: bytes) { source in
-                        MessageSummary(structure.fields(of: root), in: source, keepsFields: false)
-                    }
-                }
-            }
+        if depth.contains(.parts) {
+            let headers = structure.parts.indices.map { structure.header(of: $0, in: bytes) }
+            self.headers = headers
+            readable = ReadableParts(structure, headers: headers)
+        } else {
+            headers = []
+            readable = nil
         }
-        self.inner = inner
-        self.headers = headers
-        readable = depth == .whole ? ReadableParts(structure, headers: headers) : nil
-        let fields = depth == .fields ? [] : structure.fields(of: 0)
-        summary = MessageSummary(fields, in: bytes, keepsFields: false)
-        hops = summary.received.map { ReceivedHop($0.value) }
+        summary = MessageSummary(depth.contains(.summary) ? structure.fields(of: 0) : [], in: bytes, wanted: wanted)
+        hops = depth.contains(.hops) ? summary.received.map { ReceivedHop($0.value) } : []
         delays = ReceivedHop.delays(hops)
     }
 
     /// What the header of the message within a message part says.
-    func innerSummary(_ part: Int) -> MessageSummary? { inner[part] }
+    func innerSummary(_ part: Int, _ bytes: Span<UInt8>) -> MessageSummary? {
+        guard structure.parts[part].isMessage, let root = structure.parts[part].children.first else { return nil }
+        return structure.withSource(of: root, in: bytes) { MessageSummary(structure.fields(of: root), in: $0) }
+    }
 
     /// All findings; `contents` are those of the parts, when there are any.
     func findings(_ bytes: Span<UInt8>, _ contents: [PartFacts], _ ending: LineEnding) -> [PartFinding] {
@@ -160,13 +157,19 @@ struct ParsedMessage {
             }
             var fact = PartFacts()
             if node.contentType.isText, node.body.count <= Self.largestText {
+                let isWanted = texts || shown.contains(part)
+                if !isWanted, !digests, structure.isPlain(part, in: bytes) {
+                    fact.size = node.body.count
+                    facts.append(fact)
+                    continue
+                }
                 let content = structure.content(of: part, in: bytes)
                 fact.size = content.bytes.count
                 if let defect = content.defect { fact.defects.insert(defect) }
                 if digests { fact.sha256 = Hexadecimal.encode(try Digest.hash(.sha256, content.bytes.span)) }
                 let decoded = structure.text(content.bytes, of: part)
                 fact.defects.formUnion(decoded.defects)
-                if texts || shown.contains(part) { fact.text = decoded.text }
+                if isWanted { fact.text = decoded.text }
             } else {
                 try decode(part, bytes, digests: digests, &fact)
             }

@@ -21,6 +21,10 @@ struct Template: Sendable {
     private var pieces: [Piece] = []
     /// Some value asks for more than the header.
     private(set) var needsBody = false
+    /// Some value is the size of the message.
+    private(set) var needsSize = false
+    /// The fields that the values are about.
+    private(set) var wanted: MessageSummary.Wanted = []
 
     private static let bodyNames: Set<String> = ["text", "attachments", "type"]
     private static let addressNames: Set<String> = ["from", "sender", "reply-to", "replyto", "to", "cc", "bcc"]
@@ -79,8 +83,21 @@ struct Template: Sendable {
         if value.name == "date", ![nil, "iso", "utc", "epoch", "day", "raw"].contains(value.form) {
             throw Template.failure("{\(inner)}: a date is :iso, :utc, :day, :epoch or :raw")
         }
+        wanted.insert(Template.wanted(value.name))
+        needsSize = needsSize || value.name == "size"
         needsBody = needsBody || Template.bodyNames.contains(value.name)
         pieces.append(.value(value))
+    }
+
+    private static func wanted(_ name: String) -> MessageSummary.Wanted {
+        if addressNames.contains(name) { return .addresses }
+        switch name {
+        case "date": return .date
+        case "subject": return .subject
+        case "message-id", "messageid", "in-reply-to", "inreplyto", "references", "return-path", "returnpath", "list":
+            return .others
+        default: return []
+        }
     }
 
     private static func failure(_ problem: String) -> ToolFailure {

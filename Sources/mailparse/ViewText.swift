@@ -39,7 +39,8 @@ struct ViewText: Sendable {
 
     /// Padded with spaces to a count of characters.
     static func padded(_ text: String, _ width: Int) -> String {
-        text + String(repeating: " ", count: max(0, width - text.count))
+        let count = text.utf8.allSatisfy { $0 < 0x80 } ? text.utf8.count : text.count
+        return count >= width ? text : text + String(repeating: " ", count: width - count)
     }
 
     /// One address as people write it.

@@ -1,5 +1,6 @@
 import CommandLineTool
 import Mailboxes
+import MessageFormat
 
 /// What is shown of each message, as the options ask for it.
 struct Views: Sendable {
@@ -28,6 +29,7 @@ struct Views: Sendable {
     /// What --where asks.
     let selection: String?
     private let selectionNeedsBody: Bool
+    private let selectionNeedsSize: Bool
 
     init(_ arguments: Arguments) throws(ToolFailure) {
         let options = MailparseOptions.self
@@ -53,8 +55,9 @@ struct Views: Sendable {
         isVerbose = arguments[options.verbose] && !isQuiet
         selection = arguments[options.selection]
         do throws(SelectionError) {
-            selectionNeedsBody =
-                try selection.map { text throws(SelectionError) in try Selection(text).needsBody } ?? false
+            let selection = try selection.map { text throws(SelectionError) in try Selection(text) }
+            selectionNeedsBody = selection?.needsBody ?? false
+            selectionNeedsSize = selection?.needsSize ?? false
         } catch {
             throw ToolFailure(
                 .usage, "--where: character \(error.place): \(TerminalText.escape(error.problem))")
@@ -65,13 +68,29 @@ struct Views: Sendable {
     var needsBody: Bool {
         tree || text || html || findings || part != nil || rawPart != nil || extracts || template?.needsBody ?? false
     }
+    /// The fields of which a summary must know.
+    var wanted: MessageSummary.Wanted {
+        if findings { return .all }
+        var wanted = template?.wanted ?? []
+        if addresses { wanted.insert(.addresses) }
+        if hops || auth { wanted.insert(.trace) }
+        if isDefault { wanted.formUnion([.addresses, .date, .subject]) }
+        return wanted
+    }
     var hasHeaderView: Bool { headers || !named.isEmpty || hops || auth || addresses || template != nil }
-    /// No view needs to know what the fields mean.
-    var needsFieldsOnly: Bool { !hops && !auth && !addresses && template == nil }
+    /// How much of each message the views need.
+    var depth: ParsedMessage.Depth {
+        var depth: ParsedMessage.Depth = needsBody || isDefault ? .parts : []
+        if hops || auth || findings { depth.formUnion(.header) }
+        if addresses || template != nil || isDefault { depth.insert(.summary) }
+        return depth
+    }
     /// Nothing was asked for: the message is shown as a person reads it.
     var isDefault: Bool { !needsBody && !hasHeaderView }
     /// No view needs more than the header of each message.
     var headersSuffice: Bool { !selectionNeedsBody && (count || isHeaderOnly) }
+    /// Some view shows, or the selection asks for, the size of each message.
+    var needsSizes: Bool { isVerbose || selectionNeedsSize || template?.needsSize ?? false }
     /// What is shown needs no more than the header.
     var isHeaderOnly: Bool { json == nil && hasHeaderView && !needsBody }
     /// Something is asked for by name, so that finding nothing is a negative answer.

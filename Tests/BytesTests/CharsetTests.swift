@@ -34,6 +34,27 @@ struct CharsetTests {
         #expect(!Charset.isKnown("no-such") && Charset.isKnown("latin1") && Charset.isKnown("koi8-r"))
     }
 
+    @Test("converters serve many threads, and a text begins afresh whatever the one before left open")
+    func threads() async {
+        let labels = ["koi8-r", "iso-2022-jp", "big5", "utf-7", "windows-1251", "no-such"]
+        let texts: [[UInt8]] = [
+            [0xF0, 0xD2], [0x1B, 0x24, 0x42, 0x46, 0x7C], [0xA7, 0x41, 0xA7], Array("+AOk".utf8), [0xCF, 0x98], [0xE9],
+        ]
+        let expected = zip(labels, texts).map { Charset.decode($1.span, label: $0).text }
+        #expect(expected[0] == "Пр" && expected[1] == "日" && expected[4].hasPrefix("П"))
+        await withTaskGroup(of: Bool.self) { group in
+            for _ in 0..<8 {
+                group.addTask {
+                    (0..<200).allSatisfy { round in
+                        let index = round % labels.count
+                        return Charset.decode(texts[index].span, label: labels[index]).text == expected[index]
+                    }
+                }
+            }
+            for await isSame in group { #expect(isSame) }
+        }
+    }
+
     @Test("labels that would be options of the converter are unknown", arguments: ["utf-8//IGNORE", "", "a b", "\0"])
     func hostileLabels(_ label: String) { #expect(Charset.decode([0x61].span, label: label).text == "a") }
 

@@ -49,6 +49,47 @@ struct TransferEncodingTests {
         #expect(pieces == result.bytes)
     }
 
+    @Test(
+        "quoted-printable: white space of any length, held back or behind an escape, costs linear time",
+        .timeLimit(.minutes(1)))
+    func longWhiteSpace() {
+        let spaces = [UInt8](repeating: ASCII.space, count: 1_000_000)
+        #expect(QuotedPrintable.decode(([ASCII.equals] + spaces).span).bytes.isEmpty)
+        #expect(QuotedPrintable.decode((spaces + [ASCII.lf]).span).bytes == [ASCII.lf])
+        let broken = QuotedPrintable.decode(([ASCII.equals] + spaces + [0x78]).span)
+        #expect(broken.isBroken && broken.bytes == [ASCII.equals] + spaces + [0x78])
+        // In pieces, of which each leaves something open.
+        var decoder = QuotedPrintable.Decoder()
+        var result: [UInt8] = []
+        decoder.decode([ASCII.equals].span, into: &result)
+        for start in stride(from: 0, to: spaces.count, by: 1_000) {
+            decoder.decode(spaces.span.extracting(start..<(start + 1_000)), into: &result)
+        }
+        decoder.decode([ASCII.lf, 0x78].span, into: &result)
+        decoder.finish(into: &result)
+        #expect(result == [0x78])
+    }
+
+    @Test("decoding in pieces, wherever they are cut, gives what the whole gives")
+    func cuts() {
+        var generator = SeededGenerator(seed: 23)
+        for _ in 0..<2_000 {
+            let text = generator.bytes(Int(generator.next() % 60), of: "a=4F \t\r\n=*QUJD")
+            let cut = Int(generator.next() % UInt64(text.count + 1))
+            var printable = QuotedPrintable.Decoder()
+            var base64 = Base64.Decoder()
+            var (first, second): ([UInt8], [UInt8]) = ([], [])
+            for piece in [text.span.array(0..<cut), text.span.array(cut..<text.count)] {
+                printable.decode(piece.span, into: &first)
+                base64.decode(piece.span, into: &second)
+            }
+            printable.finish(into: &first)
+            base64.finish(into: &second)
+            #expect(first == QuotedPrintable.decode(text.span).bytes, "\(text.text)")
+            #expect(second == Base64.decode(text.span).bytes, "\(text.text)")
+        }
+    }
+
     @Test("what is encoded comes back, whole or in pieces")
     func roundTrips() {
         var generator = SeededGenerator(seed: 21)
@@ -68,6 +109,32 @@ struct TransferEncodingTests {
             #expect(encoded.split(separator: 10).allSatisfy { $0.count <= 76 && $0.allSatisfy { $0 < 127 } })
             #expect(QuotedPrintable.decode(encoded.span).bytes == text)
         }
+    }
+
+    @Test("uuencode: blocks within text are those that look like one")
+    func uuencodedBlocks() {
+        func blocks(_ text: String) -> [String] {
+            let text = Array(text.utf8)
+            var found: [String] = []
+            var place = 0
+            while let block = Uuencode.block(in: text.span, from: place) {
+                var content: [UInt8] = []
+                var line = block.lines.lowerBound
+                while Uuencode.decodeLines(text.span, from: &line, into: &content) {}
+                found.append("\(text[block.name].text)=\(content.text)")
+                place = block.next
+            }
+            return found
+        }
+        let block = "begin 644 cat.txt\n#0V%T\n`\nend\n"
+        #expect(blocks("hello\n" + block + "and\n" + block) == ["cat.txt=Cat", "cat.txt=Cat"])
+        #expect(blocks(block.replacing("\n", with: "\r\n")) == ["cat.txt=Cat"])
+        #expect(blocks("begin 0755 a name.bin\n#0V%T\n") == ["a name.bin=Cat"])
+        #expect(blocks("we begin 644 x\nbegin 6 x\nbegin 644 the game\nof chess at once\nend\n").isEmpty)
+        #expect(blocks("begin 644 a\nend\nbegin 644 b\nbegin 644 c\n#0V%T\nend\n") == ["c=Cat"])
+        #expect(blocks("begin 644 a\n#0V%T\nlower case\nend\n").isEmpty)
+        var generator = SeededGenerator(seed: 3)
+        for _ in 0..<500 { _ = blocks(generator.mutated(Array((block + block).utf8)).text) }
     }
 
     @Test("uuencode: the first block, and nothing without one")

@@ -156,6 +156,58 @@ import Testing
         #expect(try folder.read("a-2.png") == Array("2".utf8))
     }
 
+    @Test("extraction: uuencoded parts, and uuencoded blocks within text, under the names that they have")
+    func uuencoded() throws {
+        let folder = try TestDirectory()
+        let block = "begin 644 ../cat.txt\n#0V%T\n`\nend\n"
+        let plain = "From: a@b.test\n\nhello\n\n\(block)\nbye\n"
+        #expect(try run(["-x", folder.path], plain).text == "\(folder.path)/cat.txt\n")
+        let part = "Content-Type: application/octet-stream\nContent-Transfer-Encoding: x-uuencode\n\n\(block)"
+        #expect(try run(["-x", folder.path], part).text == "\(folder.path)/cat-2.txt\n")
+        let encoded = plain.replacing("\n\nhello", with: "\nContent-Transfer-Encoding: quoted-printable\n\nhel=\nlo")
+        #expect(try run(["-x", folder.path, "--only", "*.TXT"], encoded).text == "\(folder.path)/cat-3.txt\n")
+        #expect(try run(["-x", folder.path, "--only", "*.gif"], plain).status == 1)
+        for name in ["cat.txt", "cat-2.txt", "cat-3.txt"] { #expect(try folder.read(name) == Array("Cat".utf8)) }
+    }
+
+    @Test("the header of a pipe or of a file that begins with a From_ line, and of one whose header is long")
+    func heads() throws {
+        let folder = try TestDirectory()
+        let long = "X: \(String(repeating: "y", count: 20_000))\nSubject: long\n\nbody\n"
+        let names = [
+            try folder.write("plain", "Subject: plain\n\nbody\n"), try folder.write("long", long),
+            try folder.write("from", "From a@b Mon Nov  2 09:15:00 2026\nSubject: from\n\nbody\n"),
+            try folder.write("bare", "Subject: bare"), try folder.write("empty", ""), folder.path,
+            folder.file("missing"),
+        ]
+        let result = try ToolProcess.run("mailparse", ["-h", "subject"] + names)
+        #expect(result.text == "plain\nlong\nfrom\nbare\n" && result.status == 66)
+        #expect(try run(["-h", "subject", "/dev/stdin"], long).text == "long\n")
+        #expect(
+            try ToolProcess.run("mailparse", ["--format", "{size}"] + names[0...1]).text == "21\n\(long.utf8.count)\n")
+    }
+
+    @Test("every truncation of a message, and changes of its bytes, each give an object in one run")
+    func truncations() throws {
+        var generator = SeededGenerator(seed: 51)
+        let folder = try TestDirectory()
+        var box: [UInt8] = []
+        var count = 0
+        func add(_ message: [UInt8]) {
+            // No line of it may be taken for the start of another message.
+            let quoted = message.text.replacing("From ", with: "from ").utf8
+            box += Array("From a@b Mon Nov  2 09:15:00 2026\n".utf8) + quoted + Array("\n\n".utf8)
+            count += 1
+        }
+        for (_, bytes) in try TestData.examples() where bytes.count < 1_600 {
+            for length in stride(from: 0, to: bytes.count, by: 7) { add(Array(bytes[..<length])) }
+            for _ in 0..<60 { add(generator.mutated(bytes)) }
+        }
+        let path = try folder.write("box", box)
+        let result = try ToolProcess.run("mailparse", ["--json", "--mbox", path], seconds: 120)
+        #expect(result.lines.count == count && count > 500 && [0, 65].contains(result.status))
+    }
+
     @Test("the output of many workers is that of one")
     func jobs() throws {
         let folder = try TestDirectory()

@@ -1,4 +1,6 @@
 /// The ASCII characters that mail formats and protocols are made of, as bytes.
+///
+/// `@usableFromInline` is what lets other modules see that these are constants.
 @usableFromInline package enum ASCII {
     @inlinable package static var nul: UInt8 { 0x00 }
     @inlinable package static var tab: UInt8 { 0x09 }

@@ -78,28 +78,59 @@ package enum Base64 {
         package init() {}
 
         package mutating func decode(_ text: Span<UInt8>, into result: inout [UInt8]) {
+            // Groups are written as four bytes, of which the next overwrites the last.
+            let room = (text.count + 3) / 4 * 3 + 4
+            // Safe: every group read lies within the text, as the loop checks; of every four digits three bytes are written
+            // and one behind them, and fewer of fewer, for which there is room. The pointers do not leave the closures.
+            text.withUnsafeBytes { input in
+                Base64.groups.withUnsafeBufferPointer { groups in
+                    Base64.values.withUnsafeBufferPointer { values in
+                        result.append(addingCapacity: room) { output in
+                            output.withUnsafeMutableBufferPointer { buffer, count in
+                                count = decode(input, UnsafeMutableRawBufferPointer(buffer), groups, values)
+                            }
+                        }
+                    }
+                }
+            }
+        }
+
+        /// Writes what `input` holds; returns how many bytes that is.
+        private mutating func decode(
+            _ input: UnsafeRawBufferPointer, _ output: UnsafeMutableRawBufferPointer,
+            _ groups: UnsafeBufferPointer<UInt32>, _ values: UnsafeBufferPointer<UInt8>
+        ) -> Int {
             var place = 0
-            while place < text.count {
-                if digits == 0 { place = Base64.decodeGroups(text, from: place, into: &result) }
-                guard place < text.count else { return }
-                let value = Base64.values[Int(text[place])]
+            var written = 0
+            while true {
+                if digits == 0 { Base64.decodeGroups(input, &place, output, &written, groups) }
+                guard place < input.count else { return written }
+                let value = values[Int(input[place])]
                 place &+= 1
                 if value < Base64.padding {
                     group = group << 6 | UInt32(value)
-                    digits += 1
-                    if digits == 4 {
-                        result.append(UInt8(truncatingIfNeeded: group >> 16))
-                        result.append(UInt8(truncatingIfNeeded: group >> 8))
-                        result.append(UInt8(truncatingIfNeeded: group))
-                        group = 0
-                        digits = 0
-                    }
+                    digits &+= 1
+                    if digits == 4 { end(output, &written, bytes: 3, group) }
                 } else if value == Base64.padding {
-                    finish(into: &result)
+                    end(
+                        output, &written, bytes: digits &* 3 / 4, group << UInt32(truncatingIfNeeded: 24 &- digits &* 6)
+                    )
                 } else if value == Base64.junk {
                     hasJunk = true
                 }
             }
+        }
+
+        /// Ends a group with so many bytes, which are the highest of the 24 bits.
+        private mutating func end(
+            _ output: UnsafeMutableRawBufferPointer, _ written: inout Int, bytes: Int, _ group: UInt32
+        ) {
+            for index in 0..<bytes {
+                output[written] = UInt8(truncatingIfNeeded: group >> UInt32(truncatingIfNeeded: 16 &- index &* 8))
+                written &+= 1
+            }
+            self.group = 0
+            digits = 0
         }
 
         /// Ends a group that is not full.
@@ -125,53 +156,38 @@ package enum Base64 {
         return groups
     }()
 
-    /// Decodes whole groups, and passes over the ends of lines between them, up to anything else; returns that place.
-    private static func decodeGroups(_ text: Span<UInt8>, from start: Int, into result: inout [UInt8]) -> Int {
-        var place = start
-        // Room is made for little at first: where something else stands everywhere, no more than that is in vain.
-        var step = 256
-        while text.count - place >= 4 {
-            let end = min(place + step, text.count)
-            let reached = decodeGroups(text, place..<end, into: &result)
-            // What is left of a step may be the start of a group.
-            guard end - reached < 4, reached > place else { return reached }
-            place = reached
-            step = min(step * 2, 64 << 10)
+    /// Decodes whole groups, and passes over white space between them, up to anything else.
+    @inline(__always)
+    private static func decodeGroups(
+        _ input: UnsafeRawBufferPointer, _ place: inout Int, _ output: UnsafeMutableRawBufferPointer,
+        _ written: inout Int, _ groups: UnsafeBufferPointer<UInt32>
+    ) {
+        func group(_ digits: UInt32) -> UInt32 {
+            groups[Int(digits & 255)] | groups[256 &+ Int(digits >> 8 & 255)]
+                | groups[512 &+ Int(digits >> 16 & 255)] | groups[768 &+ Int(digits >> 24)]
         }
-        return place
-    }
-
-    private static func decodeGroups(_ text: Span<UInt8>, _ range: Range<Int>, into result: inout [UInt8]) -> Int {
-        let old = result.count
-        // A group is written as four bytes, of which the next group overwrites the last.
-        result.append(contentsOf: repeatElement(0, count: range.count / 4 * 3 + 1))
-        var place = range.lowerBound
-        var written = old
-        let end = range.upperBound
-        // Safe: every group read lies within the range, as the loop checks; of every four bytes of text at most three are
-        // written and one behind them, which is the room that was made; a byte is an index of its 256 entries.
-        text.withUnsafeBytes { input in
-            groups.withUnsafeBufferPointer { groups in
-                result.withUnsafeMutableBytes { output in
-                    while true {
-                        while place &+ 4 <= end {
-                            let digits = input.loadUnaligned(fromByteOffset: place, as: UInt32.self).littleEndian
-                            let group =
-                                groups[Int(digits & 255)] | groups[256 &+ Int(digits >> 8 & 255)]
-                                | groups[512 &+ Int(digits >> 16 & 255)] | groups[768 &+ Int(digits >> 24)]
-                            if group > 0x00FF_FFFF { break }
-                            output.storeBytes(of: group.littleEndian, toByteOffset: written, as: UInt32.self)
-                            place &+= 4
-                            written &+= 3
-                        }
-                        let before = place
-                        while place < end, input[place] == ASCII.lf || input[place] == ASCII.cr { place &+= 1 }
-                        if place == before { return }
-                    }
+        while true {
+            while place &+ 8 <= input.count {
+                let digits = input.loadUnaligned(fromByteOffset: place, as: UInt64.self).littleEndian
+                let first = group(UInt32(truncatingIfNeeded: digits))
+                let second = group(UInt32(truncatingIfNeeded: digits >> 32))
+                if first | second > 0x00FF_FFFF { break }
+                output.storeBytes(of: first.littleEndian, toByteOffset: written, as: UInt32.self)
+                output.storeBytes(of: second.littleEndian, toByteOffset: written &+ 3, as: UInt32.self)
+                place &+= 8
+                written &+= 6
+            }
+            if place &+ 4 <= input.count {
+                let group = group(input.loadUnaligned(fromByteOffset: place, as: UInt32.self).littleEndian)
+                if group <= 0x00FF_FFFF {
+                    output.storeBytes(of: group.littleEndian, toByteOffset: written, as: UInt32.self)
+                    place &+= 4
+                    written &+= 3
                 }
             }
+            let before = place
+            while place < input.count, input[place].isMailWhitespace { place &+= 1 }
+            if place == before { return }
         }
-        result.removeLast(result.count - written)
-        return place
     }
 }

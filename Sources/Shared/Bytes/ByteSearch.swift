@@ -69,9 +69,23 @@ extension Span where Element == UInt8 {
 
 extension Array where Element == UInt8 {
     /// Appends the bytes of a span.
-    package mutating func append(span: Span<UInt8>) {
+    @inlinable package mutating func append(span: Span<UInt8>) {
         // Safe: the pointer does not leave the closure.
         span.withUnsafeBufferPointer { append(contentsOf: $0) }
+    }
+}
+
+extension Array where Element == UInt8 {
+    /// Appends bytes that are there already.
+    package mutating func append(copyOf range: Range<Int>) {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        let end = count
+        append(contentsOf: repeatElement(0, count: range.count))
+        // Safe: the range lies before the old end, and as many bytes were appended behind it.
+        withUnsafeMutableBytes { bytes in
+            guard let base = bytes.baseAddress else { return }
+            memcpy(base + end, base + range.lowerBound, range.count)
+        }
     }
 }
 

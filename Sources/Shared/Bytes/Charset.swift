@@ -26,6 +26,10 @@ package enum Charset {
         case .hz: return convert(HZ.toGB(bytes).span, from: "GB18030") ?? (guess(bytes), .unknownLabel)
         case .ordered(let fallback): return ordered(bytes, fallback)
         case .iconv(let name):
+            if let table = SingleByteCharset.named(name) {
+                let (text, isBroken) = table.decode(bytes)
+                return (UTF8Text.repaired(text.span), isBroken ? .badBytes : nil)
+            }
             guard let result = CharsetVariant.convert(bytes, from: name) else { return (guess(bytes), .unknownLabel) }
             return (withoutMark(result.text), result.problem)
         }
@@ -47,6 +51,14 @@ package enum Charset {
         }
         let decoded = decode(span, label: label)
         return (Array(decoded.text.utf8), decoded.problem)
+    }
+
+    /// Whether a label is known for one of the charsets of which ASCII is a part as it stands: UTF-8, ASCII, windows-1252.
+    package static func isASCIICompatible(_ label: String) -> Bool {
+        switch CharsetLabels.decoder(for: label) {
+        case .utf8, .ascii, .windows1252: true
+        default: false
+        }
     }
 
     /// Whether a label is known.
@@ -120,52 +132,42 @@ package enum Charset {
     static func convert(
         _ bytes: Span<UInt8>, from name: String, extra: (UInt8) -> Unicode.Scalar? = { _ in nil }
     ) -> (text: String, problem: Problem?)? {
-        guard let converter = iconv_open("UTF-8", name), Int(bitPattern: converter) != -1 else { return nil }
-        defer { iconv_close(converter) }
+        guard let handle = Iconv.take(name) else { return nil }
+        defer { Iconv.put(handle) }
+        handle.reset()
         var result: [UInt8] = []
         result.reserveCapacity(bytes.count * 2)
         var problem: Problem?
-        var output = [CChar](repeating: 0, count: 8_192)
-        // Safe: iconv reads and writes only within the counts, which it keeps up to date with the pointers.
         bytes.withUnsafeBufferPointer { input in
-            var place = input.baseAddress.map {
-                UnsafeMutableRawPointer(mutating: $0).assumingMemoryBound(to: CChar.self)
-            }
-            var left = input.count
-            /// Some converters keep a character back, which another might join.
-            var isFlushing = left == 0
-            while true {
-                var status = 0
-                output.withUnsafeMutableBufferPointer { buffer in
-                    var target = buffer.baseAddress
-                    var room = buffer.count
-                    errno = 0
-                    status =
-                        isFlushing
-                        ? iconv(converter, nil, nil, &target, &room)
-                        : iconv(converter, &place, &left, &target, &room)
-                    for index in 0..<(buffer.count - room) { result.append(UInt8(bitPattern: buffer[index])) }
+            withUnsafeTemporaryAllocation(of: CChar.self, capacity: 8_192) { output in
+                var place = input.baseAddress.map {
+                    UnsafeMutableRawPointer(mutating: $0).assumingMemoryBound(to: CChar.self)
                 }
-                if status != -1 {
-                    if isFlushing { return }
+                var left = input.count
+                /// Some converters keep a character back, which another might join.
+                var isFlushing = left == 0
+                while true {
+                    let (written, code) = handle.step(&place, &left, output, isFlushing: isFlushing)
+                    result.append(contentsOf: UnsafeRawBufferPointer(output)[..<written])
+                    switch code {
+                    case 0:
+                        if isFlushing { return }
+                    case E2BIG: continue
+                    case EILSEQ where left > 0:
+                        // Safe: so many bytes are left from this place on.
+                        let known = place.flatMap { extra(UInt8(bitPattern: $0.pointee)) }
+                        if known == nil { problem = .badBytes }
+                        result.append(contentsOf: String(known ?? "\u{FFFD}").utf8)
+                        place = place.map { $0 + 1 }
+                        left -= 1
+                    default:
+                        // An incomplete character at the end.
+                        problem = .badBytes
+                        result += [0xEF, 0xBF, 0xBD]
+                        return
+                    }
                     isFlushing = left == 0
-                    continue
                 }
-                switch errno {
-                case E2BIG: continue
-                case EILSEQ where left > 0:
-                    let known = place.flatMap { extra(UInt8(bitPattern: $0.pointee)) }
-                    if known == nil { problem = .badBytes }
-                    result += Array(String(known ?? "\u{FFFD}").utf8)
-                    place = place.map { $0 + 1 }
-                    left -= 1
-                default:
-                    // An incomplete character at the end.
-                    problem = .badBytes
-                    result += [0xEF, 0xBF, 0xBD]
-                    return
-                }
-                isFlushing = left == 0
             }
         }
         return (UTF8Text.repaired(result.span), problem)

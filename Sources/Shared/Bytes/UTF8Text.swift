@@ -43,6 +43,27 @@ package enum UTF8Text {
 }
 
 extension Span where Element == UInt8 {
+    /// The first place within `range`, which must be there, whose byte is not below 128 or is `=`; the end of the range when
+    /// there is none.
+    package func firstIndexOf8BitOrEquals(in range: Range<Int>) -> Int {
+        precondition(range.lowerBound >= 0 && range.upperBound <= count)
+        let ones: UInt64 = 0x0101_0101_0101_0101
+        let highs: UInt64 = 0x8080_8080_8080_8080
+        // Safe: each word read ends within the range, which lies within the span.
+        return withUnsafeBytes { bytes in
+            var place = range.lowerBound
+            while place &+ 8 <= range.upperBound {
+                let word = bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self).littleEndian
+                let other = word ^ ones &* UInt64(ASCII.equals)
+                let found = (word | (other &- ones) & ~other) & highs
+                if found != 0 { return place &+ found.trailingZeroBitCount / 8 }
+                place &+= 8
+            }
+            while place < range.upperBound, bytes[place] < 0x80, bytes[place] != ASCII.equals { place &+= 1 }
+            return place
+        }
+    }
+
     /// The first place from `start` on whose byte is not below 128; the end when there is none.
     package func endOfASCII(from start: Int) -> Int {
         // Safe: each word read ends within the span, as the loop checks.
@@ -55,35 +76,6 @@ extension Span where Element == UInt8 {
                 place &+= 8
             }
             while place < bytes.count, bytes[place] < 0x80 { place &+= 1 }
-            return place
-        }
-    }
-
-    /// The first place from `start` on whose byte a JSON string cannot hold as it is (a quote, a backslash, a control
-    /// character); the end when there is none.
-    package func endOfPlainJSON(from start: Int) -> Int {
-        let ones: UInt64 = 0x0101_0101_0101_0101
-        let highs: UInt64 = 0x8080_8080_8080_8080
-        // The high bit of each byte of a word that is zero; exact up to the first such byte.
-        func zeros(_ word: UInt64) -> UInt64 { (word &- ones) & ~word & highs }
-        // Safe: each word read ends within the span, as the loop checks.
-        return withUnsafeBytes { bytes in
-            var place = start
-            while place &+ 8 <= bytes.count {
-                let word = bytes.loadUnaligned(fromByteOffset: place, as: UInt64.self).littleEndian
-                let found =
-                    (word &- ones &* 0x20) & ~word & highs | zeros(word ^ ones &* 0x22) | zeros(word ^ ones &* 0x5C)
-                    | zeros(word ^ ones &* 0x7F)
-                if found != 0 { return place &+ found.trailingZeroBitCount / 8 }
-                place &+= 8
-            }
-            while place < bytes.count {
-                let byte = bytes[place]
-                if byte < 0x20 || byte == ASCII.quote || byte == ASCII.backslash || byte == ASCII.delete {
-                    return place
-                }
-                place &+= 1
-            }
             return place
         }
     }

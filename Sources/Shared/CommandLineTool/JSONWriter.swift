@@ -41,6 +41,14 @@ package struct JSONWriter: Sendable {
     package mutating func beginArray() { open(UInt8(ascii: "[")) }
     package mutating func endArray() { close(UInt8(ascii: "]")) }
 
+    /// A key of plain characters.
+    package mutating func key(_ name: StaticString) {
+        bytes.append(jsonKey: name, behindComma: needsComma)
+        needsComma = false
+    }
+
+    /// A key of any text.
+    @_disfavoredOverload
     package mutating func key(_ name: String) {
         separate()
         appendString(name)
@@ -90,7 +98,7 @@ package struct JSONWriter: Sendable {
     package mutating func value(utf8 text: Span<UInt8>) {
         separate()
         bytes.append(ASCII.quote)
-        appendEscaped(text)
+        bytes.append(jsonContent: text)
         bytes.append(ASCII.quote)
     }
 
@@ -100,7 +108,7 @@ package struct JSONWriter: Sendable {
         bytes.append(ASCII.quote)
     }
 
-    package mutating func continueString(_ text: Span<UInt8>) { appendEscaped(text) }
+    package mutating func continueString(_ text: Span<UInt8>) { bytes.append(jsonContent: text) }
     package mutating func endString() { bytes.append(ASCII.quote) }
 
     package mutating func value(_ number: Int?) { number.map { appendNumber($0) } ?? null() }
@@ -118,52 +126,69 @@ package struct JSONWriter: Sendable {
 
     // MARK: Members
 
-    package mutating func field(_ name: String, _ text: String?) {
+    package mutating func field(_ name: StaticString, _ text: String?) {
         key(name)
         value(text)
     }
-    package mutating func field(_ name: String, utf8 text: Span<UInt8>) {
+    package mutating func field(_ name: StaticString, utf8 text: Span<UInt8>) {
         key(name)
         value(utf8: text)
     }
-    package mutating func field(_ name: String, _ number: Int?) {
+    /// Two members that hold the same string, which is looked through once.
+    package mutating func fields(_ name: StaticString, _ other: StaticString, utf8 text: Span<UInt8>) {
+        key(name)
+        let start = bytes.count
+        value(utf8: text)
+        let end = bytes.count
+        key(other)
+        bytes.append(copyOf: start..<end)
+        needsComma = true
+    }
+    package mutating func field(_ name: StaticString, _ number: Int?) {
         key(name)
         value(number)
     }
-    package mutating func field(_ name: String, _ truth: Bool?) {
+    package mutating func field(_ name: StaticString, _ truth: Bool?) {
         key(name)
         value(truth)
     }
-    package mutating func field(_ name: String, _ number: Double?, decimals: Int) {
+    package mutating func field(_ name: StaticString, _ number: Double?, decimals: Int) {
         key(name)
         value(number, decimals: decimals)
     }
-    package mutating func field(_ name: String, _ list: [String]) {
+    package mutating func field(_ name: StaticString, _ list: [String]) {
         key(name)
         value(list)
     }
-    package mutating func fieldNull(_ name: String) {
+    package mutating func fieldNull(_ name: StaticString) {
         key(name)
         null()
     }
-    package mutating func object(_ name: String, _ content: (inout JSONWriter) -> Void) {
+    package mutating func object(_ name: StaticString, _ content: (inout JSONWriter) -> Void) {
         key(name)
         object(content)
     }
-    package mutating func array(_ name: String, _ content: (inout JSONWriter) -> Void) {
+    package mutating func array(_ name: StaticString, _ content: (inout JSONWriter) -> Void) {
         key(name)
         array(content)
     }
 
+    // MARK: Members whose keys are any text
+
+    @_disfavoredOverload
+    package mutating func field(_ name: String, _ text: String?) {
+        key(name)
+        value(text)
+    }
+    @_disfavoredOverload
+    package mutating func object(_ name: String, _ content: (inout JSONWriter) -> Void) {
+        key(name)
+        object(content)
+    }
+
     private mutating func appendNumber(_ number: Int) {
-        guard number >= 0 else { return literal(String(number)) }
         separate()
-        var divisor = 1
-        while number / divisor >= 10 { divisor *= 10 }
-        while divisor > 0 {
-            bytes.append(ASCII.zero + UInt8(number / divisor % 10))
-            divisor /= 10
-        }
+        bytes.append(jsonNumber: number)
     }
 
     private mutating func literal(_ text: String) {
@@ -173,42 +198,8 @@ package struct JSONWriter: Sendable {
 
     private mutating func appendString(_ text: String) {
         bytes.append(ASCII.quote)
-        appendEscaped(text.utf8Span.span)
+        bytes.append(jsonContent: text.utf8Span.span)
         bytes.append(ASCII.quote)
-    }
-
-    private mutating func appendEscaped(_ text: Span<UInt8>) {
-        var place = 0
-        while true {
-            let end = text.endOfPlainJSON(from: place)
-            if end > place { bytes.append(span: text.extracting(place..<end)) }
-            if end == text.count { return }
-            place = end
-            while place < text.count,
-                text[place] < 0x20 || text[place] == ASCII.quote || text[place] == ASCII.backslash
-                    || text[place] == ASCII.delete
-            {
-                appendEscape(text[place])
-                place += 1
-            }
-        }
-    }
-
-    private mutating func appendEscape(_ byte: UInt8) {
-        bytes.append(ASCII.backslash)
-        switch byte {
-        case ASCII.quote, ASCII.backslash: bytes.append(byte)
-        case ASCII.lf: bytes.append(UInt8(ascii: "n"))
-        case ASCII.cr: bytes.append(UInt8(ascii: "r"))
-        case ASCII.tab: bytes.append(UInt8(ascii: "t"))
-        default:
-            bytes.append(UInt8(ascii: "u"))
-            bytes.append(ASCII.zero)
-            bytes.append(ASCII.zero)
-            for digit in [byte >> 4, byte & 15] {
-                bytes.append(digit < 10 ? ASCII.zero + digit : UInt8(ascii: "a") + digit - 10)
-            }
-        }
     }
 }
 

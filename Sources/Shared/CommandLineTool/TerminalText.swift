@@ -6,6 +6,8 @@ package enum TerminalText {
     /// Escapes C0, C1 and DEL as `\x1b`, bidi controls and line separators as `\u202e`. With `keepingLines`, line feeds
     /// and tabs stay.
     package static func escape(_ text: String, keepingLines: Bool = false) -> String {
+        // Most text is plain ASCII.
+        if text.utf8.allSatisfy({ $0 &- 0x20 < 0x5F }) { return text }
         if !text.unicodeScalars.contains(where: { mustEscape($0, keepingLines) }) { return text }
         var result = ""
         for scalar in text.unicodeScalars {

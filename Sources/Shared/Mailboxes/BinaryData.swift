@@ -8,7 +8,8 @@ enum BinaryData {
 
     /// Whether the first 64 KiB are binary and have no header field.
     static func isNoMessage(_ bytes: Span<UInt8>) -> Bool {
-        if beginsWithField(bytes) { return false }
+        if beginsWithField(bytes, at: 0) { return false }
+        if let line = MboxLine(bytes), beginsWithField(bytes, at: line.next) { return false }
         let start = bytes.extracting(0..<min(bytes.count, look))
         var controls = 0
         for index in 0..<start.count {
@@ -25,10 +26,10 @@ enum BinaryData {
         }
     }
 
-    /// A name and a colon at the very start, as nearly every message has them.
-    private static func beginsWithField(_ bytes: Span<UInt8>) -> Bool {
-        var place = 0
+    /// A name and a colon, as nearly every message has them at the start.
+    private static func beginsWithField(_ bytes: Span<UInt8>, at start: Int) -> Bool {
+        var place = start
         while place < bytes.count, bytes[place].isASCIIAlphanumeric || bytes[place] == ASCII.dash { place += 1 }
-        return place > 0 && place < bytes.count && bytes[place] == ASCII.colon
+        return place > start && place < bytes.count && bytes[place] == ASCII.colon
     }
 }

@@ -9,6 +9,8 @@ final class InputWorker {
     private static let smallFile = 1 << 20
     /// So much is read where the header suffices: most headers are shorter.
     private static let headerRead = 16 << 10
+    /// So much before anything is known of the file.
+    private static let firstRead = 4 << 10
 
     let place: OrderedPlace
     private let input: MessageInput
@@ -137,6 +139,9 @@ final class InputWorker {
     private func look(
         at file: consuming FileDescriptor, _ name: String, isWhole: Bool
     ) throws(SystemError) -> Look {
+        // Most files are messages whose header is soon read: not even their sizes need be asked for.
+        let start = isWhole && name != "-" && input.headersSuffice && !input.needsSizes ? readFirst(of: file) : 0
+        if start > 0, isHeader(start) { return .read(count: start, size: start) }
         let status = try file.status()
         switch Files.kind(of: status) {
         case .directory:
@@ -148,7 +153,7 @@ final class InputWorker {
             let size = Int(status.st_size)
             // Files of /proc and their like have no size and yet content.
             guard size > 0 else { break }
-            let content = try content(of: file, size: size)
+            let content = try content(of: file, size: size, from: start)
             guard case .single(let mapping) = content,
                 let finder = mapping.withBytes({ finder($0, name) { mapping.release(0..<$0) } })
             else { return content }
@@ -156,14 +161,17 @@ final class InputWorker {
             return .generator(.mapped(MappedStream(name, mapping, finder)))
         default: break
         }
-        return .generator(.stream(StreamReader(name, file, isMbox: input.isMbox)))
+        return .generator(
+            .stream(StreamReader(name, file, isMbox: input.isMbox, start: Array(buffer.prefix(start)))))
     }
 
     /// A regular file's content: read when it is small or its header suffices, else mapped.
-    private func content(of file: borrowing FileDescriptor, size: Int) throws(SystemError) -> Look {
+    private func content(
+        of file: borrowing FileDescriptor, size: Int, from start: Int = 0
+    ) throws(SystemError) -> Look {
         let isSmall = size <= Self.smallFile
         if isSmall || input.headersSuffice {
-            let count = try readStart(of: file, size: size)
+            let count = try readStart(of: file, size: size, from: start)
             if isSmall || (count < size && isHeader(count)) { return .read(count: count, size: max(count, size)) }
         }
         return .single(MappedStream.Mapping(try MappedFile(file)))
@@ -183,18 +191,29 @@ final class InputWorker {
         return isStream ? finder.settled(by: bytes, isWhole: true) : nil
     }
 
-    /// Reads a file, or where the header suffices as much of it as the header needs.
-    private func readStart(of file: borrowing FileDescriptor, size: Int) throws(SystemError) -> Int {
-        var count = 0
+    /// Reads what one call gives of a file; 0 of what cannot be read so.
+    private func readFirst(of file: borrowing FileDescriptor) -> Int {
+        makeRoom(Self.firstRead)
+        return (try? file.readOnce(over: &buffer, atMost: Self.firstRead)) ?? 0
+    }
+
+    /// Reads a file of which `start` bytes were read, or where the header suffices as much of it as the header needs.
+    private func readStart(
+        of file: borrowing FileDescriptor, size: Int, from start: Int
+    ) throws(SystemError) -> Int {
+        var count = start
         if input.headersSuffice, size > Self.headerRead {
-            if buffer.count < Self.headerRead { buffer = [UInt8](repeating: 0, count: Self.smallFile + 1) }
-            count = try file.read(over: &buffer, from: 0, atMost: Self.headerRead)
+            makeRoom(Self.headerRead)
+            count += try file.read(over: &buffer, from: count, atMost: Self.headerRead - count)
             if isHeader(count) { return count }
         }
-        let room = min(size, Self.smallFile)
-        if buffer.count < room { buffer += [UInt8](repeating: 0, count: max(room, 64 << 10) - buffer.count) }
-        count += try file.read(over: &buffer, from: count, atMost: room)
-        return count
+        let wanted = min(size, Self.smallFile)
+        makeRoom(wanted)
+        return count + (try file.read(over: &buffer, from: count, atMost: wanted - count))
+    }
+
+    private func makeRoom(_ count: Int) {
+        if buffer.count < count { buffer += [UInt8](repeating: 0, count: max(count, 64 << 10) - buffer.count) }
     }
 
     /// What a small file holds: one message or several.

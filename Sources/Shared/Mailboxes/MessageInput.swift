@@ -20,6 +20,8 @@ package struct MessageInput: Sendable {
     package var only: Int?
     /// The header is enough: of large messages the rest need not be given.
     package var headersSuffice = false
+    /// Where the header suffices, the size of each message is asked for all the same.
+    package var needsSizes = true
 
     package init(_ names: [String]) { self.names = names }
 

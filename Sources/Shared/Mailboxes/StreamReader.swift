@@ -31,12 +31,14 @@ final class StreamReader: Sendable {
     private let name: String
     private let file: FileDescriptor
     private let isMbox: Bool
-    private let state = Mutex(State())
+    private let state: Mutex<State>
 
-    init(_ name: String, _ file: consuming FileDescriptor, isMbox: Bool) {
+    /// `start` is what was read of the file before.
+    init(_ name: String, _ file: consuming FileDescriptor, isMbox: Bool, start: [UInt8] = []) {
         self.name = name
         self.file = file
         self.isMbox = isMbox
+        state = Mutex(State(buffer: start))
     }
 
     /// The next messages, when there is at least one; nil at the end.

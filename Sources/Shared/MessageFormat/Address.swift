@@ -23,6 +23,12 @@ package enum AddressList {
     /// they hold never makes an address.
     package static func parse(_ value: [UInt8]) -> (addresses: [Address], defects: Set<FindingID>) {
         let bytes = value.span
+        if let plain = PlainAddressList.parse(bytes) { return (plain, []) }
+        return parseGenerally(bytes)
+    }
+
+    /// Reads any list, token by token.
+    static func parseGenerally(_ bytes: Span<UInt8>) -> (addresses: [Address], defects: Set<FindingID>) {
         let (tokens, isBroken) = FieldTokens.split(bytes)
         var reader = AddressReader(isBroken: isBroken)
         var member: [FieldToken] = []

@@ -3,7 +3,7 @@ import Bytes
 /// A media type with its parameters (RFC 2045 5).
 package struct ContentType: Sendable {
     /// Lower case `type/subtype`.
-    package var name: String
+    package let name: String
     /// Parameters in the order of their first appearance; names in lower case, values decoded.
     package var parameters: [ParameterizedField.Parameter]
     /// The boundary parameter as bytes, without trailing white space; nil when there is none.
@@ -13,17 +13,18 @@ package struct ContentType: Sendable {
         self.name = name
         self.parameters = parameters
         self.boundary = boundary
+        isMultipart = name.hasPrefix("multipart/")
+        isText = name.hasPrefix("text/")
+        isMessage = name == "message/rfc822" || name == "message/global" || name == "message/news"
     }
 
     package static let plainText = ContentType(name: "text/plain")
     package static let message = ContentType(name: "message/rfc822")
 
-    package var isMultipart: Bool { name.hasPrefix("multipart/") }
-    package var isText: Bool { name.hasPrefix("text/") }
+    package let isMultipart: Bool
+    package let isText: Bool
     /// Types whose content is a message with a header and a body of its own.
-    package var isMessage: Bool {
-        name == "message/rfc822" || name == "message/global" || name == "message/news"
-    }
+    package let isMessage: Bool
 
     /// The first parameter of a lower-case name.
     package subscript(parameter: String) -> String? { parameters.first { $0.name == parameter }?.value }

@@ -16,6 +16,15 @@ package struct DateTime: Equatable, Sendable {
     /// Reads an unfolded value: RFC 5322 with its obsolete forms, asctime, ISO 8601, and what mail has besides; nil when
     /// it cannot be read.
     package init?(_ value: [UInt8]) {
+        if let usual = DateTime(usual: value.span) {
+            self = usual
+        } else {
+            self.init(general: value)
+        }
+    }
+
+    /// Reads any form, word by word.
+    init?(general value: [UInt8]) {
         guard let parsed = DateParser.parse(value) else { return nil }
         self = parsed
     }

@@ -20,6 +20,17 @@ struct FieldKind: Equatable {
     var known = Known.other
     var decoding = Decoding.anywhere
 
+    /// What reads it.
+    var group: MessageSummary.Wanted {
+        switch known {
+        case .from, .sender, .replyTo, .to, .cc, .bcc: .addresses
+        case .date: .date
+        case .subject: .subject
+        case .received, .authenticationResults: .trace
+        default: .others
+        }
+    }
+
     /// It may stand in a header once (RFC 5322 3.6, RFC 2045 3).
     var isSingle: Bool {
         switch known {
@@ -97,8 +108,14 @@ extension Span where Element == UInt8 {
 enum FieldValue {
     /// Whether decoding can change the bytes of a value, or find something wrong with them.
     static func needsDecoding(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
-        let value = bytes.extracting(range)
-        return value.endOfASCII(from: 0) < value.count || value.firstIndex(of: "=?", in: 0..<value.count) != nil
+        var place = range.lowerBound
+        while true {
+            place = bytes.firstIndexOf8BitOrEquals(in: place..<range.upperBound)
+            guard place < range.upperBound else { return false }
+            if bytes[place] >= 0x80 { return true }
+            place += 1
+            if place < range.upperBound, bytes[place] == ASCII.question { return true }
+        }
     }
 
     /// Decodes an unfolded value.

@@ -21,7 +21,7 @@ package struct HTMLText {
     private var quoteDepth = 0
     private var link: (address: [UInt8], start: Int)?
     /// Elements whose end was looked for and is not there.
-    private var endless: Set<[UInt8]> = []
+    private var endless: Set<HTMLName> = []
 
     private init(limit: Int) { self.limit = limit }
 
@@ -41,7 +41,7 @@ package struct HTMLText {
                 }
                 // No more than is wanted of one long run.
                 let end = min(position, start + (limit - output.count) + 4)
-                for place in start..<end { character(html[place]) }
+                text(html, start..<end)
             }
         }
     }
@@ -55,10 +55,28 @@ package struct HTMLText {
 
     // MARK: Text
 
+    /// Text without markup, word by word.
+    private mutating func text(_ html: Span<UInt8>, _ range: Range<Int>) {
+        var place = range.lowerBound
+        while place < range.upperBound {
+            if preformatted > 0 || HTMLText.isWhite(html[place]) {
+                character(html[place])
+                place += 1
+                continue
+            }
+            let start = place
+            while place < range.upperBound, !HTMLText.isWhite(html[place]) { place += 1 }
+            write(html[start])
+            if place > start + 1 { output.append(span: html.extracting((start + 1)..<place)) }
+        }
+    }
+
+    private static func isWhite(_ byte: UInt8) -> Bool { byte.isMailWhitespace || byte == 0x0C }
+
     private mutating func text(_ bytes: [UInt8]) { for byte in bytes { character(byte) } }
 
     private mutating func character(_ byte: UInt8) {
-        if byte.isMailWhitespace || byte == 0x0C {
+        if HTMLText.isWhite(byte) {
             if preformatted > 0, byte != ASCII.cr {
                 if byte == ASCII.lf {
                     pendingBreaks += 1
@@ -131,69 +149,58 @@ package struct HTMLText {
     }
 
     private mutating func open(_ tag: HTMLTag, _ html: Span<UInt8>) -> Int {
-        switch tag.name {
-        case "script", "style", "title", "template", "textarea", "head", "noframes", "object", "svg":
-            return skip(tag, html)
-        case "br": pendingBreaks += 1
-        case "hr": breakLine(2)
-        case "li":
+        switch tag.element {
+        case .hidden, .code: return skip(tag, html)
+        case .lineBreak: pendingBreaks += 1
+        case .rule: breakLine(2)
+        case .item:
             breakLine(1)
             text(Array("- ".utf8))
-        case "td", "th": pendingSpace = true
-        case "pre":
+        case .cell: pendingSpace = true
+        case .preformatted:
             breakLine(2)
             preformatted += 1
-        case "blockquote":
+        case .quote:
             breakLine(2)
             quoteDepth += 1
-        case "a":
+        case .link:
             closeLink()
             if let address = tag.attribute("href", in: html) { link = (address, output.count) }
-        case "img":
+        case .image:
             if let text = tag.attribute("alt", in: html) { self.text(text) }
-        default: breakLine(HTMLText.breaks(tag.name))
+        case .block(let breaks): breakLine(breaks)
+        case .inline: break
         }
         return tag.end
     }
 
     private mutating func close(_ tag: HTMLTag) -> Int {
-        switch tag.name {
-        case "a": closeLink()
-        case "pre":
+        switch tag.element {
+        case .link: closeLink()
+        case .preformatted:
             breakLine(2)
             preformatted = max(0, preformatted - 1)
-        case "blockquote":
+        case .quote:
             breakLine(2)
             quoteDepth = max(0, quoteDepth - 1)
-        default: breakLine(HTMLText.breaks(tag.name))
+        case .item: breakLine(1)
+        case .block(let breaks): breakLine(breaks)
+        case .hidden, .code, .lineBreak, .rule, .cell, .image, .inline: break
         }
         return tag.end
     }
 
-    /// How many line ends an element has around it.
-    private static func breaks(_ name: String) -> Int {
-        switch name {
-        case "p", "h1", "h2", "h3", "h4", "h5", "h6", "ul", "ol", "dl", "table", "form", "fieldset", "article",
-            "section":
-            2
-        case "div", "tr", "li", "dt", "dd", "center", "address", "header", "footer", "main", "nav", "aside", "figure",
-            "figcaption", "body", "caption", "option":
-            1
-        default: 0
-        }
-    }
-
     /// Passes over an element with all that is in it. A head that is never closed is not passed over.
     private mutating func skip(_ tag: HTMLTag, _ html: Span<UInt8>) -> Int {
-        let name = Array(tag.name.utf8)
-        if endless.contains(name) { return tag.end }
+        if endless.contains(tag.name) { return tag.end }
+        let name = html.array(tag.nameRange)
         var position = tag.end
         while let place = html.firstIndex(of: "</", in: position..<html.count) {
             position = place + 2
             let end = position + name.count
             guard end <= html.count else { break }
             var isSame = true
-            for index in 0..<name.count where html[position + index].asciiLowercased != name[index] {
+            for index in 0..<name.count where html[position + index].asciiLowercased != name[index].asciiLowercased {
                 isSame = false
                 break
             }
@@ -201,8 +208,9 @@ package struct HTMLText {
                 return html.firstIndex(of: ASCII.greater, from: end).map { $0 + 1 } ?? html.count
             }
         }
-        endless.insert(name)
-        return tag.name == "script" || tag.name == "style" ? html.count : tag.end
+        endless.insert(tag.name)
+        if case .code = tag.element { return html.count }
+        return tag.end
     }
 
     /// Puts the address of a link behind its text, unless the text says it.
@@ -223,7 +231,9 @@ package struct HTMLText {
 
 /// A tag: its name in lower case, and where its attributes stand.
 struct HTMLTag {
-    let name: String
+    let name: HTMLName
+    let nameRange: Range<Int>
+    let element: HTMLElement
     let attributes: Range<Int>
     /// The place after the `>`, or the end of the data.
     let end: Int
@@ -235,8 +245,9 @@ struct HTMLTag {
         {
             place += 1
         }
-        // No element that matters has a longer name.
-        name = html.array(nameStart..<min(place, nameStart + 16)).map(\.asciiLowercased).text
+        nameRange = nameStart..<place
+        name = HTMLName(html, nameRange)
+        element = HTMLElement(name)
         let start = place
         while place < html.count, html[place] != ASCII.greater {
             let byte = html[place]

@@ -145,7 +145,7 @@ package struct MessageFindings: Sendable {
         let node = structure.parts[part]
         if part != 0 {
             let summary = MessageSummary(
-                structure.fields(of: part), in: bytes, isMessage: node.isMessageRoot, keepsFields: false)
+                structure.fields(of: part), in: bytes, isMessage: node.isMessageRoot)
             for defect in summary.defects { add(PartFinding(defect.id, at: defect.offset, part: part)) }
             let header = structure.clamped(node.headerOffset..<max(node.headerOffset, node.bodyOffset), bytes)
             addLines(LineFindings(bytes, header, ending, forbidsNUL: true), part)

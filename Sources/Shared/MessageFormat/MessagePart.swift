@@ -25,7 +25,8 @@ package struct MessagePart: Sendable {
     /// Type, subtype and parameters, defaults filled in.
     package var contentType = ContentType.plainText
     /// The transfer encoding as it is named; `7bit` when it is not.
-    package var encodingName = "7bit"
+    package var encodingName = "7bit" { didSet { encoding = TransferEncoding(encodingName) } }
+    package private(set) var encoding = TransferEncoding.identity
     /// The boundary that was looked for, without trailing white space.
     var boundary: [UInt8]?
     /// The index, plus one, of the decoded content of an encoded message part in `MessageStructure.decoded`.
@@ -33,7 +34,6 @@ package struct MessagePart: Sendable {
     /// Where the last child's end was marked, or the part's content ended without a mark.
     var isClosed = false
 
-    package var encoding: TransferEncoding { TransferEncoding(encodingName) }
     package var isMultipart: Bool { contentType.isMultipart }
     /// message/rfc822 and its kin, whose content is a message.
     package var isMessage: Bool { contentType.isMessage }

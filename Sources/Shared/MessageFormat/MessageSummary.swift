@@ -2,16 +2,21 @@ import Bytes
 
 /// What the header of a message says, read and decoded.
 package struct MessageSummary: Sendable {
-    /// A field for people: the value unfolded as it stands, and decoded.
-    package struct Field: Sendable {
-        package let name: String
-        package let raw: String
-        package let value: String
-        package let offset: Int
-        package let length: Int
+    /// Groups of fields.
+    package struct Wanted: OptionSet, Sendable {
+        package let rawValue: UInt8
+        package init(rawValue: UInt8) { self.rawValue = rawValue }
+
+        package static let addresses = Wanted(rawValue: 1)
+        package static let date = Wanted(rawValue: 2)
+        package static let subject = Wanted(rawValue: 4)
+        /// Received, Authentication-Results.
+        package static let trace = Wanted(rawValue: 8)
+        /// Everything else: identifiers, lists, fields of which only defects are told.
+        package static let others = Wanted(rawValue: 16)
+        package static let all: Wanted = [.addresses, .date, .subject, .trace, .others]
     }
 
-    package var fields: [Field] = []
     package var subject: String?
     /// The first Date field, unfolded.
     package var dateText: String?
@@ -40,49 +45,68 @@ package struct MessageSummary: Sendable {
     /// Defects with the place of the field that has each.
     package var defects: [(id: FindingID, offset: Int)] = []
 
+    /// The names of fields that may stand in a header once.
     private var seen: [Range<Int>] = []
-    /// Fields of which only the first counts, and which were read.
-    private var firsts: Set<FieldKind.Known> = []
+    /// The same in lower case, when there are many.
+    private var seenNames: Set<[UInt8]> = []
+    private var hasInReplyTo = false
+    private var hasReferences = false
+    private let wanted: Wanted
 
     /// Reads header fields. `isMessage` is false for the header of a part that is no message: then only the defects of
-    /// its fields are told. Without `keepsFields` there is nothing in `fields`.
+    /// its fields are told. Of fields that are not `wanted` nothing is known, nor what is wrong with them.
     package init(
-        _ headerFields: ArraySlice<HeaderField>, in bytes: Span<UInt8>, isMessage: Bool = true, keepsFields: Bool = true
+        _ headerFields: ArraySlice<HeaderField>, in bytes: Span<UInt8>, isMessage: Bool = true, wanted: Wanted = .all
     ) {
-        for field in headerFields { read(field, bytes, isMessage, keepsFields) }
+        self.wanted = wanted
+        for field in headerFields { read(field, bytes, isMessage) }
     }
 
-    private mutating func read(_ field: HeaderField, _ bytes: Span<UInt8>, _ isMessage: Bool, _ keepsFields: Bool) {
+    private mutating func read(_ field: HeaderField, _ bytes: Span<UInt8>, _ isMessage: Bool) {
         let kind = FieldKind(bytes, field.name)
+        if !wanted.contains(kind.group) { return }
         if kind.isSingle, isMessage || kind.known == .content { noteDuplicate(field, bytes) }
         let needsDecoding = FieldValue.needsDecoding(bytes, field.body)
         // Most fields are plain text that nobody asks for.
-        guard needsDecoding || (isMessage && (keepsFields || kind.known != .other)) else { return }
+        guard needsDecoding || (isMessage && kind.known != .other) else { return }
         let value = field.value(in: bytes)
-        let decoded: (text: String, defects: Set<FindingID>) =
-            needsDecoding || kind.known == .subject || keepsFields ? FieldValue.decode(value, kind) : ("", [])
-        for id in decoded.defects.sorted() { defects.append((id, field.offset)) }
-        if needsDecoding, BidiControl.occurs(in: decoded.text) { defects.append((.bidiControl, field.offset)) }
-        guard isMessage else { return }
-        if keepsFields {
-            fields.append(
-                Field(
-                    name: field.nameText(in: bytes), raw: UTF8Text.repaired(value.span), value: decoded.text,
-                    offset: field.offset, length: field.length))
+        var text = ""
+        if needsDecoding {
+            let decoded = FieldValue.decode(value, kind)
+            text = decoded.text
+            if !decoded.defects.isEmpty {
+                for id in decoded.defects.sorted() { defects.append((id, field.offset)) }
+            }
+            if BidiControl.occurs(in: text) { defects.append((.bidiControl, field.offset)) }
+        } else if kind.known == .subject {
+            text = UTF8Text.repaired(value.span)
         }
-        readKnown(kind.known, value, decoded.text, field.offset)
+        if isMessage { readKnown(kind.known, value, text, field.offset) }
     }
 
     private mutating func noteDuplicate(_ field: HeaderField, _ bytes: Span<UInt8>) {
-        let name = bytes.extracting(field.name)
+        let isKnown: Bool
+        if seen.count < 32 {
+            let name = bytes.extracting(field.name)
+            isKnown = isSeen(field, name, bytes)
+            if !isKnown { seen.append(field.name) }
+        } else {
+            if seenNames.isEmpty { for name in seen { seenNames.insert(MessageSummary.lowercased(bytes, name)) } }
+            isKnown = !seenNames.insert(MessageSummary.lowercased(bytes, field.name)).inserted
+        }
+        if isKnown { defects.append((.duplicateHeader, field.offset)) }
+    }
+
+    private func isSeen(_ field: HeaderField, _ name: Span<UInt8>, _ bytes: Span<UInt8>) -> Bool {
         for other in seen where other.count == name.count {
             let isSame = field.isNamed(bytes.extracting(other), in: bytes)
-            if isSame {
-                defects.append((.duplicateHeader, field.offset))
-                return
-            }
+            if isSame { return true }
         }
-        seen.append(field.name)
+        return false
+    }
+
+    private static func lowercased(_ bytes: Span<UInt8>, _ name: Range<Int>) -> [UInt8] {
+        bytes.array(name).map(\.asciiLowercased)
     }
 
     private mutating func readKnown(_ known: FieldKind.Known, _ value: [UInt8], _ text: String, _ offset: Int) {
@@ -96,17 +120,21 @@ package struct MessageSummary: Sendable {
             if date == nil { defects.append((.badDate, offset)) }
         case .from:
             hasFrom = true
-            readAddresses(\.from, value, offset)
-        case .sender: readAddresses(\.sender, value, offset)
-        case .replyTo: readAddresses(\.replyTo, value, offset)
-        case .to: readAddresses(\.to, value, offset)
-        case .cc: readAddresses(\.cc, value, offset)
-        case .bcc: readAddresses(\.bcc, value, offset)
+            from += addresses(value, offset)
+        case .sender: sender += addresses(value, offset)
+        case .replyTo: replyTo += addresses(value, offset)
+        case .to: to += addresses(value, offset)
+        case .cc: cc += addresses(value, offset)
+        case .bcc: bcc += addresses(value, offset)
         case .returnPath: returnPath = returnPath ?? MessageSummary.withoutBrackets(value)
         case .deliveredTo: deliveredTo.append(UTF8Text.repaired(value.span))
         case .messageID: messageID = messageID ?? MessageIDs.first(value)
-        case .inReplyTo: if isFirst(known) { inReplyTo = MessageIDs.list(value) }
-        case .references: if isFirst(known) { references = MessageIDs.list(value) }
+        case .inReplyTo:
+            if !hasInReplyTo { inReplyTo = MessageIDs.list(value) }
+            hasInReplyTo = true
+        case .references:
+            if !hasReferences { references = MessageIDs.list(value) }
+            hasReferences = true
         case .listID: listID = listID ?? MessageSummary.listIdentifier(value)
         case .listUnsubscribe:
             if listUnsubscribe.isEmpty { listUnsubscribe = MessageSummary.bracketed(value) }
@@ -117,14 +145,12 @@ package struct MessageSummary: Sendable {
         }
     }
 
-    private mutating func isFirst(_ known: FieldKind.Known) -> Bool { firsts.insert(known).inserted }
-
-    private mutating func readAddresses(
-        _ list: WritableKeyPath<MessageSummary, [Address]>, _ value: [UInt8], _ offset: Int
-    ) {
+    private mutating func addresses(_ value: [UInt8], _ offset: Int) -> [Address] {
         let parsed = AddressList.parse(value)
-        self[keyPath: list] += parsed.addresses
-        for id in parsed.defects.sorted() { defects.append((id, offset)) }
+        if !parsed.defects.isEmpty {
+            for id in parsed.defects.sorted() { defects.append((id, offset)) }
+        }
+        return parsed.addresses
     }
 
     // MARK: Brackets

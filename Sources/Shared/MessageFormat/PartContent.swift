@@ -74,6 +74,14 @@ extension MessageStructure {
         return (MessageStructure.withLineFeeds(decoded.text), defects)
     }
 
+    /// Whether the content of a part is its body as it stands, and ASCII of a charset that holds that.
+    package func isPlain(_ part: Int, in message: Span<UInt8>) -> Bool {
+        guard parts[part].encoding == .identity,
+            Charset.isASCIICompatible(parts[part].contentType["charset"] ?? "us-ascii")
+        else { return false }
+        return withSource(of: part, in: message) { UTF8Text.isASCII($0.extracting(clamped(parts[part].body, $0))) }
+    }
+
     private static func withLineFeeds(_ text: [UInt8]) -> [UInt8] {
         let span = text.span
         guard var next = span.firstIndex(of: ASCII.cr) else { return text }

@@ -38,8 +38,8 @@ package struct ReceivedHop: Equatable, Sendable {
                 let mayTellTLS = ReceivedItem.mayTellTLS(bytes, item.range)
                 if clause == .from || mayTellTLS {
                     let words = ReceivedItem.words(bytes, item.range)
-                    if clause == .from { client.read(words) }
-                    if mayTellTLS { readTLS(words) }
+                    if clause == .from { client.read(bytes, words) }
+                    if mayTellTLS { readTLS(ReceivedItem.texts(bytes, words)) }
                 }
                 if clause.takesSeveralWords { clause = .none }
                 continue
@@ -54,7 +54,7 @@ package struct ReceivedHop: Equatable, Sendable {
                 append(Charset.guess(bytes.extracting(item.range)), to: clause)
             } else if clause == .from {
                 // `from host [192.0.2.1] by`
-                client.read([Charset.guess(bytes.extracting(item.range))])
+                client.read(bytes, [item.range])
             }
             if bytes.firstIndex(of: ASCII.slash, in: item.range) != nil {
                 readSlashedTLS(Charset.guess(bytes.extracting(item.range)))
@@ -142,6 +142,7 @@ package struct ReceivedHop: Equatable, Sendable {
     }
 
     private static func withoutBrackets(_ word: String) -> String {
+        guard word.utf8.first == ASCII.less || word.utf8.last == ASCII.comma else { return word }
         var bytes = Array(word.utf8)[...]
         while bytes.last == ASCII.comma { bytes.removeLast() }
         if bytes.first == ASCII.less, bytes.last == ASCII.greater, bytes.count >= 2 {

@@ -13,6 +13,7 @@ struct ReceivedItem {
     /// Splits a value; `dateStart` is the place after the last semicolon outside of comments. Nothing is read behind it.
     static func split(_ bytes: Span<UInt8>) -> (items: [ReceivedItem], dateStart: Int?) {
         var items: [ReceivedItem] = []
+        items.reserveCapacity(16)
         var dateStart: Int?
         var itemsAtSemicolon = 0
         var lastGreater = bytes.count - 1
@@ -66,15 +67,12 @@ struct ReceivedItem {
         }
     }
 
-    /// Whether a comment can speak of encryption: it holds what `TLS`, `SSL` and `cipher` have in common with no host's
-    /// address.
+    /// Whether a comment can speak of encryption: it holds `TLS`, `SSL` or `cipher`.
     static func mayTellTLS(_ bytes: Span<UInt8>, _ comment: Range<Int>) -> Bool {
-        var last: UInt8 = 0
+        var letters: UInt32 = 0
         for place in comment {
-            let letter = bytes[place] | 0x20
-            if letter == UInt8(ascii: "s"), last == UInt8(ascii: "l") || last == UInt8(ascii: "s") { return true }
-            if letter == UInt8(ascii: "i"), last == UInt8(ascii: "c") { return true }
-            last = letter
+            letters = letters << 8 & 0xFF_FFFF | UInt32(bytes[place] | 0x20)
+            if letters == 0x74_6C_73 || letters == 0x73_73_6C || letters == 0x63_69_70 { return true }
         }
         return false
     }
@@ -97,11 +95,28 @@ struct ReceivedItem {
     }
 
     /// The words of a comment, nested ones too: split at white space, parentheses, commas and quotes.
-    static func words(_ bytes: Span<UInt8>, _ range: Range<Int>) -> [String] {
-        bytes.array(range).split {
-            $0.isMailWhitespace || $0 == ASCII.openParenthesis || $0 == ASCII.closeParenthesis || $0 == ASCII.comma
-                || $0 == ASCII.quote
-        }.map { Charset.guess(Array($0).span) }
+    static func words(_ bytes: Span<UInt8>, _ range: Range<Int>) -> [Range<Int>] {
+        var words: [Range<Int>] = []
+        var start: Int?
+        for place in range {
+            switch bytes[place] {
+            case ASCII.space, ASCII.tab, ASCII.cr, ASCII.lf, ASCII.openParenthesis, ASCII.closeParenthesis, ASCII.comma,
+                ASCII.quote:
+                if let begun = start { words.append(begun..<place) }
+                start = nil
+            default: if start == nil { start = place }
+            }
+        }
+        if let start { words.append(start..<range.upperBound) }
+        return words
+    }
+}
+
+extension ReceivedItem {
+    static func texts(_ bytes: Span<UInt8>, _ words: [Range<Int>]) -> [String] {
+        var texts: [String] = []
+        for word in words { texts.append(Charset.guess(bytes.extracting(word))) }
+        return texts
     }
 }
 
@@ -111,70 +126,103 @@ struct ReceivedClient {
     private(set) var address: String?
     private var isBracketed = false
 
-    mutating func read(_ words: [String]) {
+    mutating func read(_ bytes: Span<UInt8>, _ words: [Range<Int>]) {
         var isName = false
         for (index, word) in words.enumerated() {
-            let first = (word.utf8.first ?? 0) | 0x20
-            let lower =
-                first == UInt8(ascii: "h") || first == UInt8(ascii: "e")
-                ? word.prefix(5).description.asciiLowercased : ""
             if isName {
-                helo = helo ?? word
+                helo = helo ?? Charset.guess(bytes.extracting(word))
                 isName = false
-            } else if lower.hasPrefix("helo=") || lower.hasPrefix("ehlo=") {
-                if word.utf8.count > 5 { helo = helo ?? String(word.dropFirst(5)) }
-            } else if word.utf8.count == 4, lower == "helo" || lower == "ehlo" {
+            } else if word.count >= 5, ReceivedClient.isGreeting(bytes, word.lowerBound),
+                bytes[word.lowerBound + 4] == ASCII.equals
+            {
+                if word.count > 5 {
+                    helo = helo ?? Charset.guess(bytes.extracting((word.lowerBound + 5)..<word.upperBound))
+                }
+            } else if word.count == 4, ReceivedClient.isGreeting(bytes, word.lowerBound) {
                 isName = true
             } else {
-                readAddress(word, after: index > 0 ? words[index - 1] : nil)
+                readAddress(bytes, word, after: index > 0 ? words[index - 1] : nil)
             }
         }
+    }
+
+    /// `helo`, `ehlo`, in any case.
+    private static func isGreeting(_ bytes: Span<UInt8>, _ place: Int) -> Bool {
+        bytes.equalsIgnoringCase(place..<(place + 4), "helo") || bytes.equalsIgnoringCase(place..<(place + 4), "ehlo")
     }
 
     /// An address in brackets counts wherever it stands; one without only when it stands first, behind a host's name,
     /// or behind `user@`: else it is the version of a program.
-    private mutating func readAddress(_ word: String, after previous: String?) {
-        let isBracketed = word.utf8.contains(ASCII.openBracket)
+    private mutating func readAddress(_ bytes: Span<UInt8>, _ word: Range<Int>, after previous: Range<Int>?) {
+        let isBracketed = bytes.firstIndex(of: ASCII.openBracket, in: word) != nil
         guard !self.isBracketed, isBracketed || address == nil else { return }
-        let isPlausible =
-            previous.map {
-                $0.utf8.contains(ASCII.dot) && !$0.utf8.contains(ASCII.slash) || $0.equalsIgnoringCase("unknown")
-            } ?? true
-        guard isBracketed || isPlausible || word.utf8.contains(ASCII.at) else { return }
-        guard let found = ReceivedClient.address(word) else { return }
-        address = found
+        guard
+            isBracketed || ReceivedClient.isPlausible(bytes, previous)
+                || bytes.firstIndex(of: ASCII.at, in: word) != nil,
+            let found = ReceivedClient.address(bytes, word)
+        else { return }
+        address = UTF8Text.repaired(bytes.extracting(found))
         self.isBracketed = isBracketed
     }
 
-    /// The IP address in `1.2.3.4`, `[1.2.3.4]`, `[IPv6:::1]`, `[1.2.3.4]:25`, `user@1.2.3.4`, `user@[1.2.3.4]`.
-    static func address(_ word: String) -> String? {
-        guard word.utf8.count <= 400 else { return nil }
-        var bytes = Array(word.utf8)[...]
-        if let open = bytes.lastIndex(of: ASCII.openBracket) {
-            guard let close = bytes[open...].firstIndex(of: ASCII.closeBracket) else { return nil }
-            bytes = bytes[(open + 1)..<close]
-        } else if let at = bytes.lastIndex(of: ASCII.at) {
-            bytes = bytes[(at + 1)...]
-        }
-        if bytes.prefix(5).equalsIgnoringCase("IPv6:") { bytes = bytes.dropFirst(5) }
-        if bytes.first == ASCII.colon, bytes.dropFirst().first != ASCII.colon { return nil }
-        if isIPv4(bytes) || isIPv6(bytes) { return bytes.text }
-        // `1.2.3.4:25`
-        if let colon = bytes.firstIndex(of: ASCII.colon), bytes[(colon + 1)...].allSatisfy(\.isASCIIDigit),
-            isIPv4(bytes[..<colon])
-        {
-            return bytes[..<colon].text
-        }
-        return nil
+    /// Whether an address without brackets may follow that word.
+    private static func isPlausible(_ bytes: Span<UInt8>, _ previous: Range<Int>?) -> Bool {
+        guard let previous else { return true }
+        return bytes.firstIndex(of: ASCII.dot, in: previous) != nil
+            && bytes.firstIndex(of: ASCII.slash, in: previous) == nil
+            || bytes.equalsIgnoringCase(previous, "unknown")
     }
 
-    private static func isIPv4(_ bytes: ArraySlice<UInt8>) -> Bool {
-        let parts = bytes.split(separator: ASCII.dot, omittingEmptySubsequences: false)
-        return parts.count == 4
-            && parts.allSatisfy { part in
-                (1...3).contains(part.count) && part.allSatisfy(\.isASCIIDigit)
-                    && part.reduce(0) { $0 * 10 + Int($1 - ASCII.zero) } <= 255
+    /// The IP address in a word.
+    static func address(_ word: String) -> String? {
+        let bytes = Array(word.utf8)
+        let span = bytes.span
+        return address(span, 0..<span.count).map { bytes[$0].text }
+    }
+
+    /// The place of the IP address in `1.2.3.4`, `[1.2.3.4]`, `[IPv6:::1]`, `[1.2.3.4]:25`, `user@1.2.3.4`, `user@[1.2.3.4]`.
+    static func address(_ bytes: Span<UInt8>, _ word: Range<Int>) -> Range<Int>? {
+        guard word.count <= 400 else { return nil }
+        var start = word.lowerBound
+        var end = word.upperBound
+        if let open = bytes.lastIndex(of: ASCII.openBracket, in: word) {
+            guard let close = bytes.firstIndex(of: ASCII.closeBracket, in: open..<end) else { return nil }
+            start = open + 1
+            end = close
+        } else if let at = bytes.lastIndex(of: ASCII.at, in: word) {
+            start = at + 1
+        }
+        if end - start >= 5, bytes.equalsIgnoringCase(start..<(start + 5), "ipv6:") { start += 5 }
+        guard start < end, bytes[start].hexadecimalValue != nil || bytes[start] == ASCII.colon else { return nil }
+        if bytes[start] == ASCII.colon, start + 1 >= end || bytes[start + 1] != ASCII.colon { return nil }
+        if isIPv4(bytes, start..<end) { return start..<end }
+        guard let colon = bytes.firstIndex(of: ASCII.colon, in: start..<end) else { return nil }
+        let text = bytes.array(start..<end)
+        if isIPv6(text[...]) { return start..<end }
+        // `1.2.3.4:25`
+        return bytes.array((colon + 1)..<end).allSatisfy(\.isASCIIDigit) && isIPv4(bytes, start..<colon)
+            ? start..<colon : nil
+    }
+
+    private static func isIPv4(_ bytes: Span<UInt8>, _ range: Range<Int>) -> Bool {
+        var dots = 0
+        var digits = 0
+        var number = 0
+        for place in range {
+            let byte = bytes[place]
+            if byte == ASCII.dot {
+                guard digits > 0 else { return false }
+                dots += 1
+                digits = 0
+                number = 0
+            } else {
+                guard byte.isASCIIDigit, digits < 3 else { return false }
+                digits += 1
+                number = number * 10 + Int(byte &- ASCII.zero)
+                guard number <= 255 else { return false }
             }
+        }
+        return dots == 3 && digits > 0
     }
 
     private static func isIPv6(_ bytes: ArraySlice<UInt8>) -> Bool {
@@ -193,7 +241,7 @@ struct ReceivedClient {
                 continue
             }
             if index == parts.count - 1, part.contains(ASCII.dot) {
-                guard isIPv4(part) else { return false }
+                guard isIPv4(Array(part).span, 0..<part.count) else { return false }
                 groups += 2
                 continue
             }

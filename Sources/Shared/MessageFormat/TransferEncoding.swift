@@ -75,6 +75,10 @@ extension MessageStructure {
         let isOuter = parts[part].source == 0
         return try withSource(of: part, in: message) { source throws(Failure) in
             let body = clamped(parts[part].body, source)
+            if encoding == .uuencode, let first = Uuencode.firstLine(in: source.extracting(body)) {
+                try MessageStructure.decode(uuencoded: source.extracting(body), from: first, take)
+                return nil
+            }
             var decoder = PieceDecoder(encoding)
             if body.count <= Self.pieceSize || decoder == nil, encoding != .identity, encoding != .unknown {
                 let content = encoding.decode(source.extracting(body))
@@ -97,6 +101,22 @@ extension MessageStructure {
                 place = end
             }
             return decoder?.defect
+        }
+    }
+}
+
+extension MessageStructure {
+    /// Gives the content of a uuencoded block whose lines begin at `start`, in pieces.
+    package static func decode<Failure: Error>(
+        uuencoded text: Span<UInt8>, from start: Int, _ take: (Span<UInt8>) throws(Failure) -> Void
+    ) throws(Failure) {
+        var place = start
+        var hasMore = true
+        while hasMore {
+            var piece: [UInt8] = []
+            hasMore = Uuencode.decodeLines(text, from: &place, into: &piece)
+            let content = piece
+            try take(content.span)
         }
     }
 }

@@ -31,12 +31,12 @@ extension FileDescriptor {
         return buffer
     }
 
-    /// Reads over the bytes of `buffer` with one call: fewer than it holds are no sign of the end, but for a regular file
-    /// whose size is known. Returns how many.
-    package func readOnce(over buffer: inout [UInt8]) throws(SystemError) -> Int {
+    /// Reads over the bytes of `buffer`, at most `limit` of them, with one call: fewer are no sign of the end, but for a
+    /// regular file whose size is known. Returns how many.
+    package func readOnce(over buffer: inout [UInt8], atMost limit: Int = .max) throws(SystemError) -> Int {
         let count = buffer.withUnsafeMutableBytes { bytes -> Int in
-            // Safe: the pointer and count are those of the buffer.
-            retryingOnInterrupt { Glibc.read(number, bytes.baseAddress, bytes.count) }
+            // Safe: the pointer is that of the buffer, the count not larger than its own.
+            retryingOnInterrupt { Glibc.read(number, bytes.baseAddress, Swift.min(bytes.count, limit)) }
         }
         guard count >= 0 else { throw .last("read", subject) }
         return count
