@@ -58,6 +58,24 @@ struct MailparseTests {
         #expect(to["group"] as? String == "A Group" && to["address"] as? String == "b@example.net")
     }
 
+    @Test("values of address fields: names and comments are decoded, addresses are not")
+    func addressValues() throws {
+        let json = try object(
+            """
+            From: =?utf-8?q?a?=@b.test (=?utf-8?q?c?=), =?utf-8?q?d?= <=?utf-8?q?e?=@f.test>
+            To: "x < =?utf-8?q?y?=" <a@b.test>, c@d.test
+            Message-ID: <=?utf-8?q?g?=@h.test>
+
+
+            """)
+        let headers = try #require(json["headers"] as? [[String: Any]])
+        #expect(
+            headers.map { $0["value"] as? String } == [
+                "=?utf-8?q?a?=@b.test (c), d <=?utf-8?q?e?=@f.test>", "\"x < y\" <a@b.test>, c@d.test",
+                "<=?utf-8?q?g?=@h.test>",
+            ])
+    }
+
     @Test("the obsolete syntax of RFC 5322 A.6.3: the first line is a field, not that of an mbox")
     func obsoleteSyntax() throws {
         let json = try object(
