@@ -150,6 +150,17 @@ struct ReceivedTests {
                 "from f (IDENT:root@b.example [192.0.2.1]) by m.example (8.11.6/8.11.6) with ESMTP id g7M for <\"x y\"@z.test>; Sat, 21 Aug 2004 10:27:43 +0000",
             from: "f", helo: "f", address: "192.0.2.1", by: "m.example", with: "ESMTP", id: "g7M",
             recipient: "\"x y\"@z.test", epoch: 1_093_084_063),
+        // Smail, smtpd
+        Case(
+            value: "from mx.example from [192.0.2.7] by m.example (Smail3.1) with esmtp for <x@y.test> id <mP/1>; "
+                + "Sat, 21 Aug 2004 10:27:43 +0000",
+            from: "mx.example", helo: "mx.example", address: "192.0.2.7", by: "m.example", with: "esmtp", id: "mP/1",
+            recipient: "x@y.test", epoch: 1_093_084_063),
+        Case(
+            value: "from m.example(192.0.2.7), claiming to be \"x.example\" via SMTP by g.example, id smtpdV8; "
+                + "Sat, 21 Aug 2004 10:27:43 +0000",
+            from: "m.example", helo: "m.example", address: "192.0.2.7", by: "g.example", id: "smtpdV8",
+            epoch: 1_093_084_063),
         // a clause ends at a semicolon
         Case(
             value: "from a ([192.0.2.1]) by b with ESMTP; some words; id 5; Sat, 21 Aug 2004 10:27:43 +0000",

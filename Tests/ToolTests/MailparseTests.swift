@@ -58,6 +58,47 @@ struct MailparseTests {
         #expect(to["group"] as? String == "A Group" && to["address"] as? String == "b@example.net")
     }
 
+    @Test("values of address fields: names and comments are decoded, addresses are not")
+    func addressValues() throws {
+        let json = try object(
+            """
+            From: =?utf-8?q?a?=@b.test (=?utf-8?q?c?=), =?utf-8?q?d?= <=?utf-8?q?e?=@f.test>
+            To: "x < =?utf-8?q?y?=" <a@b.test>, c@d.test
+            Message-ID: <=?utf-8?q?g?=@h.test>
+
+
+            """)
+        let headers = try #require(json["headers"] as? [[String: Any]])
+        #expect(
+            headers.map { $0["value"] as? String } == [
+                "=?utf-8?q?a?=@b.test (c), d <=?utf-8?q?e?=@f.test>", "\"x < y\" <a@b.test>, c@d.test",
+                "<=?utf-8?q?g?=@h.test>",
+            ])
+    }
+
+    @Test("the obsolete syntax of RFC 5322 A.6.3: the first line is a field, not that of an mbox")
+    func obsoleteSyntax() throws {
+        let json = try object(
+            """
+            From  : John Doe <jdoe@machine(comment).  example>
+            To    : Mary Smith
+            \u{20}\u{20}
+                      <mary@example.net>
+            Subject     : Saying Hello
+            Date  : Fri, 21 Nov 1997 09(comment):   55  :  06 -0600
+            Message-ID  : <1234   @   local(blah)  .machine .example>
+
+            This is a message just to say hello.
+
+            """)
+        #expect(json["envelopeFrom"] is NSNull && json["subject"] as? String == "Saying Hello")
+        #expect(json["messageId"] as? String == "1234@local.machine.example")
+        #expect((json["date"] as? [String: Any])?["epoch"] as? Int == 880_127_706)
+        #expect((json["from"] as? [[String: Any]])?.first?["address"] as? String == "jdoe@machine.example")
+        #expect((json["to"] as? [[String: Any]])?.first?["address"] as? String == "mary@example.net")
+        #expect((json["findings"] as? [[String: Any]])?.map { $0["id"] as? String } == ["space-before-colon"])
+    }
+
     @Test("every example message gives an object, the malformed one with its findings")
     func examples() throws {
         for (name, bytes) in try TestData.examples() {

@@ -1,4 +1,5 @@
 import Bytes
+import MessageFormat
 import Unix
 
 /// One message of an mbox or of batch SMTP: its pieces, which are more than one where quoting was undone.
@@ -151,7 +152,7 @@ enum MessageFinder: Sendable {
 
     /// What the bytes of a file or stream are, as far as its start tells; nil for a single message.
     init?(_ bytes: Span<UInt8>, isMbox: Bool) {
-        if isMbox || bytes.matches("From ", at: 0) {
+        if isMbox || (bytes.matches("From ", at: 0) && MboxLine(bytes) != nil) {
             self = .mbox(MboxScanner(format: .mboxrd))
         } else if BatchScanner.begins(bytes) {
             self = .batch(BatchScanner())

@@ -151,7 +151,11 @@ private struct AddressReader {
             inner = inner.dropFirst(2)
         }
         let end = inner.lastIndex { $0.kind != .comment }.map { $0 + 1 } ?? inner.startIndex
-        let address = spec(inner[..<end], bytes)
+        let words = inner[..<end].filter { $0.kind != .comment }
+        if words.indices.dropFirst().contains(where: { !AddressReader.isJoined(words, $0) || words[$0].isSeparator }) {
+            defects.insert(.badAddress)
+        }
+        let address = spec(words[...], bytes)
         let name =
             phrase(before, bytes) ?? comment(after, bytes) ?? comment(inner[end...], bytes) ?? phrase(after, bytes)
         add(name, address)
@@ -184,7 +188,9 @@ private struct AddressReader {
     /// and the at sign (obsolete syntax, RFC 5322 4.4).
     private static func isJoined(_ tokens: [FieldToken], _ index: Int) -> Bool {
         func binds(_ token: FieldToken) -> Bool { token.isSpecial(ASCII.at) || token.isSpecial(ASCII.dot) }
-        return !tokens[index].isAfterSpace || binds(tokens[index]) || binds(tokens[index - 1])
+        if binds(tokens[index]) || binds(tokens[index - 1]) { return true }
+        // A quoted string that a word follows at once is a name that lacks its space.
+        return !tokens[index].isAfterSpace && !(tokens[index - 1].kind == .quoted && tokens[index].kind == .atom)
     }
 
     /// Words without an at sign: one is a local-part, several are a name without an address.

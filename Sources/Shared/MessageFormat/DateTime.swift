@@ -236,8 +236,9 @@ private struct DateParser {
             switch word.count {
             case 2: year = number + (number < 50 ? 2_000 : 1_900)
             case 3: year = number + 1_900
-            // `0097`: four digits of a year of two.
-            default: year = number < 100 ? number + (number < 50 ? 2_000 : 1_900) : number
+            // Four digits of a year of two, or of the years since 1900: `0097`, `0102`.
+            default:
+                year = number < 50 ? number + 2_000 : number < 200 ? number + 1_900 : number
             }
         } else if !hasZone, word.count == 4 {
             // A zone without its sign.

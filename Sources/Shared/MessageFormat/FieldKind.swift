@@ -132,14 +132,15 @@ enum FieldValue {
     /// Addresses stay as they are written; names and comments are decoded. A bracket within a quoted string is none.
     private static func decodeOutsideBrackets(_ value: [UInt8]) -> (text: String, defects: Set<FindingID>) {
         let bytes = value.span
-        guard bytes.firstIndex(of: "=?", in: 0..<value.count) != nil, value.contains(ASCII.less) else {
-            return HeaderText.decode(value)
-        }
+        let whole = 0..<value.count
+        guard bytes.firstIndex(of: "=?", in: whole) != nil,
+            value.contains(ASCII.less) || bytes.firstIndex(of: "?=@", in: whole) != nil
+        else { return HeaderText.decode(value) }
         let isValid = UTF8Text.isValid(bytes)
         var text = ""
         var defects: Set<FindingID> = isValid ? [] : [.raw8BitHeader]
         var place = 0
-        for range in brackets(bytes) {
+        for range in addresses(bytes) {
             let outside = HeaderText.decode(bytes.array(place..<range.lowerBound), isUTF8: isValid)
             text += outside.text
             defects.formUnion(outside.defects)
@@ -151,8 +152,8 @@ enum FieldValue {
         return (text + rest.text, defects.union(rest.defects))
     }
 
-    /// Every `<...>` outside of quoted strings.
-    private static func brackets(_ bytes: Span<UInt8>) -> [Range<Int>] {
+    /// Every `<...>` outside of quoted strings, and words in which an at sign follows an encoded word.
+    private static func addresses(_ bytes: Span<UInt8>) -> [Range<Int>] {
         var ranges: [Range<Int>] = []
         var isQuoted = false
         var open: Int?
@@ -165,11 +166,29 @@ enum FieldValue {
             case ASCII.greater where !isQuoted:
                 if let start = open { ranges.append(start..<(place + 1)) }
                 open = nil
+            case ASCII.at where !isQuoted && open == nil && bytes.matches("?=@", at: place - 2):
+                let word = word(bytes, around: place, from: ranges.last?.upperBound ?? 0)
+                ranges.append(word)
+                place = word.upperBound
+                continue
             default: break
             }
             place += 1
         }
         if let start = open { ranges.append(start..<bytes.count) }
         return ranges
+    }
+
+    /// What stands around a place without white space, commas, semicolons and parentheses.
+    private static func word(_ bytes: Span<UInt8>, around place: Int, from limit: Int) -> Range<Int> {
+        func isEdge(_ byte: UInt8) -> Bool {
+            byte.isMailWhitespace || byte == ASCII.comma || byte == ASCII.semicolon
+                || byte == ASCII.openParenthesis || byte == ASCII.closeParenthesis
+        }
+        var start = place
+        while start > limit, !isEdge(bytes[start - 1]) { start -= 1 }
+        var end = place + 1
+        while end < bytes.count, !isEdge(bytes[end]), bytes[end] != ASCII.less { end += 1 }
+        return start..<end
     }
 }

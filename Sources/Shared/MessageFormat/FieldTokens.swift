@@ -21,6 +21,9 @@ struct FieldToken: Equatable {
     let isAfterSpace: Bool
 
     func isSpecial(_ byte: UInt8) -> Bool { kind == .special(byte) }
+
+    /// A comma, semicolon or colon.
+    var isSeparator: Bool { isSpecial(ASCII.comma) || isSpecial(ASCII.semicolon) || isSpecial(ASCII.colon) }
 }
 
 enum FieldTokens {

@@ -49,7 +49,9 @@ package struct ReceivedHop: Equatable, Sendable {
                 take(Charset.guess(bytes.extracting(item.range)), for: clause)
                 clause = clause.afterWord
             } else if let keyword {
-                clause = isTaken(keyword) ? .none : keyword
+                // `from host from [192.0.2.1] by`
+                let isStillFrom = clause == .from && keyword == .fromWord
+                clause = isStillFrom ? .from : isTaken(keyword) ? .none : keyword
             } else if clause.takesSeveralWords {
                 append(Charset.guess(bytes.extracting(item.range)), to: clause)
             } else if clause == .from {
@@ -125,8 +127,8 @@ package struct ReceivedHop: Equatable, Sendable {
 
     private mutating func take(_ word: String, for clause: Clause) {
         switch clause {
-        case .fromWord: from = word
-        case .by: by = word
+        case .fromWord: from = ReceivedHop.withoutComma(word)
+        case .by: by = ReceivedHop.withoutComma(word)
         case .via: via = word
         case .with: with = word
         case .id: id = ReceivedHop.withoutBrackets(word)
@@ -139,6 +141,10 @@ package struct ReceivedHop: Equatable, Sendable {
     private mutating func append(_ word: String, to clause: Clause) {
         if clause == .viaWords, let via { self.via = via + " " + word }
         if clause == .withWords, let with { self.with = with + " " + word }
+    }
+
+    private static func withoutComma(_ word: String) -> String {
+        word.utf8.last == ASCII.comma ? String(word.dropLast()) : word
     }
 
     private static func withoutBrackets(_ word: String) -> String {

@@ -323,10 +323,11 @@ package struct MboxLine: Equatable, Sendable {
     /// Where the message begins.
     package let next: Int
 
-    /// The line at `offset`, when it is one.
+    /// The line at `offset`, when it is one; `From :` with white space before its colon is a field.
     package init?(_ bytes: Span<UInt8>, at offset: Int = 0) {
         guard bytes.matches("From ", at: offset) || bytes.matches(">From ", at: offset) else { return nil }
         let line = bytes.line(at: offset)
+        if case .field = HeaderLine(bytes, line.content) { return nil }
         content = line.content
         next = line.next
     }
