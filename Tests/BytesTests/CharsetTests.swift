@@ -47,7 +47,8 @@ struct CharsetTests {
                 group.addTask {
                     (0..<200).allSatisfy { round in
                         let index = round % labels.count
-                        return Charset.decode(texts[index].span, label: labels[index]).text == expected[index]
+                        let text = texts[index]
+                        return Charset.decode(text.span, label: labels[index]).text == expected[index]
                     }
                 }
             }
