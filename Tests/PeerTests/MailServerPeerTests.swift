@@ -164,9 +164,9 @@ struct MailServerPeerTests {
         #expect(sent.lines.map { $0.contains("\"outcome\":\"accepted\"") } == [true, false, true], "\(sent.text)")
         let queued = try ToolProcess.run(
             "smtp-send",
-            words + ["--queue", directory.file("queue"), "--to", "bob@example.net", "--notify", "success"],
+            words + ["--queue", directory.file("queue"), "--to", "bob@example.net", "--notify", "failure"],
             input: message)
-        #expect(queued.status == 0, "\(queued.diagnostics)")
+        #expect(queued.status == 0, "\(queued.diagnostics)\(queued.text)")
         wait(for: 2, in: "mail/bob/new")
         let stored = try messages("mail/bob")
         #expect(stored.count == 2 && stored.allSatisfy { $0.hasSuffix("\n.dot\n") })

@@ -29,7 +29,7 @@ private struct UsualDate {
         guard skip(ASCII.space, bytes), let year = number(bytes, 4...4), skip(ASCII.space, bytes),
             let hour = number(bytes, 2...2), skip(ASCII.colon, bytes), let minute = number(bytes, 2...2),
             skip(ASCII.colon, bytes), let second = number(bytes, 2...2), skip(ASCII.space, bytes),
-            year >= 100, day >= 1, hour < 24, minute < 60, second <= 60, let zone = zone(bytes), endsHere(bytes)
+            year >= 1_000, day >= 1, hour < 24, minute < 60, second <= 60, let zone = zone(bytes), endsHere(bytes)
         else { return nil }
         let date = CalendarTime(year: year, month: month, day: day, hour: 0, minute: 0, second: 0)
         guard day <= date.daysInMonth else { return nil }
