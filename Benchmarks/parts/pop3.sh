@@ -82,6 +82,10 @@ bench_pop3() {
     if has dovecot && [ "$(id -u)" = 0 ]; then
         pop3_peer=2597
         "$here/dovecot-peer" start "$scratch/dovecot" "$pop3_peer"
+        for _ in $(seq 100); do
+            [ ! -s "$scratch/dovecot/run/master.pid" ] || break
+            sleep 0.1
+        done
         dovecot=$(cat "$scratch/dovecot/run/master.pid")
         pids+=("$dovecot")
         chown -R nobody:nogroup "$mail"
