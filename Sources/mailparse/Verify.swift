@@ -81,14 +81,22 @@ struct Verify: Sendable {
     }
 }
 
-/// What was read of a message.
-struct VerifyMessage: Sendable {
+/// What was read of a message; handed on without copies.
+final class VerifyMessage: Sendable {
     let file: String
     let index: Int
     let content: SignedMessage
     let client: SPFRequest?
     /// The client was given with options, not read from the header.
     let isClientGiven: Bool
+
+    init(file: String, index: Int, content: SignedMessage, client: SPFRequest?, isClientGiven: Bool) {
+        self.file = file
+        self.index = index
+        self.content = content
+        self.client = client
+        self.isClientGiven = isClientGiven
+    }
 }
 
 /// Reads messages on a thread of its own.

@@ -43,7 +43,7 @@ struct VerifyReport: Sendable {
     // MARK: JSON
 
     private func writeJSON(_ report: SenderReport, _ message: VerifyMessage) {
-        var json = JSONWriter()
+        var json = JSONWriter(capacity: 2_048)
         json.object { json in
             json.field("file", message.file)
             json.field("index", message.index)
@@ -61,7 +61,7 @@ struct VerifyReport: Sendable {
                 json.fieldNull("spf")
             }
         }
-        Output.standard.write(json.takeLine())
+        json.endLine(to: Output.standard)
     }
 
     // MARK: Text

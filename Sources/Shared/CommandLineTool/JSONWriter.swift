@@ -10,6 +10,9 @@ package struct JSONWriter: Sendable {
 
     package init() {}
 
+    /// A writer with room for so many bytes.
+    package init(capacity: Int) { bytes.reserveCapacity(capacity) }
+
     /// The text with a line feed after it; the writer is empty again.
     package mutating func takeLine() -> [UInt8] {
         var line = bytes

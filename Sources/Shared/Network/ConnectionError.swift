@@ -16,6 +16,9 @@ package enum ConnectionError: Error, CustomStringConvertible {
     /// TLS failed; the reason in words.
     case tls(String)
 
+    /// This machine has no way to the address: no such network or family here.
+    package var isNoRoute: Bool { if case .system(let error) = self { error.isNoRoute } else { false } }
+
     package var description: String {
         switch self {
         case .timedOut: "no answer in time"

@@ -41,7 +41,7 @@ package struct HTTPSFetch: Sendable {
         host: String, path: String, addresses: [IPAddress]
     ) async throws(HTTPSError) -> HTTPResponse {
         let end = ContinuousClock.now + timeLimit
-        var failure = HTTPSError.tooSlow
+        var failure: HTTPSError?
         for (number, address) in addresses.enumerated() {
             let left = end - .now
             guard left > .zero else { break }
@@ -52,13 +52,14 @@ package struct HTTPSFetch: Sendable {
             do throws(ConnectionError) {
                 connection = try await Connection.connect(to: place, timeout: share)
             } catch {
-                failure = .connection(error, place)
+                // That there is no way to an address says less than what became of another.
+                if failure == nil || !error.isNoRoute { failure = .connection(error, place) }
                 continue
             }
             defer { connection.close() }
             return try await converse(connection, host, path, end)
         }
-        throw failure
+        throw failure ?? .tooSlow
     }
 
     private func converse(

@@ -12,37 +12,98 @@ package enum DKIMAlgorithm: String, Sendable {
 
 /// A signature as its field tells it (RFC 6376 3.5; RFC 8617 4.1 for those of ARC).
 ///
-/// Reading never fails: what is wrong stands in `problem`, and the rest is told as far as it can be.
+/// Reading never fails: what is wrong stands in `problem`, and the rest is told as far as it can be. Copies share what was
+/// read.
 package struct DKIMSignature: Sendable {
     /// Which field it is, for each has its own tags.
     enum Kind: Sendable {
         case dkim, arcMessage, arcSeal
     }
 
+    private final class Storage: Sendable {
+        let fields: DKIMSignatureFields
+        init(_ fields: DKIMSignatureFields) { self.fields = fields }
+    }
+
+    private let storage: Storage
+    private var fields: DKIMSignatureFields { storage.fields }
+
+    init(_ content: [UInt8], _ kind: Kind) { storage = Storage(DKIMSignatureFields(content, kind)) }
+
+    private init(_ fields: DKIMSignatureFields) { storage = Storage(fields) }
+
     /// Why it can never be verified; nil when it can.
-    package private(set) var problem: String?
-    package private(set) var algorithm: DKIMAlgorithm?
+    package var problem: String? { storage.fields.problem }
+    package var algorithm: DKIMAlgorithm? { storage.fields.algorithm }
     /// `a=` as it is written.
-    package private(set) var algorithmName: String?
-    package private(set) var domain = ""
-    package private(set) var selector = ""
+    package var algorithmName: String? { storage.fields.algorithmName }
+    package var domain: String { storage.fields.domain }
+    package var selector: String { storage.fields.selector }
     /// `i=`, or `@` and the domain.
-    package private(set) var identity = ""
-    package private(set) var headerForm = Canonicalization.simple
-    package private(set) var bodyForm = Canonicalization.simple
+    package var identity: String { storage.fields.identity }
+    package var headerForm: Canonicalization { storage.fields.headerForm }
+    package var bodyForm: Canonicalization { storage.fields.bodyForm }
+    /// `l=`: how much of the canonical body is signed; nil for all.
+    package var length: Int? { storage.fields.length }
+    /// `t=` and `x=`, seconds since 1970.
+    package var timestamp: Int? { storage.fields.timestamp }
+    package var expiration: Int? { storage.fields.expiration }
+    /// `b=` as it is written, without white space.
+    package var encodedSignature: [UInt8] { storage.fields.encodedSignature }
+    /// `i=` of ARC.
+    package var instance: Int? { storage.fields.instance }
+    /// `cv=` of a seal.
+    var chainValidation: String? { storage.fields.chainValidation }
+    var signature: [UInt8] { storage.fields.signature }
+    var bodyHash: [UInt8] { storage.fields.bodyHash }
+    /// `h=`
+    var names: SignedNames { storage.fields.names }
+    /// The value of `b=` with the white space around it: a range of the field's content.
+    var signatureRange: Range<Int> { storage.fields.signatureRange }
+
+    /// The signature in the forms that it may be meant in: without `c=` also as relaxed/relaxed.
+    var readings: [DKIMSignature] { [self] + (fields.asRelaxed.map { [DKIMSignature($0)] } ?? []) }
+
+    /// Whether a domain is another one or below it.
+    static func isWithin(_ domain: String, _ parent: String) -> Bool {
+        let left = domain.utf8
+        let right = parent.utf8
+        guard left.count >= right.count else { return false }
+        var place = left.endIndex
+        for byte in right.reversed() {
+            place = left.index(before: place)
+            if left[place].asciiLowercased != byte.asciiLowercased { return false }
+        }
+        return place == left.startIndex || left[left.index(before: place)] == ASCII.dot
+    }
+}
+
+/// What the tags of a signature say, as they are read one after another.
+private struct DKIMSignatureFields: Sendable {
+    /// Why it can never be verified; nil when it can.
+    private(set) var problem: String?
+    private(set) var algorithm: DKIMAlgorithm?
+    /// `a=` as it is written.
+    private(set) var algorithmName: String?
+    private(set) var domain = ""
+    private(set) var selector = ""
+    /// `i=`, or `@` and the domain.
+    private(set) var identity = ""
+    private(set) var headerForm = Canonicalization.simple
+    private(set) var bodyForm = Canonicalization.simple
     private var namesForms = false
     /// `l=`: how much of the canonical body is signed; nil for all.
-    package private(set) var length: Int?
+    private(set) var length: Int?
     /// `t=` and `x=`, seconds since 1970.
-    package private(set) var timestamp: Int?
-    package private(set) var expiration: Int?
+    private(set) var timestamp: Int?
+    private(set) var expiration: Int?
     /// `b=` as it is written, without white space.
-    package var encodedSignature: [UInt8] { TagList.compact(content, encodedRange) }
+    var encodedSignature: [UInt8] { TagList.compact(content, encodedRange) }
     private var encodedRange = 0..<0
     /// What the ranges are of.
     private let content: [UInt8]
     /// `i=` of ARC.
-    package private(set) var instance: Int?
+    private(set) var instance: Int?
     /// `cv=` of a seal.
     private(set) var chainValidation: String?
     private(set) var signature: [UInt8] = []
@@ -60,18 +121,18 @@ package struct DKIMSignature: Sendable {
         init(_ text: String) { self.text = text }
     }
 
-    init(_ content: [UInt8], _ kind: Kind) {
+    init(_ content: [UInt8], _ kind: DKIMSignature.Kind) {
         self.content = content
         do throws(Flaw) {
-            let tags = try DKIMSignature.tags(content)
+            let tags = try Self.tags(content)
             // What a report names comes first, so that it is told even of a signature that is wrong.
             domain = tags.text("d") ?? ""
             selector = tags.text("s") ?? ""
             identity = kind == .dkim ? tags.text("i") ?? "@\(domain)" : ""
             algorithmName = tags.text("a")
             encodedRange = tags.range("b") ?? 0..<0
-            if let forms = tags.range("c").flatMap({ DKIMSignature.forms(tags, $0) }) { (headerForm, bodyForm) = forms }
-            timestamp = try DKIMSignature.number(tags, "t")
+            if let forms = tags.range("c").flatMap({ Self.forms(tags, $0) }) { (headerForm, bodyForm) = forms }
+            timestamp = try Self.number(tags, "t")
             try readAlgorithm(tags)
             try readNames(tags)
             try readSignature(tags)
@@ -82,13 +143,13 @@ package struct DKIMSignature: Sendable {
         }
     }
 
-    /// The signature in the forms that it may be meant in: without `c=` also as relaxed/relaxed.
-    var readings: [DKIMSignature] {
-        if namesForms { return [self] }
+    /// The same as relaxed/relaxed, when `c=` does not say what it is.
+    var asRelaxed: DKIMSignatureFields? {
+        if namesForms { return nil }
         var relaxed = self
         relaxed.headerForm = .relaxed
         relaxed.bodyForm = .relaxed
-        return [self, relaxed]
+        return relaxed
     }
 
     private static func tags(_ content: [UInt8]) throws(Flaw) -> TagList {
@@ -124,8 +185,8 @@ package struct DKIMSignature: Sendable {
     private mutating func readNames(_ tags: TagList) throws(Flaw) {
         guard !domain.isEmpty else { throw Flaw("d= is missing") }
         guard !selector.isEmpty else { throw Flaw("s= is missing") }
-        guard DKIMSignature.isDomain(domain) else { throw Flaw("d= is not a domain") }
-        guard DKIMSignature.isDomain(selector) else { throw Flaw("s= is not a selector") }
+        guard Self.isDomain(domain) else { throw Flaw("d= is not a domain") }
+        guard Self.isDomain(selector) else { throw Flaw("s= is not a selector") }
     }
 
     private static func isDomain(_ text: String) -> Bool {
@@ -183,25 +244,12 @@ package struct DKIMSignature: Sendable {
             let identityDomain = String(identity[identity.utf8.index(after: at)...])
             guard DKIMSignature.isWithin(identityDomain, domain) else { throw Flaw("i= is outside of d=") }
         }
-        expiration = try DKIMSignature.number(tags, "x")
+        expiration = try Self.number(tags, "x")
         if let timestamp, let expiration, expiration <= timestamp { throw Flaw("x= is not after t=") }
     }
 
-    /// Whether a domain is another one or below it.
-    static func isWithin(_ domain: String, _ parent: String) -> Bool {
-        let left = domain.utf8
-        let right = parent.utf8
-        guard left.count >= right.count else { return false }
-        var place = left.endIndex
-        for byte in right.reversed() {
-            place = left.index(before: place)
-            if left[place].asciiLowercased != byte.asciiLowercased { return false }
-        }
-        return place == left.startIndex || left[left.index(before: place)] == ASCII.dot
-    }
-
-    private mutating func readARC(_ tags: TagList, _ kind: Kind) throws(Flaw) {
-        instance = try DKIMSignature.number(tags, "i")
+    private mutating func readARC(_ tags: TagList, _ kind: DKIMSignature.Kind) throws(Flaw) {
+        instance = try Self.number(tags, "i")
         guard let instance, 1...ARCChain.limit ~= instance else { throw Flaw("i= is not an instance") }
         guard kind == .arcSeal else { return }
         chainValidation = tags.text("cv")?.asciiLowercased
@@ -212,13 +260,13 @@ package struct DKIMSignature: Sendable {
     }
 
     /// The tags of a signature over a message: `c=`, `h=`, `bh=`, `l=`.
-    private mutating func readMessageTags(_ tags: TagList, _ kind: Kind) throws(Flaw) {
+    private mutating func readMessageTags(_ tags: TagList, _ kind: DKIMSignature.Kind) throws(Flaw) {
         if let forms = tags.range("c") {
             namesForms = true
-            guard DKIMSignature.forms(tags, forms) != nil else { throw Flaw("c= is not known") }
+            guard Self.forms(tags, forms) != nil else { throw Flaw("c= is not known") }
         }
         guard let list = tags.range("h") else { throw Flaw("h= is missing") }
-        guard let names = SignedNames(tags.bytes, in: list, limit: DKIMSignature.nameLimit) else {
+        guard let names = SignedNames(tags.bytes, in: list, limit: Self.nameLimit) else {
             throw Flaw("h= names too many fields, or what is no field name")
         }
         guard kind == .arcMessage || names.contains("from") else {
@@ -230,7 +278,7 @@ package struct DKIMSignature: Sendable {
             throw Flaw("bh= is not base64")
         }
         bodyHash = hash
-        length = try DKIMSignature.number(tags, "l")
+        length = try Self.number(tags, "l")
     }
 
     /// `c=`: the form of the header, and after a slash that of the body, which is simple when it is not said.

@@ -82,7 +82,7 @@ package struct MTASTSFetch: Sendable {
     private static func failure(_ error: HTTPSError, _ host: String) -> MTASTSFailure {
         switch error {
         case .connection(.timedOut, _), .tooSlow: MTASTSFailure(.temporary, "\(host): no answer in time")
-        case .connection(.system(let system), _) where system.isNoRoute:
+        case .connection(let cause, _) where cause.isNoRoute:
             MTASTSFailure(.noRoute, "\(host): no route from this host")
         case .connection, .untrusted, .response: MTASTSFailure(.refused, "\(host): \(error)")
         }

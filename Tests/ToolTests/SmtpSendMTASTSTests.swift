@@ -1,0 +1,71 @@
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("smtp-send keeps to policies of MTA-STS (RFC 8461)")
+struct SmtpSendMTASTSTests {
+    private static func policyFile(_ name: String) -> String {
+        URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+            .appendingPathComponent("../TransportPolicyTests/Data/\(name)").standardizedFileURL.path
+    }
+
+    struct Case: CustomTestStringConvertible, Sendable {
+        var testDescription: String
+        var policy = "version: STSv1\nmode: enforce\nmx: mx.example.org\nmax_age: 86400\n"
+        var policyHost = "policy-host.pem"
+        var certificate = "mail-host.pem"
+        var status: Int32
+        var words: String
+    }
+
+    static let cases = [
+        Case(testDescription: "the host is named and proves it", status: 0, words: "\"tls\":\"TLSv1.3\""),
+        Case(
+            testDescription: "another host is named",
+            policy: "version: STSv1\nmode: enforce\nmx: *.example.net\nmax_age: 86400\n", status: 75,
+            words: "none of the hosts that the policy of example.org names"),
+        Case(
+            testDescription: "the host shows a certificate for another name", certificate: "other-name.pem", status: 75,
+            words: "mismatch"),
+        Case(
+            testDescription: "in mode testing mail goes all the same",
+            policy: "version: STSv1\nmode: testing\nmx: *.example.net\nmax_age: 86400\n", certificate: "other-name.pem",
+            status: 0, words: "\"tls\":\"TLSv1.3\""),
+        Case(
+            testDescription: "a policy of a host that cannot prove its name is none", policyHost: "other-name.pem",
+            certificate: "other-name.pem", status: 0, words: "\"tls\":\"TLSv1.3\""),
+    ]
+
+    @Test("a policy is fetched by HTTPS and holds the connection to its hosts", arguments: cases)
+    func policy(_ test: Case) throws {
+        let directory = try TestDirectory()
+        let pem = TestData.path(test.certificate)
+        let mail = try TestServer(
+            "smtp-serve",
+            ["--mail", directory.file("mail"), "--cert", pem, "--key", pem, "--hostname", "mx.example.org"])
+        let policies = try HTTPSTestServer(Self.policyFile(test.policyHost)) { _ in
+            [.send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n\(test.policy)")]
+        }
+        let zone = try directory.write(
+            "zone",
+            """
+            example.org. MX 10 mx.example.org.
+            mx.example.org. A 127.0.0.1
+            mta-sts.example.org. A 127.0.0.1
+            _mta-sts.example.org. TXT "v=STSv1; id=1;"
+
+            """)
+        let result = try ToolProcess.run(
+            "smtp-send",
+            [
+                "--dns", zone, "--port", "\(mail.port)", "--https-port", "\(policies.port)", "-4", "--ca",
+                Self.policyFile("authority.pem"), "--from", "a@example.com", "--to", "b@example.org", "--subject", "x",
+                "--json",
+            ])
+        #expect(result.status == test.status, "\(result.text) \(result.diagnostics)")
+        #expect(result.text.contains(test.words), "\(result.text)")
+        #expect(directory.names("mail/b/new").count == (test.status == 0 ? 1 : 0))
+        #expect(policies.requests.isEmpty == (test.policyHost != "policy-host.pem"))
+        mail.stop()
+    }
+}
