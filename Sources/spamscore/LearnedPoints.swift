@@ -15,9 +15,9 @@ struct LearnedPoints {
     private static let halfTrust = 20.0
     // Fitted by cross-validation with the stock rules: what ranks best, and 5 points where a ham in a thousand stands.
     /// Points for one unit of the log-odds.
-    private static let slope = 1.45
+    private static let slope = 1.54
     /// What the rules' points can become beside a trusted learned part, and the sum from which on they bend towards it.
-    private static let ruleBound = 5.8
+    private static let ruleBound = 6.2
     private static let ruleScale = 10.0
     /// Points from here on are a decision, as of a list, and are not weighed.
     static let decision = 50.0

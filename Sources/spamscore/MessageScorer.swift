@@ -25,7 +25,8 @@ struct ScoringBasis: Sendable {
 
     /// - Parameter network: what asks the network, when that is there already.
     init(
-        _ arguments: Arguments, _ folder: UserFolder, network: NetworkTests? = nil, isCached: Bool = true
+        _ arguments: Arguments, _ folder: UserFolder, network: NetworkTests? = nil, isCached: Bool = true,
+        isServing: Bool = false
     ) throws(ToolFailure) {
         let options = SpamscoreOptions.self
         isLearnedOnly = arguments[options.learnedOnly]
@@ -36,7 +37,8 @@ struct ScoringBasis: Sendable {
         let settings = plan.settings
         marking = MarkingOptions(settings)
         let usesLearned = !arguments[options.noLearned] && settings.isOn("use_bayes", default: true)
-        weights = usesLearned || isLearnedOnly ? try folder.openWeights(mustExist: isLearnedOnly) : nil
+        weights =
+            usesLearned || isLearnedOnly ? try folder.openWeights(mustExist: isLearnedOnly, isServing: isServing) : nil
         required = isLearnedOnly ? 0 : arguments[options.threshold] ?? plan.requiredScore ?? 5
         explains = arguments[options.explain] || arguments[options.json]
         sizeLimit = arguments[options.maximumSize] ?? .max

@@ -8,7 +8,8 @@ import Unix
 /// (`~/.cache/facteur/rules-*.image`). It is taken only when it was made by this program of the same files, and made anew
 /// else: a file that is cut short, damaged or another's is as good as none.
 ///
-///     "FACTEURR"  length and text of what it was made of  checksum of the rest  the image, padded to 32 bytes
+///     "FACTEURR"  length and text of what it was made of, padded to 8 bytes  checksum of the rest
+///     lengths of the image and of the compiled expressions  both, padded to 32 bytes
 struct RuleCache {
     private let path: String
     /// Names, sizes and times of the files and of the program.
@@ -56,18 +57,26 @@ struct RuleCache {
             let status = try? descriptor.status(), status.st_uid == geteuid(), status.st_mode & 0o022 == 0,
             let file = try? MappedFile(descriptor)
         else { return nil }
-        return image(file).flatMap { RulePlan(image: $0) }
+        guard let parts = parts(file), let plan = RulePlan(image: parts.image) else { return nil }
+        plan.adopt(parts.compiled)
+        return plan
     }
 
-    private func image(_ file: borrowing MappedFile) -> [UInt8]? {
+    private func parts(_ file: borrowing MappedFile) -> (image: [UInt8], compiled: [UInt8])? {
         let head = head(0)
         let start = head.count
-        guard file.count > start, (file.count - start) % 32 == 0 else { return nil }
+        guard file.count > start + 16, (file.count - start) % 32 == 0 else { return nil }
         let checksum = RuleCache.checksum(file.words(at: start, count: (file.count - start) / 8))
         guard file.bytes.array(0..<start) == self.head(checksum) else { return nil }
-        let size = (0..<8).reduce(0) { $0 | Int(file.bytes[start + $1]) << ($1 * 8) }
-        guard size >= 0, size <= file.count - start - 8 else { return nil }
-        return file.bytes.array((start + 8)..<(start + 8 + size))
+        let first = start + 16
+        let sizes = [0, 8].map { offset in
+            (0..<8).reduce(0) { $0 | Int(file.bytes[start + offset + $1]) << ($1 * 8) }
+        }
+        guard sizes.allSatisfy({ $0 >= 0 && $0 <= file.count }), sizes[0] + sizes[1] <= file.count - first else {
+            return nil
+        }
+        let second = first + sizes[0]
+        return (file.bytes.array(first..<second), file.bytes.array(second..<(second + sizes[1])))
     }
 
     /// All before the image, a multiple of 8 bytes long.
@@ -101,7 +110,8 @@ struct RuleCache {
     /// Keeps a plan. When that cannot be done, the next run is as slow as this one, and nothing else is lost.
     func store(_ plan: RulePlan) {
         let image = plan.image
-        var payload = RuleCache.bytes(UInt64(image.count)) + image
+        let compiled = plan.compiledExpressions
+        var payload = RuleCache.bytes(UInt64(image.count)) + RuleCache.bytes(UInt64(compiled.count)) + image + compiled
         payload += Array(repeating: 0, count: -payload.count & 31)
         var words: [UInt64] = []
         words.reserveCapacity(payload.count / 8)

@@ -41,7 +41,7 @@ final class ScoringService: Sendable {
     init(_ arguments: Arguments) throws(ToolFailure) {
         self.arguments = arguments
         users = UserFolders(arguments)
-        let scoring = try ScoringBasis(arguments, users.shared)
+        let scoring = try ScoringBasis(arguments, users.shared, isServing: true)
         basis = Mutex(Basis(scoring: scoring))
         let count = arguments[SpamscoreOptions.workers]
         workers = (0..<count).map { _ in Worker(scoring) }
@@ -53,7 +53,7 @@ final class ScoringService: Sendable {
     func reload() {
         do throws(ToolFailure) {
             let network = basis.withLock { $0.scoring.network }
-            let scoring = try ScoringBasis(arguments, users.shared, network: network)
+            let scoring = try ScoringBasis(arguments, users.shared, network: network, isServing: true)
             own.withLock { $0.removeAll() }
             basis.withLock { basis in
                 basis.scoring = scoring
@@ -138,7 +138,7 @@ final class ScoringService: Sendable {
         let path = folder.path ?? ""
         let files = try RuleFiles.files(arguments, folder).map { FileIdentity.of($0) }
         if let known = own.withLock({ $0[path] }), known.files == files { return known.scoring }
-        let made = try ScoringBasis(arguments, folder, network: network, isCached: false)
+        let made = try ScoringBasis(arguments, folder, network: network, isCached: false, isServing: true)
         own.withLock { own in
             if own.count >= ScoringService.cacheLimit { own.removeAll() }
             own[path] = (files, made)

@@ -44,11 +44,12 @@ struct UserFolder: Sendable {
         return "\(path)/learned.weights"
     }
 
-    /// Opens the weights; nil when nothing was learned yet, unless the file was named.
-    func openWeights(mustExist: Bool) throws(ToolFailure) -> LearnedWeights? {
+    /// Opens the weights; nil when nothing was learned yet, unless the file was named. A server may name one that it
+    /// will learn into.
+    func openWeights(mustExist: Bool, isServing: Bool = false) throws(ToolFailure) -> LearnedWeights? {
         if !hasPlace, !mustExist { return nil }
         let file = try weights()
-        if weightFile == nil, !mustExist, !Files.exists(file) { return nil }
+        if weightFile == nil || isServing, !mustExist, !Files.exists(file) { return nil }
         do throws(WeightFileError) {
             return try LearnedWeights(file)
         } catch {

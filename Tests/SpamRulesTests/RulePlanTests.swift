@@ -31,6 +31,19 @@ struct RulePlanTests {
         #expect(read.problems == Self.plan.problems && !read.problems.isEmpty && read.image == Self.plan.image)
     }
 
+    @Test("compiled expressions are taken over by another plan of the same rules")
+    func compiled() throws {
+        let compiled = Self.plan.compiledExpressions
+        #expect(!compiled.isEmpty)
+        let read = try #require(RulePlan(image: Self.plan.image))
+        read.adopt(compiled)
+        let bytes = Array(ScoringTests.message.utf8)
+        let first = try RuleScorer(Self.plan).score(bytes.span)
+        let scorer = RuleScorer(read)
+        // Often enough that machine code takes over.
+        for _ in 0..<150 { #expect(try scorer.score(bytes.span) == first) }
+    }
+
     @Test("an image that is cut short is none, and a changed one never makes anything trap")
     func damaged() throws {
         let image = Self.plan.image

@@ -110,6 +110,36 @@ struct SpamscoreServerTests {
         #expect(answer.contains("Spam: True ; 6.0 / 5.0\r\n"))
     }
 
+    @Test("a server may name weights that it will learn into, and scores by them from then on")
+    func namedWeights() throws {
+        let folder = try TestDirectory()
+        let server = try Self.server(folder, ["--weights", folder.file("w"), "--local"])
+        #expect(try server.ask(Self.request("SYMBOLS")).hasSuffix("BUY"))
+        #expect(try server.ask(Self.request("TELL", "Message-class: spam\r\nSet: local\r\n")).contains("DidSet: local"))
+        #expect(try server.ask(Self.request("SYMBOLS")).contains("LEARNED_"))
+    }
+
+    /// 300,000 zeros, by zlib.
+    static let bomb = [
+        "eNrtwQENAAAAwqD3T20PBxQAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
+        "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAPwYlBwAAQ==",
+    ].joined()
+
+    @Test("what grows beyond the limit when it is unzipped is refused, however small it comes")
+    func bomb() throws {
+        let server = try Self.server(TestDirectory(), ["--local", "--max-size", "100000"])
+        let bomb = try #require(Data(base64Encoded: Self.bomb))
+        let client = try LineClient(port: server.port)
+        client.send("CHECK SPAMC/1.5\r\nCompress: zlib\r\nContent-length: \(bomb.count)\r\n\r\n")
+        client.send(Array(bomb))
+        client.closeSending()
+        #expect(String(decoding: client.rest(), as: UTF8.self).hasPrefix("SPAMD/1.5 76 "))
+        #expect(try server.ask("PING SPAMC/1.5\r\n\r\n") == "SPAMD/1.5 0 PONG\r\n")
+    }
+
     @Test("idle clients hold no worker")
     func idle() throws {
         let server = try Self.server(TestDirectory())

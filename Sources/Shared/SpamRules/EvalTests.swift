@@ -52,18 +52,27 @@ final class ExpressionCache {
         let options: UInt32
     }
 
-    private var compiled: [Key: PerlRegex?] = [:]
+    private struct Entry {
+        var pattern: PerlPattern?
+        var uses = 0
+    }
+
+    private var compiled: [Key: Entry] = [:]
+    private var scratch: PerlMatchScratch?
+
+    /// What is run more often than this is worth machine code.
+    private static let fastAfter = 20
 
     func matches(_ pattern: String, _ text: [UInt8], _ options: PerlRegex.Options) -> Bool {
         let key = Key(pattern: pattern, options: options.rawValue)
-        let regex: PerlRegex?
-        if let known = compiled[key] {
-            regex = known
-        } else {
-            regex = try? PerlRegex(Array(pattern.utf8), options)
-            compiled[key] = .some(regex)
+        var entry = compiled[key] ?? Entry(pattern: try? PerlPattern(Array(pattern.utf8), options, isFast: false))
+        entry.uses += 1
+        if entry.uses == ExpressionCache.fastAfter { entry.pattern = entry.pattern?.fast }
+        compiled[key] = entry
+        if scratch == nil { scratch = try? PerlMatchScratch() }
+        guard let pattern = entry.pattern, let scratch, case .match = pattern.firstMatch(in: text.span, scratch) else {
+            return false
         }
-        guard let regex, case .match = regex.firstMatch(in: text.span) else { return false }
         return true
     }
 }

@@ -25,14 +25,37 @@ final class ExpressionStore: Sendable {
             if let known = isFast ? state.fast[rule] : state.plain[rule] { return known }
             guard state.errors[rule] == nil else { return nil }
             do throws(PerlRegexError) {
-                let options = PerlRegex.Options(rawValue: UInt32(bitPattern: plan.options[rule]))
-                let made = try PerlPattern(Array(plan.patterns[rule]), options, isFast: isFast)
-                if isFast { state.fast[rule] = made } else { state.plain[rule] = made }
-                return made
+                let plain: PerlPattern
+                if let known = state.plain[rule] {
+                    plain = known
+                } else {
+                    plain = try ExpressionStore.compiled(rule, plan)
+                }
+                if !isFast {
+                    state.plain[rule] = plain
+                    return plain
+                }
+                // Nobody needs the other one from now on but those who have it.
+                let fast = plain.fast
+                state.fast[rule] = fast
+                state.plain[rule] = nil
+                return fast
             } catch {
                 state.errors[rule] = error
                 return nil
             }
+        }
+    }
+
+    private static func compiled(_ rule: Int, _ plan: RulePlan) throws(PerlRegexError) -> PerlPattern {
+        let options = PerlRegex.Options(rawValue: UInt32(bitPattern: plan.options[rule]))
+        return try PerlPattern(Array(plan.patterns[rule]), options, isFast: false)
+    }
+
+    /// Takes expressions that were compiled elsewhere.
+    func adopt(_ patterns: [PerlPattern], of rules: [Int32]) {
+        state.withLock { state in
+            for (rule, pattern) in zip(rules, patterns) { state.plain[Int(rule)] = pattern }
         }
     }
 }

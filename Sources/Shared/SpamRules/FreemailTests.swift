@@ -16,6 +16,9 @@ extension EvalTests {
             return addresses(facts, header + ":addr").contains { isFreemail($0, facts) && fits($0, pattern, facts) }
                 ? 1 : 0
         },
+        "check_freemail_body": { facts, arguments in
+            facts.bodyAddresses.contains { isFreemail($0, facts) && fits($0, arguments.first, facts) } ? 1 : 0
+        },
         "check_freemail_replyto": { facts, arguments in
             let from = addresses(facts, "From:addr")
             let reply = addresses(facts, "Reply-To:addr")
@@ -54,6 +57,8 @@ extension EvalTests {
         {
             return false
         }
+        let exempt = facts.settings.words("freemail_welcomelist")
+        if exempt.contains(where: { $0.equalsIgnoringCase(address) || $0.equalsIgnoringCase(domain) }) { return false }
         return facts.tables.freemail.contains(domain)
     }
 }

@@ -63,7 +63,8 @@ final class MessageFacts {
     private(set) lazy var parts = PartCounts(self)
 
     /// Mail addresses that the text names, in lower case.
-    private(set) lazy var bodyAddresses: Set<String> = MessageURIs.addresses(in: bodyLines)
+    private(set) lazy var bodyAddresses: Set<String> = MessageURIs.addresses(in: bodyLines).union(
+        MessageURIs.addresses(linkedBy: htmlParts))
 
     private var values: [HeaderSubject: [UInt8]?] = [:]
 

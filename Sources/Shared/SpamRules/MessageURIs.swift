@@ -126,12 +126,23 @@ enum MessageURIs {
                 var end = at + 1
                 while end < line.count, isAddressByte(line[end]) { end += 1 }
                 while end > at, line[end - 1] == ASCII.dot || line[end - 1] == ASCII.dash { end -= 1 }
+                // In angle brackets it is quoted from a header, as of mail that is answered.
+                if end < line.count, line[end] == ASCII.greater { continue }
                 if start < at, line[(at + 1)..<max(at + 1, end)].contains(ASCII.dot), found.count < most {
                     found.insert(line[start..<end].map(\.asciiLowercased).text)
                 }
             }
         }
         return found
+    }
+
+    /// The addresses that links of the HTML write to, in lower case.
+    static func addresses(linkedBy parts: [RenderedHTML]) -> Set<String> {
+        let links = parts.flatMap(\.links).filter { $0.element == "a" }.map(\.target.asciiLowercased)
+        return Set(
+            links.filter { $0.hasPrefix("mailto:") }.map { link in
+                String(link.dropFirst(7).prefix { $0 != "?" && $0 != "&" })
+            }.filter { $0.contains("@") })
     }
 
     private static func isAddressByte(_ byte: UInt8) -> Bool {

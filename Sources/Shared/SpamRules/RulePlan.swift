@@ -1,4 +1,5 @@
 import Bytes
+import Unix
 
 /// A set of rules made ready to run, in tables that many scorers share: by what the rules look at, with the words that
 /// say which of them can hit. It can be written to an image and read from it in a moment.
@@ -132,6 +133,33 @@ package final class RulePlan: Sendable {
         problems = planner.problems
         tables = ListTables(planner.settings)
         expressions = ExpressionStore(count: planner.names.count)
+    }
+
+    // MARK: Compiled expressions
+
+    /// All expressions, compiled: what `adopt` takes. Empty when that cannot be done.
+    package var compiledExpressions: [UInt8] {
+        var rules: [Int32] = []
+        var compiled: [PerlPattern] = []
+        for rule in 0..<count where !patterns.range(rule).isEmpty {
+            guard let pattern = expressions.pattern(of: rule, self, isFast: false) else { continue }
+            rules.append(Int32(rule))
+            compiled.append(pattern)
+        }
+        guard let bytes = PerlPattern.bytes(of: compiled) else { return [] }
+        var image = RuleImageWriter()
+        image.put(rules)
+        image.put(bytes)
+        return image.bytes
+    }
+
+    /// Takes what `compiledExpressions` of the same plan has given, byte for byte: PCRE2 trusts what it reads.
+    package func adopt(_ compiled: [UInt8]) {
+        var image = RuleImageReader(compiled)
+        guard let rules = try? image.places(below: count), let bytes = try? image.text(),
+            let patterns = PerlPattern.read(bytes), patterns.count == rules.count
+        else { return }
+        expressions.adopt(patterns, of: rules)
     }
 
     // MARK: Image

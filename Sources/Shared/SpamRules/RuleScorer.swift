@@ -232,7 +232,7 @@ package final class RuleScorer {
 
     /// Whether a rule matches somewhere in a text; true when nobody can say.
     private func isIn(_ text: [UInt8], _ rule: Int, _ run: inout RuleRun) -> Bool {
-        guard !run.isOver(), let pattern = pattern(rule), let scratch else { return false }
+        guard !run.isOver(), let pattern = pattern(rule, isWorth: text.count > 2_048), let scratch else { return false }
         return pattern.firstMatch(in: text.span, scratch) != .none
     }
 
@@ -253,8 +253,10 @@ package final class RuleScorer {
         }
     }
 
-    private func pattern(_ rule: Int) -> PerlPattern? {
+    /// - Parameter isWorth: machine code is worth it at once, because the text is long.
+    private func pattern(_ rule: Int, isWorth: Bool = false) -> PerlPattern? {
         uses[rule] &+= uses[rule] == .max ? 0 : 1
+        if isWorth, uses[rule] < RuleScorer.fastAfter { uses[rule] = RuleScorer.fastAfter }
         if let known = compiled[rule], uses[rule] != RuleScorer.fastAfter { return known }
         guard !isRefused[rule] else { return nil }
         let made = plan.expressions.pattern(of: rule, plan, isFast: uses[rule] >= RuleScorer.fastAfter)

@@ -90,6 +90,44 @@ package final class PerlPattern: @unchecked Sendable {
         code = try library.compile(pattern, options.rawValue, isFast: isFast)
     }
 
+    private init(_ library: PCRE2Library, _ code: OpaquePointer, isFast: Bool) {
+        self.library = library
+        self.code = code
+        self.isFast = isFast
+    }
+
+    /// The same as machine code; itself when that cannot be made.
+    package var fast: PerlPattern {
+        guard !isFast, let copy = library.codeCopy(code) else { return self }
+        _ = library.jitCompile(copy, 1)
+        return PerlPattern(library, copy, isFast: true)
+    }
+
+    /// Compiled expressions as bytes, for `read`; nil when that cannot be done.
+    package static func bytes(of patterns: [PerlPattern]) -> [UInt8]? {
+        guard let library = PCRE2Library.loaded, !patterns.isEmpty else { return nil }
+        var codes: [OpaquePointer?] = patterns.map(\.code)
+        var bytes: UnsafeMutablePointer<UInt8>?
+        var size = 0
+        guard library.encode(&codes, Int32(codes.count), &bytes, &size, nil) > 0, let start = bytes else { return nil }
+        defer { library.encodedFree(start) }
+        // Safe: PCRE2 has made `size` bytes there, which are its until they are freed.
+        return Array(UnsafeBufferPointer(start: start, count: size))
+    }
+
+    /// What `bytes(of:)` has written with the same PCRE2; nil when it was another one. The bytes must be just those:
+    /// PCRE2 trusts what it reads.
+    package static func read(_ bytes: [UInt8]) -> [PerlPattern]? {
+        guard let library = PCRE2Library.loaded, bytes.count > 16 else { return nil }
+        // Safe: the header was written by PCRE2, as the caller vouches for, and lies within the array.
+        let count = bytes.withUnsafeBufferPointer { library.encodedCount($0.baseAddress) }
+        guard count > 0, count < 100_000 else { return nil }
+        var codes = [OpaquePointer?](repeating: nil, count: Int(count))
+        let read = bytes.withUnsafeBufferPointer { library.decode(&codes, count, $0.baseAddress, nil) }
+        let patterns = codes.compactMap { $0 }.map { PerlPattern(library, $0, isFast: false) }
+        return read == count && patterns.count == Int(count) ? patterns : nil
+    }
+
     deinit { library.codeFree(code) }
 
     /// The first match at or after `start`; ranges count in `bytes`.
@@ -138,7 +176,7 @@ private struct PCRE2Library: @unchecked Sendable {
             UnsafePointer<UInt8>?, Int, UInt32, UnsafeMutablePointer<Int32>, UnsafeMutablePointer<Int>, OpaquePointer?
         ) -> OpaquePointer?
     private typealias ErrorMessage = @convention(c) (Int32, UnsafeMutablePointer<UInt8>?, Int) -> Int32
-    private typealias SetLimit = @convention(c) (OpaquePointer?, UInt32) -> Int32
+    typealias SetLimit = @convention(c) (OpaquePointer?, UInt32) -> Int32
     typealias Free = @convention(c) (OpaquePointer?) -> Void
     typealias Create = @convention(c) (OpaquePointer?) -> OpaquePointer?
     typealias MatchDataCreate = @convention(c) (UInt32, OpaquePointer?) -> OpaquePointer?
@@ -148,10 +186,26 @@ private struct PCRE2Library: @unchecked Sendable {
         ) -> Int32
     typealias Places = @convention(c) (OpaquePointer?) -> UnsafeMutablePointer<Int>?
 
+    typealias Encode =
+        @convention(c) (
+            UnsafeMutablePointer<OpaquePointer?>?, Int32, UnsafeMutablePointer<UnsafeMutablePointer<UInt8>?>?,
+            UnsafeMutablePointer<Int>?, OpaquePointer?
+        ) -> Int32
+    typealias Decode =
+        @convention(c) (UnsafeMutablePointer<OpaquePointer?>?, Int32, UnsafePointer<UInt8>?, OpaquePointer?) -> Int32
+    typealias EncodedCount = @convention(c) (UnsafePointer<UInt8>?) -> Int32
+    typealias EncodedFree = @convention(c) (UnsafeMutablePointer<UInt8>?) -> Void
+    typealias Copy = @convention(c) (OpaquePointer?) -> OpaquePointer?
+
     private let compile: Compile
     private let errorMessage: ErrorMessage
-    private let jitCompile: SetLimit
+    let jitCompile: SetLimit
     let codeFree: Free
+    let codeCopy: Copy
+    let encode: Encode
+    let decode: Decode
+    let encodedCount: EncodedCount
+    let encodedFree: EncodedFree
     let matchDataCreate: MatchDataCreate
     let matchDataFree: Free
     let match: Match
@@ -168,6 +222,11 @@ private struct PCRE2Library: @unchecked Sendable {
             let errorMessage: ErrorMessage = find("pcre2_get_error_message"),
             let jitCompile: SetLimit = find("pcre2_jit_compile"),
             let codeFree: Free = find("pcre2_code_free"),
+            let codeCopy: Copy = find("pcre2_code_copy"),
+            let encode: Encode = find("pcre2_serialize_encode"),
+            let decode: Decode = find("pcre2_serialize_decode"),
+            let encodedCount: EncodedCount = find("pcre2_serialize_get_number_of_codes"),
+            let encodedFree: EncodedFree = find("pcre2_serialize_free"),
             let matchDataCreate: MatchDataCreate = find("pcre2_match_data_create"),
             let matchDataFree: Free = find("pcre2_match_data_free"),
             let match: Match = find("pcre2_match"),
@@ -181,6 +240,11 @@ private struct PCRE2Library: @unchecked Sendable {
         self.errorMessage = errorMessage
         self.jitCompile = jitCompile
         self.codeFree = codeFree
+        self.codeCopy = codeCopy
+        self.encode = encode
+        self.decode = decode
+        self.encodedCount = encodedCount
+        self.encodedFree = encodedFree
         self.matchDataCreate = matchDataCreate
         self.matchDataFree = matchDataFree
         self.match = match
