@@ -43,10 +43,10 @@ struct OutgoingMessage: Sendable {
     /// The transaction for some of the recipients.
     func transaction(_ recipients: [EnvelopeAddress]) -> ClientTransaction {
         ClientTransaction(
-            reversePath: reversePath, parameters: request.parameters,
-            recipients: recipients.map { .init(path: $0.path, parameters: request.parameters(for: $0)) },
-            survey: survey,
-            requiresStatus: request.isRequired)
+            OutgoingEnvelope(
+                reversePath: reversePath, parameters: request.parameters,
+                recipients: recipients.map { .init(path: $0.path, parameters: request.parameters(for: $0)) }),
+            survey: survey, requiresStatus: request.isRequired)
     }
 }
 

@@ -25,7 +25,8 @@ extension FuzzTarget {
                     hasMessage = true
                     session.begin(
                         ClientTransaction(
-                            reversePath: "a@example.org", recipients: [.init(path: "b@example.org")],
+                            OutgoingEnvelope(
+                                reversePath: "a@example.org", recipients: [.init(path: "b@example.org")]),
                             survey: ClientMessageSurvey(Array("x\r\n".utf8).span)))
                     session.receive(bytes.span)
                 case .close: return

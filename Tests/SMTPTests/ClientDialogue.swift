@@ -19,7 +19,7 @@ struct ClientDialogue: CustomTestStringConvertible, Sendable {
         from: String = "a@example.org", to recipients: String..., content: String = "Subject: x\r\n\r\nhello\r\n"
     ) -> ClientTransaction {
         ClientTransaction(
-            reversePath: from, recipients: recipients.map { .init(path: $0) },
+            OutgoingEnvelope(reversePath: from, recipients: recipients.map { .init(path: $0) }),
             survey: ClientMessageSurvey(Array(content.utf8).span))
     }
 

@@ -473,9 +473,9 @@ extension ClientSessionTests {
         _ change: (inout MailParameters) -> Void = { _ in }
     ) -> ClientTransaction {
         var message = ClientDialogue.message(to: "b@example.org")
-        message.recipients[0].parameters.notify = notify
+        message.envelope.recipients[0].parameters.notify = notify
         message.requiresStatus = requiresStatus
-        change(&message.parameters)
+        change(&message.envelope.parameters)
         return message
     }
 

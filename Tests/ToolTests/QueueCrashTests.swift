@@ -2,16 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// strace(1) that may trace and inject faults here.
-private let tracer: String? = {
-    guard let strace = ToolProcess.peer("strace") else { return nil }
-    let words = ["-qq", "-o", "/dev/null", "-e", "inject=getppid:signal=KILL:when=1", "/bin/true"]
-    return (try? ToolProcess.run(strace, words))?.status == 0 ? strace : nil
-}()
-
 @Suite(
     "smtp-send --queue is killed at any instant",
-    .enabled(if: tracer != nil, "strace is not installed, or may not trace here"))
+    .enabled(if: faultTracer != nil, "strace is not installed, or may not trace here"))
 struct QueueCrashTests {
     /// The system calls that change or tell something.
     private static let calls =
@@ -26,7 +19,7 @@ struct QueueCrashTests {
     ) throws -> ToolProcess.Result {
         let options = ["-f", "-qq", "-o", "/dev/null"] + filter + ["-e", "inject=\(calls):\(fault):when=\(number)"]
         return try ToolProcess.run(
-            try #require(tracer), options + [ToolProcess.path(of: "smtp-send")] + words, input: Array(input.utf8))
+            try #require(faultTracer), options + [ToolProcess.path(of: "smtp-send")] + words, input: Array(input.utf8))
     }
 
     /// Which calls are counted, in which thread they may be, and from which number on they are of interest.
@@ -115,5 +108,50 @@ struct QueueCrashTests {
         // One for b, one for later; one more when the answer, or its record, was lost.
         #expect((2...3).contains(copies), "\(fault) at \(number): copies")
         return status == 75
+    }
+
+    @Test("one of several runners is killed: the others finish its work, and only what it had in hand may come twice")
+    func severalRunners() throws {
+        for number in stride(from: 45, to: 200, by: 4 * Self.step) {
+            let directory = try TestDirectory()
+            let server = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+            defer { server.stop() }
+            let words = ["--queue", directory.file("q"), "--connections", "1"]
+            let mbox = (0..<12).map { "From a@example.org Mon Nov  2 09:15:00 2026\nSubject: m\($0)-\n\nx\n\n" }
+                .joined()
+            let queued = try ToolProcess.run(
+                "smtp-send", words + ["--queue-only", "--from", "a@example.org", "--to", "b@example.org"],
+                input: Array(mbox.utf8))
+            #expect(queued.status == 0)
+            let run = words + ["--run", "--server", "127.0.0.1:\(server.port)"]
+            let others = try (0..<2).map { _ in try ToolProcess("smtp-send", run) }
+            _ = try Self.strace("signal=KILL", when: number, run)
+            for other in others { #expect(other.wait() == 0) }
+            _ = try ToolProcess.run("smtp-send", run)
+            #expect(directory.names("q") == ["tmp"], "killed at \(number)")
+            let copies = (0..<12).map { number in
+                server.log.messages.count { $0.hasPrefix("Subject: m\(number)-\r\n") }
+            }
+            #expect(copies.allSatisfy { $0 >= 1 } && copies.reduce(0, +) <= 13, "killed at \(number): \(copies)")
+        }
+    }
+
+    @Test("without descriptors left a runner loses nothing, and says so")
+    func descriptors() throws {
+        let directory = try TestDirectory()
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+        defer { server.stop() }
+        let words = ["--queue", directory.file("q")]
+        for _ in 0..<8 {
+            let queued = try ToolProcess.run(
+                "smtp-send", words + ["--queue-only", "--from", "a@example.org", "--to", "b@example.org"],
+                input: Array("Subject: x\n\nx\n".utf8))
+            #expect(queued.status == 0)
+        }
+        let run = words + ["--run", "--server", "127.0.0.1:\(server.port)"]
+        for limit in [8, 10, 12, 14] { _ = try ToolProcess.run("smtp-send", run, limits: "-n \(limit)") }
+        #expect(try ToolProcess.run("smtp-send", run).status == 0 && directory.names("q") == ["tmp"])
+        let copies = server.log.messages.filter { $0 != ".\r\n" }
+        #expect((8...16).contains(copies.count) && copies.allSatisfy { $0 == "Subject: x\r\n\r\nx\r\n.\r\n" })
     }
 }

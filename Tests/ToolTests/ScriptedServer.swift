@@ -23,8 +23,8 @@ final class ScriptedServer: Sendable {
         var connections = 0
     }
 
-    let port: UInt16
-    private let socket: Int32
+    var port: UInt16 { listener.withLock { $0?.port ?? 0 } }
+    private let listener = Mutex<LoopbackListener?>(nil)
     private let state = Mutex(Log())
 
     var log: Log { state.withLock { $0 } }
@@ -33,39 +33,12 @@ final class ScriptedServer: Sendable {
     init(address: String = "127.0.0.1", port wanted: UInt16 = 0, answer: @escaping @Sendable (String, Int) -> Answer)
         throws
     {
-        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue) | O_CLOEXEC, 0)
-        var one: Int32 = 1
-        setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &one, socklen_t(MemoryLayout<Int32>.size))
-        var place = sockaddr_in()
-        place.sin_family = sa_family_t(AF_INET)
-        place.sin_port = wanted.bigEndian
-        inet_pton(AF_INET, address, &place.sin_addr)
-        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let socket = self.socket
-        let bound = withUnsafeMutablePointer(to: &place) { pointer in
-            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(socket, $0, length) == 0 && listen(socket, 64) == 0 && getsockname(socket, $0, &length) == 0
-            }
-        }
-        guard bound else { throw TestFailure("cannot listen on \(address):\(wanted)") }
-        port = UInt16(bigEndian: place.sin_port)
-        Thread.detachNewThread { [self] in
-            while true {
-                let client = accept(socket, nil, nil)
-                if client < 0 { return }
-                Thread.detachNewThread { [self] in
-                    serve(client, answer)
-                    Glibc.close(client)
-                }
-            }
-        }
+        let listening = try LoopbackListener(address: address, port: wanted) { [self] in serve($0, answer) }
+        listener.withLock { $0 = listening }
     }
 
     /// Stops listening.
-    func stop() {
-        shutdown(socket, Int32(SHUT_RDWR))
-        Glibc.close(socket)
-    }
+    func stop() { listener.withLock { $0 = nil } }
 
     private func serve(_ client: Int32, _ answer: @Sendable (String, Int) -> Answer) {
         state.withLock { $0.connections += 1 }

@@ -2,16 +2,9 @@ import Foundation
 import TestSupport
 import Testing
 
-/// strace(1) that may trace and inject faults here.
-private let tracer: String? = {
-    guard let strace = ToolProcess.peer("strace") else { return nil }
-    let words = ["-qq", "-o", "/dev/null", "-e", "inject=getppid:signal=KILL:when=1", "/bin/true"]
-    return (try? ToolProcess.run(strace, words))?.status == 0 ? strace : nil
-}()
-
 @Suite(
     "smtp-serve is killed at any instant, and meets a disk that fails",
-    .enabled(if: tracer != nil, "strace is not installed, or may not trace here"))
+    .enabled(if: faultTracer != nil, "strace is not installed, or may not trace here"))
 struct SmtpServeCrashTests {
     /// A system call that has a fault, the fault, and how many times the call may come before it.
     private struct Fault {
@@ -26,7 +19,7 @@ struct SmtpServeCrashTests {
         let users = try directory.write("users", "b\nmbox \(directory.file("box"))\n")
         let path = directory.file("socket")
         let server = try ToolProcess(
-            try #require(tracer),
+            try #require(faultTracer),
             [
                 "-f", "-qq", "-o", "/dev/null", "-e",
                 "inject=\(fault.calls):\(fault.fault):when=\(fault.number)", ToolProcess.path(of: "smtp-serve"),

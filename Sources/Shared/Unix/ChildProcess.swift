@@ -22,42 +22,9 @@ package struct ChildProcess: ~Copyable {
     ) throws(SystemError) -> ChildProcess {
         let toChild = try makePipe()
         let fromChild = try makePipe()
-        var actions = posix_spawn_file_actions_t()
-        posix_spawn_file_actions_init(&actions)
-        defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_adddup2(&actions, toChild.reading.number, 0)
-        posix_spawn_file_actions_adddup2(&actions, fromChild.writing.number, 1)
-        var attributes = posix_spawnattr_t()
-        posix_spawnattr_init(&attributes)
-        defer { posix_spawnattr_destroy(&attributes) }
-        var none = sigset_t()
-        sigemptyset(&none)
-        var defaults = sigset_t()
-        sigemptyset(&defaults)
-        sigaddset(&defaults, SIGPIPE)
-        posix_spawnattr_setsigmask(&attributes, &none)
-        posix_spawnattr_setsigdefault(&attributes, &defaults)
-        posix_spawnattr_setpgroup(&attributes, 0)
-        posix_spawnattr_setflags(
-            &attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP))
-
-        var arguments: [UnsafeMutablePointer<CChar>?] = ["/bin/sh", "-c", command].map { (text: String) in strdup(text)
-        }
-        arguments.append(nil)
-        var variables: [UnsafeMutablePointer<CChar>?] = environment.map { (name, value) in
-            strdup("\(name)=\(value)")
-        }
-        var inherited = environ
-        while let entry = inherited.pointee {
-            let name = String(cString: entry).prefix { $0 != "=" }
-            if environment[String(name)] == nil { variables.append(strdup(entry)) }
-            inherited += 1
-        }
-        variables.append(nil)
-        defer { for pointer in arguments + variables { free(pointer) } }
-        var pid = pid_t()
-        let code = posix_spawn(&pid, "/bin/sh", &actions, &attributes, &arguments, &variables)
-        guard code == 0 else { throw SystemError(code: code, operation: "run", subject: command) }
+        let pid = try ShellCommand.start(
+            command, input: toChild.reading.number, output: fromChild.writing.number, environment: environment,
+            inGroup: true)
         return ChildProcess(pid: pid, input: toChild.takeWriting(), output: fromChild.takeReading())
     }
 

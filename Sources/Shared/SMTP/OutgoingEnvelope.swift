@@ -1,0 +1,31 @@
+/// Who a message on its way to another server is from and for, with what is asked for.
+package struct OutgoingEnvelope: Equatable, Sendable {
+    package struct Recipient: Equatable, Sendable {
+        /// The forward-path without angle brackets.
+        package var path: String
+        package var parameters: RecipientParameters
+
+        package init(path: String, parameters: RecipientParameters = RecipientParameters()) {
+            self.path = path
+            self.parameters = parameters
+        }
+    }
+
+    /// The reverse-path without angle brackets; empty for the null reverse-path.
+    package var reversePath: String
+    package var parameters: MailParameters
+    /// In the order of their results.
+    package var recipients: [Recipient]
+
+    package init(reversePath: String, parameters: MailParameters = MailParameters(), recipients: [Recipient]) {
+        self.reversePath = reversePath
+        self.parameters = parameters
+        self.recipients = recipients
+    }
+
+    /// RFC 6531: an address beyond ASCII needs a server that knows such addresses.
+    package var needsUTF8: Bool {
+        parameters.smtpUTF8 || reversePath.utf8.contains { $0 >= 0x80 }
+            || recipients.contains { $0.path.utf8.contains { $0 >= 0x80 } }
+    }
+}
