@@ -196,7 +196,7 @@ import Testing
         var count = 0
         func add(_ message: [UInt8]) {
             // No line of it may be taken for the start of another message.
-            let quoted = message.text.replacing("From ", with: "from ").utf8
+            let quoted = String(decoding: message, as: UTF8.self).replacing("From ", with: "from ").utf8
             box += Array("From a@b Mon Nov  2 09:15:00 2026\n".utf8) + quoted + Array("\n\n".utf8)
             count += 1
         }
