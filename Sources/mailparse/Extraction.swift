@@ -2,13 +2,16 @@ import Bytes
 import CommandLineTool
 import Glibc
 import MessageFormat
+import Synchronization
 import Unix
 
 /// Writes parts into a directory under safe names, never over anything, never through a link.
-struct Extraction: Sendable {
+final class Extraction: Sendable {
     private let directory: String
     private let only: String?
     private let terminator: UInt8
+    /// The number that a name was last given, so that the next is not looked for from the start.
+    private let numbers = Mutex<[String: Int]>([:])
 
     init(directory: String, only: String?, terminator: UInt8) {
         self.directory = directory
@@ -121,11 +124,15 @@ struct Extraction: Sendable {
         !text.utf8.contains(0) && fnmatch(pattern, text, 0) == 0
     }
 
+    private static let largestNumber = 1_000_000
+
     /// Creates a file that was not there, with a number in its name when the name is taken.
     private func create(
         _ name: String, _ fill: (borrowing FileDescriptor) throws(SystemError) -> Void
     ) throws(ToolFailure) -> String {
-        for number in 1...10_000 {
+        let first = numbers.withLock { $0[name] ?? 0 } + 1
+        for number in first...max(first, Self.largestNumber) {
+            numbers.withLock { $0[name] = number }
             let path = "\(directory)/\(number == 1 ? name : SafeFileName.numbered(name, number))"
             do throws(SystemError) {
                 let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW)
@@ -144,6 +151,6 @@ struct Extraction: Sendable {
                     "\(TerminalText.escape(path)): \(error.reason)")
             }
         }
-        throw ToolFailure(.cannotCreate, "\(directory)/\(name): ten thousand files have this name")
+        throw ToolFailure(.cannotCreate, "\(directory)/\(name): a million files have this name")
     }
 }

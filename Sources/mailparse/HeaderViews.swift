@@ -4,8 +4,6 @@ import MessageFormat
 
 /// Header fields, decoded and unfolded, one a line.
 struct HeaderViews {
-    private static let pieceSize = 1 << 20
-
     private let text: ViewText
 
     init(_ text: ViewText) { self.text = text }
@@ -41,15 +39,15 @@ struct HeaderViews {
             if !value.hasControls {
                 // In pieces: a line may be as long as it likes.
                 var place = 0
-                while value.count - place > Self.pieceSize {
-                    output.write(value.extracting(place..<(place + Self.pieceSize)))
-                    place += Self.pieceSize
+                while value.count - place > ViewText.pieceSize {
+                    output.write(value.extracting(place..<(place + ViewText.pieceSize)))
+                    place += ViewText.pieceSize
                 }
                 output.writeLine(value.extracting(place..<value.count))
                 return
             }
         }
-        output.writeLine(text.line(field.text(in: bytes)))
+        text.writeLine(field.text(in: bytes), to: output)
     }
 
     /// Every address of the address fields, one a line.

@@ -60,7 +60,8 @@ struct MessageView {
 
     private func field(_ name: String, _ value: String?, _ output: Output) {
         guard let value, !value.isEmpty else { return }
-        output.writeLine("\(text.palette.bold(ViewText.padded("\(name):", 9)))\(text.line(value))")
+        output.write(text.palette.bold(ViewText.padded("\(name):", 9)))
+        text.writeLine(value, to: output)
     }
 
     private func addresses(_ list: [Address]) -> String? {

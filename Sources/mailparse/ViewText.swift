@@ -18,6 +18,23 @@ struct ViewText: Sendable {
         return text.replacing("\r", with: "\\x0d").replacing("\n", with: "\\x0a")
     }
 
+    /// More than this is not held in memory as it is shown, in bytes.
+    static let pieceSize = 1 << 20
+
+    /// Writes text on a line of its own, in pieces.
+    func writeLine(_ text: String, to output: Output) {
+        let bytes = Array(text.utf8)
+        var place = 0
+        while bytes.count - place > Self.pieceSize {
+            // Between characters.
+            var end = place + Self.pieceSize
+            while end > place, bytes[end] & 0xC0 == 0x80 { end -= 1 }
+            output.write(line(bytes[place..<end].text))
+            place = end
+        }
+        output.writeLine(place == 0 ? line(text) : line(bytes[place...].text))
+    }
+
     /// Text of many lines: controls are escaped on a terminal.
     func block(_ text: [UInt8]) -> String {
         let text = UTF8Text.repaired(text.span)

@@ -54,6 +54,42 @@ import Testing
         #expect(lines == theirs.lines && lines.count > 40)
     }
 
+    /// GMime ends the header of the malformed example at the line without a colon.
+    @Test("GMime finds the same tree, types and sizes in the example messages")
+    func gmime() throws {
+        guard has("cc"), has("pkg-config") else { return }
+        let flags = try ToolProcess.run(ToolProcess.peer("pkg-config") ?? "", ["--cflags", "--libs", "gmime-3.0"])
+        guard flags.status == 0 else {
+            print("not installed: gmime-3.0 for development")
+            return
+        }
+        let folder = try TestDirectory()
+        let source =
+            String(#filePath.dropLast("Tests/PeerTests/MailparsePeerTests.swift".count))
+            + "Benchmarks/peers/mime-tree.c"
+        let words = flags.text.split(whereSeparator: \.isWhitespace).map(String.init)
+        let built = try ToolProcess.run(ToolProcess.peer("cc") ?? "", [source, "-o", folder.file("tree")] + words)
+        #expect(built.status == 0)
+        var names: [String] = []
+        for (name, bytes) in try TestData.examples() where name != "18-malformed.eml" {
+            names.append(try folder.write(name, bytes))
+        }
+        let theirs = try ToolProcess.run(
+            folder.file("tree"), [], input: Array(names.map { $0 + "\n" }.joined().utf8))
+        var lines: [String] = []
+        for line in try ToolProcess.run("mailparse", ["--json", "--digest", "none"] + names).lines {
+            let object = try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any] ?? [:]
+            lines.append("= \(object["file"] ?? "")")
+            func walk(_ part: [String: Any]) {
+                let size = (part["size"] as? Int).map { " \($0)" } ?? ""
+                lines.append("\(part["path"] ?? "") \(part["type"] ?? "")\(size)")
+                (part["parts"] as? [[String: Any]] ?? []).forEach(walk)
+            }
+            walk(object["body"] as? [String: Any] ?? [:])
+        }
+        #expect(lines == theirs.lines && lines.count > 60)
+    }
+
     @Test("mblaze's mhdr gives the same subjects of the example messages")
     func mblaze() throws {
         guard has("mhdr") else { return }

@@ -157,6 +157,17 @@ import Testing
         #expect(try folder.read("a-2.png") == Array("2".utf8))
     }
 
+    @Test("extraction: thousands of parts of one name, each with a number of its own, in near-linear time")
+    func manyOfOneName() throws {
+        let folder = try TestDirectory()
+        let part = "--b\nContent-Type: a/b; name=\"a.txt\"\n\nx\n"
+        let message =
+            "Content-Type: multipart/mixed; boundary=b\n\n" + String(repeating: part, count: 12_000) + "--b--\n"
+        let result = try ToolProcess.run("mailparse", ["-x", folder.path], input: Array(message.utf8), seconds: 60)
+        #expect(result.status == 0 && result.lines.count == 12_000)
+        #expect(result.lines.last == "\(folder.path)/a-12000.txt")
+    }
+
     @Test("extraction: uuencoded parts, and uuencoded blocks within text, under the names that they have")
     func uuencoded() throws {
         let folder = try TestDirectory()
@@ -196,7 +207,7 @@ import Testing
         var count = 0
         func add(_ message: [UInt8]) {
             // No line of it may be taken for the start of another message.
-            let quoted = message.text.replacing("From ", with: "from ").utf8
+            let quoted = String(decoding: message, as: UTF8.self).replacing("From ", with: "from ").utf8
             box += Array("From a@b Mon Nov  2 09:15:00 2026\n".utf8) + quoted + Array("\n\n".utf8)
             count += 1
         }
