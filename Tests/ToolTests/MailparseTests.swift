@@ -76,6 +76,20 @@ struct MailparseTests {
             ])
     }
 
+    @Test(
+        "the disposition is the first token in lower case, without comment and quotes",
+        arguments: [
+            ("ATTACHMENT; filename=a", "attachment"), ("inline", "inline"),
+            ("(c) attachment (d); filename=a", "attachment"),
+            ("\"attachment\"; filename=a", "attachment"), ("attachment(c)", "attachment"), ("; filename=a", nil),
+            ("", nil),
+        ] as [(String, String?)])
+    func disposition(_ value: String, _ expected: String?) throws {
+        let body = try #require(try object("Content-Disposition: \(value)\n\nx\n")["body"] as? [String: Any])
+        #expect(body["disposition"] as? String == expected)
+        #expect(body["filename"] as? String == (value.contains("=") ? "a" : nil))
+    }
+
     @Test("the obsolete syntax of RFC 5322 A.6.3: the first line is a field, not that of an mbox")
     func obsoleteSyntax() throws {
         let json = try object(

@@ -29,10 +29,7 @@ extension MessageStructure {
             }
             if let disposition {
                 let value = disposition.value(in: bytes)
-                let token = value.prefix {
-                    $0 != ASCII.semicolon && !$0.isMailWhitespace && $0 != ASCII.openParenthesis
-                }
-                header.disposition = token.isEmpty ? nil : token.map(\.asciiLowercased).text
+                header.disposition = TransferEncoding.firstToken(of: value)
                 let parameters = ParameterizedField(value)
                 header.filename = parameters["filename"]
                 for id in parameters.defects.sorted() { header.defects.append((id, disposition.offset)) }

@@ -23,7 +23,10 @@ package enum TransferEncoding: Equatable, Sendable {
 
     /// The name in a Content-Transfer-Encoding field: its first token in lower case, without comments; `7bit` when
     /// there is none.
-    static func name(in value: [UInt8]) -> String {
+    static func name(in value: [UInt8]) -> String { firstToken(of: value) ?? "7bit" }
+
+    /// The first token of a field's value up to its parameters, in lower case, without comments and quotes.
+    static func firstToken(of value: [UInt8]) -> String? {
         var name: [UInt8] = []
         var depth = 0
         var isPair = false
@@ -37,13 +40,15 @@ package enum TransferEncoding: Equatable, Sendable {
                 depth += 1
             } else if depth > 0 {
                 if byte == ASCII.closeParenthesis { depth -= 1 }
-            } else if byte.isMailWhitespace || byte == ASCII.semicolon || byte == ASCII.comma || byte == ASCII.quote {
+            } else if byte == ASCII.semicolon {
+                break
+            } else if byte.isMailWhitespace || byte == ASCII.comma || byte == ASCII.quote {
                 if !name.isEmpty { break }
             } else {
                 name.append(byte.asciiLowercased)
             }
         }
-        return name.isEmpty ? "7bit" : name.text
+        return name.isEmpty ? nil : name.text
     }
 
     /// Decodes a part's body. What is broken is passed over or kept as it stands, and told.
