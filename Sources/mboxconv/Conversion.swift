@@ -71,7 +71,7 @@ struct Conversion {
             }
             let tree = try SourceFolders(name, look)
             if !arguments[Mboxconv.quiet] {
-                for other in tree.others { Diagnostics.say("\(other): no mailbox: left out") }
+                for other in tree.others { Diagnostics.say(other) }
             }
             return tree.sources
         }
@@ -142,9 +142,11 @@ struct Conversion {
     }
 
     private func transferSink(_ router: any MessageRouter, listing: Bool) -> TransferSink {
-        var total: Int? = 0
-        for source in sources { total = total.flatMap { sum in source.size.map { sum + $0 } } }
         let shows = listing && !arguments[Mboxconv.quiet]
+        var total: Int?
+        if shows, arguments[Mboxconv.progress] == "always" || isatty(2) != 0 {
+            total = sources.reduce(0) { sum, source in sum.flatMap { sum in source.size.map { sum + $0 } } }
+        }
         return TransferSink(
             router, choice: choice, split: split,
             listing: listing && arguments[Mboxconv.verbose]

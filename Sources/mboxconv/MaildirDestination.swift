@@ -69,6 +69,7 @@ final class MaildirDestination: Destination {
             self.journal = journal
             maildir = opened.maildir
             present = opened.present
+            if journal.isResumed { maildir.breakKeywordLock() }
             keywords = maildir.keywordLetters()
         } catch let error as SystemError {
             throw DestinationFailure.cannotCreate(path, error)

@@ -89,9 +89,17 @@ enum Mboxconv: Tool {
                 tab at the end of its From_ line says so, and it is taken away again.
 
                 maildir++: a Maildir with its folders, directories .Parent.Child of names in modified UTF-7. mh: files \
-                with numbers for names; .mh_sequences keeps flags and keywords. eml: files 000001.eml, with flags as \
-                000001.FS.eml. bsmtp: envelope and message as an SMTP client says them (RFC 2442), with NOOP for date \
-                and flags, and BDAT (RFC 3030) for what DATA cannot carry byte for byte.
+                with numbers for names; .mh_sequences keeps flags and keywords. eml: files 000001.eml, with flags and keywords \
+                as 000001.FS,work.eml. bsmtp: envelope and message as an SMTP client says them (RFC 2442), with NOOP for date \
+                and flags, and BDAT (RFC 3030) for what DATA cannot carry byte for byte; --append goes on before its QUIT.
+                """),
+            .init(
+                "SELECTION",
+                """
+                --where joins terms with and, or, not and parentheses. FIELD~REGEX, FIELD:WORDS and FIELD=TEXT ask a \
+                header field, text~REGEX the readable text, filename~REGEX the names of parts; size>1M, date>=2020-01 \
+                (the Date field, without one the delivery, in UTC), flag:S (S, F, R, T, D, P), keyword:work, \
+                has:attachment, has:html, has:FIELD, type:image/*. Values with spaces stand in quotes.
                 """),
             .init(
                 "FOLDERS",

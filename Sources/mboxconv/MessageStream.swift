@@ -70,7 +70,7 @@ extension Source {
         let input: MailboxInput
         switch storage {
         case .mbox(_, let of), .batch(let of), .message(let of): input = of
-        case .directory: return nil
+        case .directory: return listedSize
         }
         guard input.isSeekable, let path = input.path, let status = try? Files.status(path) else { return nil }
         return Files.kind(of: status) == .file ? Int(status.st_size) : nil

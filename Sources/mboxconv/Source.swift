@@ -186,6 +186,13 @@ struct Source {
         return files
     }
 
+    /// The bytes of the files that were listed, when the names of all tell them.
+    var listedSize: Int? {
+        listing.files?.files.reduce(0) { sum, file in
+            sum.flatMap { sum in file.entry?.name.size("S").map { sum + $0 } }
+        }
+    }
+
     /// The messages of a directory: those that were listed, the first time, else as they are now.
     func files(_ format: MailboxFormat, _ path: String) throws(SystemError) -> MessageFiles {
         if let files = listing.files {
@@ -232,6 +239,7 @@ struct Source {
     static func failure(_ name: String, _ error: SystemError) -> ToolFailure {
         switch error.code {
         case ENOENT, ENOTDIR: ToolFailure(.noInput, "\(name): no such mailbox: check the path")
+        case ELOOP: ToolFailure(.noInput, "\(name): \(error.reason): give the path of the mailbox itself")
         case EACCES, EPERM: ToolFailure(.noPermission, "\(name): cannot be read: \(error.reason)")
         case EISDIR: ToolFailure(.noInput, "\(name): a directory")
         default: ToolFailure(.ioError, "\(name): \(error.description)")

@@ -11,7 +11,7 @@ struct SourceFolders {
 
     private let look: Source.Look
     private(set) var sources: [Source] = []
-    /// Files that are no mailboxes, and were left out.
+    /// What was left out, and why.
     private(set) var others: [String] = []
 
     init(_ name: String, _ look: Source.Look) throws {
@@ -23,7 +23,8 @@ struct SourceFolders {
         let path = name.utf8.count > 1 && name.utf8.last == ASCII.slash ? String(name.dropLast()) : name
         try addDirectory(path, [])
         guard !sources.isEmpty else {
-            throw ToolFailure(.dataError, "\(name): no mailboxes in it: give a directory that holds some")
+            let reason = others.first.map { ": \($0)" } ?? ": give a directory that holds some"
+            throw ToolFailure(.dataError, "\(name): no mailboxes in it\(reason)")
         }
     }
 
@@ -39,7 +40,7 @@ struct SourceFolders {
         }
         for entry in try entries(path).sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
             guard String(validating: entry.name, as: UTF8.self) != nil else {
-                others.append("\(path)/\(entry.name.text)")
+                others.append("\(path)/\(entry.name.text): its name is not UTF-8: left out: rename it")
                 continue
             }
             let name = entry.name.text
@@ -84,7 +85,7 @@ struct SourceFolders {
         do {
             try add(path, folder + (stem.isEmpty ? [name] : [stem]))
         } catch let failure as ToolFailure where failure.exitCode == .dataError {
-            others.append(path)
+            others.append("\(path): no mailbox: left out")
         }
     }
 

@@ -80,7 +80,70 @@ import Testing
         #expect(folder.names("m/new").count + folder.names("m/cur").count == 50)
     }
 
+    /// The messages of a Maildir, in order.
+    private func messages(_ name: String) throws -> [String] {
+        let names = ["new", "cur"].flatMap { part in folder.names("\(name)/\(part)").map { (part, $0) } }
+        return try names.sorted { $0.1 < $1.1 }.map {
+            String(decoding: try folder.read("\(name)/\($0.0)/\($0.1)"), as: UTF8.self)
+        }
+    }
+
+    @Test("what mblaze delivers and exports is read byte for byte")
+    func mblazeExact() throws {
+        guard has("mexport"), has("mdeliver"), has("mlist") else { return }
+        let texts = ["A: 1\n\nbody\nFrom here on\n", "A: 2\n\n>From\n>From x\n", "A: 3\n\n"]
+        for (index, text) in texts.enumerated() { try folder.write("box/new/\(1_000_000_000 + index).M1.x", text) }
+        try folder.write("box/cur/.keep", "")
+        _ = try peer("mlist box | mexport >theirs.mbox")
+        try convert("theirs.mbox", "read/")
+        #expect(try messages("read") == texts)
+        // mdeliver keeps the blank line that belongs to the mbox; what it has written is the message then.
+        _ = try peer("mkdir -p m/cur m/new m/tmp && mdeliver -M m <theirs.mbox")
+        try convert("--verify", "m", "back.mbox")
+        try convert("back.mbox", "again/")
+        #expect(try messages("again") == messages("m") && messages("m").count == 3)
+    }
+
+    @Test("what Python's mailbox wrote is read byte for byte, with its flags")
+    func pythonExact() throws {
+        guard has("python3") else { return }
+        try folder.write(
+            "make.py",
+            """
+            import mailbox
+            text = b'Subject: p\\n\\nbody\\nFrom here\\n\\n'
+            box = mailbox.mbox('theirs.mbox'); m = mailbox.mboxMessage(text)
+            m.set_from('p@q.r Sat Aug 21 10:27:43 2004'); m.set_flags('RAF'); box.add(m); box.add(text); box.flush()
+            dir = mailbox.Maildir('theirs'); m = mailbox.MaildirMessage(text)
+            m.set_subdir('cur'); m.set_flags('FS'); m.set_date(1093084063); dir.add(m)
+            """)
+        #expect(try peer("python3 make.py").status == 0)
+        let text = "Subject: p\n\nbody\nFrom here\n\n"
+        try convert("theirs.mbox", "read/")
+        #expect(try messages("read") == [text, text])
+        #expect(folder.names("read/cur").first.map { $0.hasPrefix("1093084063.") && $0.hasSuffix(":2,FRS") } ?? false)
+        try convert("theirs", "out.mbox")
+        let mailbox = String(decoding: try folder.read("out.mbox"), as: UTF8.self)
+        #expect(mailbox.hasPrefix("From MAILER-DAEMON Sat Aug 21 10:27:43 2004\nSubject: p\nStatus: RO\nX-Status: F\n"))
+        #expect(mailbox.hasSuffix("\n\nbody\n>From here\n\n\n"))
+    }
+
     // MARK: Dovecot
+
+    @Test("Dovecot reads flags, keywords, dates and every byte of our mbox")
+    func dovecotReadsMbox() throws {
+        try folder.write("m/cur/1093084063.M1.x:2,FRSa", "Subject: one\n\nbody\n\n")
+        try folder.write("m/cur/1093170463.M1.x:2,", "Subject: two\n\n.\n")
+        try folder.write("m/new/.keep", "")
+        try folder.write("m/dovecot-keywords", "0 work\n")
+        try folder.write("mail/.keep", "")
+        try convert("m", "mail/inbox")
+        let location = "mbox:\(folder.file("mail")):INBOX=\(folder.file("mail/inbox"))"
+        guard let text = try doveadm(location, "fetch 'flags date.received text' all") else { return }
+        #expect(text.contains("\\Answered \\Flagged \\Seen") && text.contains("work"))
+        #expect(text.contains("text:\nSubject: one\n\nbody\n\n") && text.contains("text:\nSubject: two\n\n.\n"))
+        #expect(text.components(separatedBy: "date.received: 2004-08-2").count == 3)
+    }
 
     /// Runs doveadm on a mail location within the folder; nil when it is not installed, or refuses to run.
     private func doveadm(_ location: String, _ arguments: String) throws -> String? {

@@ -75,12 +75,16 @@ extension Maildir {
         KeywordLetters((try? Files.read("\(path)/\(KeywordLetters.fileName)", limit: 64 << 10)) ?? [])
     }
 
+    /// Takes away the lock of `write` that a program which was killed has left; one that is at work keeps its.
+    package func breakKeywordLock() { _ = try? DotLock.tryAcquire(keywordLock) }
+
+    /// The path, without `.lock`, of the lock that Dovecot takes for its lists.
+    private var keywordLock: String { "\(path)/dovecot-uidlist" }
+
     /// Writes the names of keywords, under the lock that Dovecot takes for it.
     package func write(_ letters: KeywordLetters) throws(SystemError) {
-        let lock = try DotLock.acquire("\(path)/dovecot-uidlist", timeout: .seconds(10))
-        guard lock != nil else {
-            throw SystemError(code: EAGAIN, operation: "lock", subject: "\(path)/dovecot-uidlist")
-        }
+        let lock = try DotLock.acquire(keywordLock, timeout: .seconds(10))
+        guard lock != nil else { throw SystemError(code: EAGAIN, operation: "lock", subject: keywordLock) }
         try Files.writeDurably("\(path)/\(KeywordLetters.fileName)", letters.bytes, mode: 0o600)
     }
 }

@@ -164,17 +164,4 @@ package final class Maildir: Sendable {
             if runs.contains(where: { name.deliveryNumber(inRun: $0) != nil }) { try tmp.remove(entry.name) }
         }
     }
-
-    /// Removes files of `tmp/` that nothing has touched for 36 hours, deliveries that were never finished; returns how
-    /// many.
-    package func removeStaleTemporaries(now: Int) throws(SystemError) -> Int {
-        guard let tmp else { return 0 }
-        var count = 0
-        for entry in try tmp.entries() where entry.kind == .file {
-            guard let status = try? tmp.status(entry.name), now - status.st_mtim.tv_sec > 36 * 3_600 else { continue }
-            try tmp.remove(entry.name)
-            count += 1
-        }
-        return count
-    }
 }

@@ -161,9 +161,6 @@ extension Maildir {
         }
     }
 
-    /// The time that the last message's name begins with; nil when there is none.
-    package func lastDeliveryTime() throws(SystemError) -> Int? { try entries().last?.name.deliveryTime }
-
     /// Lets the messages that are delivered through this value from now on sort after those of the second `seconds`.
     package func continueOrder(after seconds: Int) { names.continueAfter(seconds) }
 
