@@ -23,7 +23,9 @@ final class ScriptedServer: Sendable {
         var connections = 0
     }
 
-    var port: UInt16 { listener.withLock { $0?.port ?? 0 } }
+    /// Where it listens, or has listened.
+    var port: UInt16 { number.withLock { $0 } }
+    private let number = Mutex<UInt16>(0)
     private let listener = Mutex<LoopbackListener?>(nil)
     private let state = Mutex(Log())
 
@@ -34,6 +36,7 @@ final class ScriptedServer: Sendable {
         throws
     {
         let listening = try LoopbackListener(address: address, port: wanted) { [self] in serve($0, answer) }
+        number.withLock { $0 = listening.port }
         listener.withLock { $0 = listening }
     }
 

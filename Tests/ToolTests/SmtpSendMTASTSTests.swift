@@ -13,7 +13,8 @@ struct SmtpSendMTASTSTests {
         var testDescription: String
         var policy = "version: STSv1\nmode: enforce\nmx: mx.example.org\nmax_age: 86400\n"
         var policyHost = "policy-host.pem"
-        var certificate = "mail-host.pem"
+        /// Certificate and key of the mail host.
+        var certificate = TestData.path("mail-host.pem")
         var status: Int32
         var words: String
     }
@@ -25,24 +26,28 @@ struct SmtpSendMTASTSTests {
             policy: "version: STSv1\nmode: enforce\nmx: *.example.net\nmax_age: 86400\n", status: 75,
             words: "none of the hosts that the policy of example.org names"),
         Case(
-            testDescription: "the host shows a certificate for another name", certificate: "other-name.pem", status: 75,
+            testDescription: "the host shows a certificate for another name", certificate: policyFile("other-name.pem"),
+            status: 75,
             words: "mismatch"),
         Case(
             testDescription: "in mode testing mail goes all the same",
-            policy: "version: STSv1\nmode: testing\nmx: *.example.net\nmax_age: 86400\n", certificate: "other-name.pem",
+            policy: "version: STSv1\nmode: testing\nmx: *.example.net\nmax_age: 86400\n",
+            certificate: policyFile("other-name.pem"),
             status: 0, words: "\"tls\":\"TLSv1.3\""),
         Case(
             testDescription: "a policy of a host that cannot prove its name is none", policyHost: "other-name.pem",
-            certificate: "other-name.pem", status: 0, words: "\"tls\":\"TLSv1.3\""),
+            certificate: policyFile("other-name.pem"), status: 0, words: "\"tls\":\"TLSv1.3\""),
     ]
 
     @Test("a policy is fetched by HTTPS and holds the connection to its hosts", arguments: cases)
     func policy(_ test: Case) throws {
         let directory = try TestDirectory()
-        let pem = TestData.path(test.certificate)
         let mail = try TestServer(
             "smtp-serve",
-            ["--mail", directory.file("mail"), "--cert", pem, "--key", pem, "--hostname", "mx.example.org"])
+            [
+                "--mail", directory.file("mail"), "--cert", test.certificate, "--key", test.certificate, "--hostname",
+                "mx.example.org",
+            ])
         let policies = try HTTPSTestServer(Self.policyFile(test.policyHost)) { _ in
             [.send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n\(test.policy)")]
         }

@@ -136,7 +136,7 @@ struct SpamscoreServerTests {
         client.send("CHECK SPAMC/1.5\r\nCompress: zlib\r\nContent-length: \(bomb.count)\r\n\r\n")
         client.send(Array(bomb))
         client.closeSending()
-        #expect(String(decoding: client.rest(), as: UTF8.self).hasPrefix("SPAMD/1.5 76 "))
+        #expect(String(decoding: client.rest(), as: UTF8.self).hasPrefix("SPAMD/1.0 76 "))
         #expect(try server.ask("PING SPAMC/1.5\r\n\r\n") == "SPAMD/1.5 0 PONG\r\n")
     }
 
