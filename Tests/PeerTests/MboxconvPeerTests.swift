@@ -91,7 +91,7 @@ import Testing
     @Test("what mblaze delivers and exports is read byte for byte")
     func mblazeExact() throws {
         guard has("mexport"), has("mdeliver"), has("mlist") else { return }
-        let texts = ["A: 1\n\nbody\nFrom here on\n", "A: 2\n\n>From\n>From x\n", "A: 3\n\n"]
+        let texts = ["A: 1\n\nbody\nFrom here on\n", "A: 2\n\n>From\n>From x\n", "A: 3\n\nx\n"]
         for (index, text) in texts.enumerated() { try folder.write("box/new/\(1_000_000_000 + index).M1.x", text) }
         try folder.write("box/cur/.keep", "")
         _ = try peer("mlist box | mexport >theirs.mbox")
