@@ -124,24 +124,36 @@ final class FileDestination: Destination {
         guard try FileLock.tryWhole(file) else {
             throw ToolFailure(.temporaryFailure, "\(path): another conversion is writing to it: wait for its end")
         }
+        do {
+            try begin(in: file, path, isThere: isThere, settings)
+        } catch {
+            // What an earlier run has left stays for the next one.
+            if !(journal?.isResumed ?? false) {
+                try? Files.remove(partial)
+                try? journal?.remove()
+            }
+            throw error
+        }
+        self.file = consume file
+    }
+
+    /// Goes to where the next message is to be written in a new file.
+    private func begin(
+        in file: borrowing FileDescriptor, _ path: String, isThere: Bool, _ settings: WriteSettings
+    ) throws {
         // An empty mailbox that is there keeps its mode, and its owner as far as allowed.
         if let status = try? Files.status(path) {
             _ = fchown(file.number, status.st_uid, status.st_gid)
             _ = fchmod(file.number, status.st_mode & 0o7777)
         }
         guard try file.status().st_size >= noted else {
-            throw ToolFailure(.dataError, "\(partial): is shorter than its journal says: remove it, and begin anew")
+            throw ToolFailure(
+                .dataError, "\(file.subject): is shorter than its journal says: remove it, and begin anew")
         }
         try file.truncate(to: noted)
         try file.seek(to: noted)
         if isThere, noted == 0 {
-            let copy: BatchCopy
-            do {
-                copy = try BatchCopy(of: path, to: file)
-            } catch {
-                try? Files.remove(partial)
-                throw error
-            }
+            let copy = try BatchCopy(of: path, to: file)
             try journal?.begin(synchronizing: settings.isSynchronized)
             if settings.isSynchronized { try file.synchronize() }
             try journal?.note("extends \(copy.stamp)")
@@ -153,7 +165,6 @@ final class FileDestination: Destination {
             try journal?.begin(synchronizing: settings.isSynchronized)
         }
         place = noted
-        self.file = consume file
         encoder.start(at: place, missingLineEnds: 0)
     }
 

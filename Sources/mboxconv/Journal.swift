@@ -72,9 +72,14 @@ final class Journal {
     private func make(_ text: [UInt8], synchronizing: Bool) throws(SystemError) {
         let temporary = "\(path).new"
         let file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
-        try file.writeAll(text)
-        if synchronizing { try file.synchronize() }
-        try Files.rename(temporary, to: path)
+        do throws(SystemError) {
+            try file.writeAll(text)
+            if synchronizing { try file.synchronize() }
+            try Files.rename(temporary, to: path)
+        } catch {
+            try? Files.remove(temporary)
+            throw error
+        }
         if synchronizing { try Files.synchronizeDirectory(Files.parent(of: path) ?? "/") }
     }
 

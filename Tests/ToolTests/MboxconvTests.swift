@@ -194,6 +194,17 @@ import Testing
         #expect(folder.names() == ["box", "in.mbox", "old.mbox"])
     }
 
+    @Test("a journal that cannot be made leaves nothing behind")
+    func noJournal() throws {
+        try folder.write("in.mbox", "From a@b \(Self.date)\nA: b\n\nx\n\n")
+        try folder.write("out.mbox.mboxconv-journal.new/x", "")
+        #expect(try run("in.mbox", "out.mbox").status == 73)
+        #expect(folder.names() == ["in.mbox", "out.mbox.mboxconv-journal.new"])
+        // A link that leads to itself is no mailbox.
+        symlink("loop", folder.file("loop"))
+        #expect(try run("loop", "other.mbox").status == 66)
+    }
+
     @Test("after kill -9 a Maildir holds only whole messages, and an mbox nothing", arguments: [true, false])
     func killed(_ isMaildir: Bool) throws {
         let message =
