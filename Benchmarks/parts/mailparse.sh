@@ -20,7 +20,8 @@ bench_mailparse() {
     for jobs in 1 2 3 4 5 6 7 8 9 10; do cat "$scratch/box"; done >"$scratch/tenfold"
     size=$(mebibytes "$scratch/tenfold")
     heading "mailparse, an mbox of $size MiB in the page cache, MiB a second (bar: 1024)"
-    time_of grep -c '^Subject: ' "$scratch/tenfold"
+    # Behind a pipe: grep looks no further than the first line when its output is /dev/null.
+    time_of sh -c "grep -c '^Subject: ' '$scratch/tenfold' | cat"
     peer=$(over "$size" "$seconds")
     time_of "$bin/mailparse" --jobs 1 -h subject "$scratch/tenfold"
     row 'header scan of an mbox, one thread' "$(over "$size" "$seconds")" "$peer" "grep -c '^Subject: '" MiB/s
