@@ -89,18 +89,14 @@ struct MaildirScan {
         let index: Int
     }
 
-    /// The order of delivery. The times nearly always tell; names are compared only where they do not.
+    /// The order of delivery.
     private static func order(of found: [Found]) -> [OrderItem] {
-        var order: [OrderItem] = []
-        order.reserveCapacity(found.count)
+        var items: [OrderItem] = []
+        items.reserveCapacity(found.count)
         for index in found.indices {
-            order.append(OrderItem(time: MaildirName(found[index].name).deliveryTime ?? 0, index: index))
+            items.append(OrderItem(time: MaildirName(found[index].name).deliveryTime ?? 0, index: index))
         }
-        order.sort { left, right in
-            if left.time != right.time { return left.time < right.time }
-            return MaildirName(found[left.index].name).sortKey < MaildirName(found[right.index].name).sortKey
-        }
-        return order
+        return MaildirName.ordered(items) { MaildirName(found[$0.index].name) }
     }
 
     private func directory(_ folder: Maildir.Folder) -> Directory { folder == .new ? new : cur }
