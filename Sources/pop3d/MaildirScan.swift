@@ -22,6 +22,8 @@ struct MaildirScan {
     private let new: Directory
     private let cur: Directory
     private let known: MaildirSnapshot?
+    /// Whose rights read the files; asked once, on the thread that has taken them on.
+    private let reader = Privileges.fileUser
     private var knownByID: [ArraySlice<UInt8>: Int] = [:]
     private(set) var skipped: [SkippedEntry] = []
     /// A message was left out that another look may find readable.
@@ -131,7 +133,9 @@ struct MaildirScan {
             return nil
         }
         let size = Int(status.st_size)
-        let isReadable = status.st_mode & 0o444 == 0o444 || (status.st_uid == geteuid() && status.st_mode & 0o400 != 0)
+        let isReadable =
+            reader == 0 || status.st_mode & 0o444 == 0o444
+            || (status.st_uid == reader && status.st_mode & 0o400 != 0)
         if isReadable, let known, let snapshot = self.known, snapshot.fileSizes[known] == size {
             return (size, snapshot.table.octets(known))
         }
