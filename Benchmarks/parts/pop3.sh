@@ -1,12 +1,14 @@
 # pop3d beside Dovecot on the same Maildirs. Read by Benchmarks/run.
 
-# A Maildir $1 of $2 messages with bodies of $3 lines of 64 octets. They were seen before, so that they lie in cur/ and no
+# A Maildir $1 of $2 messages with bodies of $3 lines of 64 octets, and headers of up to $4 octets more: the sizes in the
+# names of real mail differ, and Dovecot finds names by a hash that makes lists of those which do not. They were seen before, so that they lie in cur/ and no
 # server has to move them there.
 make_maildir() {
-    awk -v count="$2" -v lines="$3" 'BEGIN {
+    awk -v count="$2" -v lines="$3" -v spread="${4:-1}" 'BEGIN {
         line = sprintf("%063d", 0)
         for (i = 1; i <= count; i++) {
-            printf "From a@example.org Mon Nov  2 09:15:00 2026\nFrom: a@example.org\nStatus: RO\nSubject: message %d\n\n", i
+            printf "From a@example.org Mon Nov  2 09:15:00 2026\nFrom: a@example.org\nStatus: RO\n"
+            printf "X-Pad: %*d\nSubject: message %d\n\n", i * 7919 % spread, 0, i
             for (l = 0; l < lines; l++) print line
             print ""
         }
@@ -76,7 +78,7 @@ bench_pop3() {
     for user in $(seq 99); do cp -r "$mail/u0" "$mail/u$user"; done
     make_maildir "$mail/small" 1000 62
     make_maildir "$mail/large" 100 16384
-    make_maildir "$mail/many" 50000 4
+    make_maildir "$mail/many" 50000 4 3001
     pop3_peer=0
     local dovecot=
     if has dovecot && [ "$(id -u)" = 0 ]; then

@@ -22,6 +22,8 @@ struct MaildirScan {
     private let new: Directory
     private let cur: Directory
     private let known: MaildirSnapshot?
+    /// Whose rights read the files; asked once, on the thread that has taken them on.
+    private let reader = Privileges.fileUser
     private var knownByID: [ArraySlice<UInt8>: Int] = [:]
     private(set) var skipped: [SkippedEntry] = []
     /// A message was left out that another look may find readable.
@@ -89,18 +91,14 @@ struct MaildirScan {
         let index: Int
     }
 
-    /// The order of delivery. The times nearly always tell; names are compared only where they do not.
+    /// The order of delivery.
     private static func order(of found: [Found]) -> [OrderItem] {
-        var order: [OrderItem] = []
-        order.reserveCapacity(found.count)
+        var items: [OrderItem] = []
+        items.reserveCapacity(found.count)
         for index in found.indices {
-            order.append(OrderItem(time: MaildirName(found[index].name).deliveryTime ?? 0, index: index))
+            items.append(OrderItem(time: MaildirName(found[index].name).deliveryTime ?? 0, index: index))
         }
-        order.sort { left, right in
-            if left.time != right.time { return left.time < right.time }
-            return MaildirName(found[left.index].name).sortKey < MaildirName(found[right.index].name).sortKey
-        }
-        return order
+        return MaildirName.ordered(items) { MaildirName(found[$0.index].name) }
     }
 
     private func directory(_ folder: Maildir.Folder) -> Directory { folder == .new ? new : cur }
@@ -135,7 +133,9 @@ struct MaildirScan {
             return nil
         }
         let size = Int(status.st_size)
-        let isReadable = status.st_mode & 0o444 == 0o444 || (status.st_uid == geteuid() && status.st_mode & 0o400 != 0)
+        let isReadable =
+            reader == 0 || status.st_mode & 0o444 == 0o444
+            || (status.st_uid == reader && status.st_mode & 0o400 != 0)
         if isReadable, let known, let snapshot = self.known, snapshot.fileSizes[known] == size {
             return (size, snapshot.table.octets(known))
         }

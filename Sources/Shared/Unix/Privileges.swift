@@ -17,6 +17,12 @@ package enum Privileges {
     /// Whether this process can take on the rights of others.
     package static var canSwitch: Bool { geteuid() == 0 }
 
+    /// Whose file rights this thread has now: 0 for root, who may read everything.
+    package static var fileUser: uid_t {
+        // A call with an impossible value changes nothing and tells the one that holds.
+        UInt32(bitPattern: facteur_setfsuid(.max))
+    }
+
     /// Runs `body` with the file rights of `rights` on this thread, and no others' (setfsuid(2)), then takes root's
     /// back. Without rights to take on it just runs; where they cannot be had it does not run, and the result is nil.
     package static func acting<Value>(as rights: Rights?, _ body: () -> Value) -> Value? {
@@ -34,7 +40,7 @@ package enum Privileges {
         _ = facteur_setfsgid(rights.gid)
         _ = facteur_setfsuid(rights.uid)
         // The calls tell the value of before: a call with an impossible value tells whether they have worked.
-        guard UInt32(bitPattern: facteur_setfsuid(.max)) == rights.uid,
+        guard fileUser == rights.uid,
             UInt32(bitPattern: facteur_setfsgid(.max)) == rights.gid
         else { return nil }
         return body()
