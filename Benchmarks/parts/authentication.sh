@@ -79,7 +79,7 @@ bench_authentication_floor() {
 }
 
 bench_authentication_peers() {
-    local home=$1 size=5000 count=2000
+    local home=$1 size=5000 count=1000
     [ -f "$home/signed.rsa.5000" ] || return 0
     heading 'DKIM verification, messages a second of processor time, beside the peers'
     rm -rf "$home/many"
