@@ -79,22 +79,22 @@ bench_authentication_floor() {
 }
 
 bench_authentication_peers() {
-    local home=$1 size=5000
+    local home=$1 size=5000 count=1000
     [ -f "$home/signed.rsa.5000" ] || return 0
     heading 'DKIM verification, messages a second of processor time, beside the peers'
     rm -rf "$home/many"
     mkdir "$home/many"
-    copies "$home/signed.rsa.$size" 500 "$home/many"
+    copies "$home/signed.rsa.$size" "$count" "$home/many"
     processor_time_of "$bin/mailparse" --verify --dns "$home/zone" --json "$home/many"/*
     local ours peer=0
-    ours=$(over 500 "$seconds")
+    ours=$(over "$count" "$seconds")
     if python3 -c 'import dkim' 2>/dev/null; then
         processor_time_of python3 -c '
 import dkim, sys
 zone = dict(line.rstrip().split(". TXT ", 1) for line in open(sys.argv[1]))
 def look(name, timeout=5): return "".join(zone[name.decode().rstrip(".")].split("\"")[1::2]).encode()
 for name in sys.argv[2:]: assert dkim.verify(open(name, "rb").read(), dnsfunc=look)' "$home/zone" "$home/many"/*
-        peer=$(over 500 "$seconds")
+        peer=$(over "$count" "$seconds")
     fi
     row 'rsa, 5 KB' "$ours" "$peer" dkimpy /s
     peer=0
@@ -104,7 +104,7 @@ for name in sys.argv[2:]: assert dkim.verify(open(name, "rb").read(), dnsfunc=lo
         local list
         list=$(printf '%s,' "$home/many"/*)
         processor_time_of opendkim -x "$home/opendkim.conf" -t "${list%,}"
-        peer=$(over 500 "$seconds")
+        peer=$(over "$count" "$seconds")
     fi
     row 'rsa, 5 KB' "$ours" "$peer" 'OpenDKIM, test mode' /s
     hundred() { local i; for ((i = 0; i < 100; i++)); do "$@"; done; }
