@@ -1,5 +1,6 @@
 import Bytes
 import Glibc
+import Synchronization
 
 /// Why a regular expression cannot be used.
 package enum PerlRegexError: Error, Equatable, CustomStringConvertible {
@@ -98,7 +99,11 @@ package final class PerlPattern: @unchecked Sendable {
 
     /// The same as machine code; itself when that cannot be made.
     package var fast: PerlPattern {
-        guard !isFast, let copy = library.codeCopy(code) else { return self }
+        let (library, code) = (library, code)
+        guard !isFast,
+            let copy = OpaquePointer(
+                bitPattern: PerlPattern.copying.withLock { _ in UInt(bitPattern: library.codeCopy(code)) })
+        else { return self }
         _ = library.jitCompile(copy, 1)
         return PerlPattern(library, copy, isFast: true)
     }
@@ -128,7 +133,13 @@ package final class PerlPattern: @unchecked Sendable {
         return read == count && patterns.count == Int(count) ? patterns : nil
     }
 
-    deinit { library.codeFree(code) }
+    deinit {
+        let (library, code) = (library, code)
+        PerlPattern.copying.withLock { _ in library.codeFree(code) }
+    }
+
+    /// Expressions that were read together share tables, whose users PCRE2 counts without regard for threads.
+    private static let copying = Mutex(())
 
     /// The first match at or after `start`; ranges count in `bytes`.
     package func firstMatch(
