@@ -179,6 +179,13 @@ public final class ToolProcess: @unchecked Sendable {
 
     public func signal(_ number: Int32) { Glibc.kill(pid, number) }
 
+    /// Ends its children, and then itself: what a tracer traces would live on without it.
+    public func killWithChildren() {
+        let children = (try? String(contentsOfFile: "/proc/\(pid)/task/\(pid)/children", encoding: .utf8)) ?? ""
+        for child in children.split(separator: " ").compactMap({ pid_t($0) }) { Glibc.kill(child, SIGKILL) }
+        Glibc.kill(pid, SIGKILL)
+    }
+
     private func signal(_ number: Int32, _ handler: @escaping @convention(c) (Int32) -> Void) {
         _ = Glibc.signal(number, handler)
     }

@@ -26,7 +26,7 @@ struct SmtpServeCrashTests {
                 "--listen", "127.0.0.1:0", "--json", "--users", users, "--mail", directory.file("mail"), "--domain",
                 "c.d", "--relay-for", "127.0.0.1", "--queue", directory.file("queue"), "--listen", "unix:\(path)",
             ])
-        defer { server.signal(SIGKILL) }
+        defer { server.killWithChildren() }
         var port: UInt16?
         while port == nil, let line = server.nextLine(seconds: 20) {
             if line.contains("\"listening\"") {
