@@ -138,7 +138,7 @@ struct SmtpServeMilterTests {
             let client = try LineClient(port: server.port)
             _ = client.greet()
             #expect(client.deliver("x: y\r\n\r\none") == "250" && client.deliver("x: y\r\n\r\ntwo") == "250")
-            #expect(milter.commands.filter { $0 != "A" } == commands, "\(command)")
+            #expect(milter.commands.filter { !"AQ".contains($0) } == commands, "\(command)")
         }
     }
 
@@ -149,13 +149,14 @@ struct SmtpServeMilterTests {
         }
         let server = try server(silent)
         #expect(try session(server).last == "250")
-        #expect(silent.commands == "OTLLNBE")
+        // The end of the connection (Q) may have come by now, or not yet.
+        #expect(silent.commands.filter { $0 != "Q" } == "OTLLNBE")
         // No answers to MAIL and RCPT (SMFIP_NR_MAIL, SMFIP_NR_RCPT).
         let quiet = try TestMilter(protocolFlags: [0, 0, 0xC0, 0]) { heard, _ in
             "MR".contains(heard.first ?? "M") ? [] : [("c", "")]
         }
         #expect(try session(try self.server(quiet)).last == "250")
-        #expect(quiet.commands == "OCHMRTLLNBE")
+        #expect(quiet.commands.filter { $0 != "Q" } == "OCHMRTLLNBE")
     }
 
     @Test("its changes are made at the end: fields, body, recipients, quarantine, or the message is dropped")
