@@ -28,7 +28,7 @@ final class Extraction: Sendable {
             let path = try create(name(part, message, bytes)) { file throws(SystemError) in
                 try write(part, message, bytes, to: file)
             }
-            output.write(Array(path.utf8) + [terminator])
+            output.write(PathText.bytes(path) + [terminator])
         }
         for part in message.structure.walk() where message.structure.parts[part].contentType.isText {
             if try extractBlocks(part, message, bytes, to: output) { found = true }
@@ -73,7 +73,7 @@ final class Extraction: Sendable {
                     piece throws(SystemError) in try file.writeAll(piece)
                 }
             }
-            output.write(Array(path.utf8) + [terminator])
+            output.write(PathText.bytes(path) + [terminator])
         }
         return found
     }

@@ -3,6 +3,7 @@ import CommandLineTool
 import Mailboxes
 import MessageFormat
 import OpenSSL
+import Unix
 
 /// Writes a message as one JSON object; every key is always there.
 struct MessageJSON {
@@ -24,7 +25,7 @@ struct MessageJSON {
             headerOnly ? [] : try message.contents(bytes, digests: digests, texts: partTexts)
         let ending = LineEnding(bytes, passed: message.passed)
         json.beginObject()
-        json.field("file", message.input.file)
+        json.field("file", PathText.repaired(message.input.file))
         json.field("index", message.input.index)
         json.field("size", message.input.size)
         json.field("lineEnding", ending.rawValue)
@@ -56,7 +57,7 @@ struct MessageJSON {
     static func write(_ problem: InputProblem, to output: Output) {
         var json = JSONWriter()
         json.object { json in
-            json.field("file", problem.file)
+            json.field("file", PathText.repaired(problem.file))
             json.field("index", problem.index)
             json.field("error", problem.reason)
         }

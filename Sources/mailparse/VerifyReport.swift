@@ -22,7 +22,7 @@ struct VerifyReport: Sendable {
         if isJSON {
             var json = JSONWriter()
             json.object { json in
-                json.field("file", problem.file)
+                json.field("file", PathText.repaired(problem.file))
                 json.field("index", problem.index)
                 json.field("error", problem.reason)
             }
@@ -45,7 +45,7 @@ struct VerifyReport: Sendable {
     private func writeJSON(_ report: SenderReport, _ message: VerifyMessage) {
         var json = JSONWriter(capacity: 2_048)
         json.object { json in
-            json.field("file", message.file)
+            json.field("file", PathText.repaired(message.file))
             json.field("index", message.index)
             json.array("dkim") { json in
                 for result in report.dkim { json.object { result.write(&$0) } }

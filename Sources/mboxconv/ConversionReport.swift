@@ -1,6 +1,7 @@
 import Bytes
 import CommandLineTool
 import Mailboxes
+import Unix
 
 /// What a source turned out to hold.
 struct SourceReport {
@@ -45,7 +46,7 @@ struct SourceReport {
 
     func write(to json: inout JSONWriter) {
         json.beginObject()
-        json.field("source", name)
+        json.field("source", PathText.repaired(name))
         json.field("format", formatName)
         json.field("reason", reason)
         json.field("certain", isCertain)

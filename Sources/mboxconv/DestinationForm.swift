@@ -131,10 +131,7 @@ struct SamePlace {
 
     /// The path without links; of what is not there yet, that of its folder with its name.
     private static func resolved(_ path: String) -> String? {
-        if let resolved = realpath(path, nil) {
-            defer { free(resolved) }
-            return String(cString: resolved)
-        }
+        if let resolved = Files.resolved(path) { return resolved }
         guard let parent = Files.parent(of: path), parent != path, let folder = resolved(parent) else { return nil }
         return "\(folder)/\(Files.name(of: path))"
     }

@@ -42,17 +42,13 @@ struct FetchStore: Sendable {
         guard uniqueIDFile != Self.nowhere, let parent = Files.parent(of: uniqueIDFile) else { return }
         let start = "\(Files.name(of: uniqueIDFile)).tmp."
         for name in try Files.names(inDirectory: parent) where name.starts(with: start.utf8) {
-            try Files.remove("\(parent)/\(name.text)")
+            try Files.remove("\(parent)/\(PathText.text(name))")
         }
     }
 
     /// The folder for a destination.
     static func folder(for destination: String) -> String {
-        var path = destination
-        if let resolved = realpath(destination, nil) {
-            path = String(cString: resolved)
-            free(resolved)
-        }
+        var path = Files.resolved(destination) ?? destination
         while path.utf8.count > 1, path.utf8.last == ASCII.slash { path.removeLast() }
         return path + suffix
     }

@@ -168,11 +168,7 @@ final class FileDestination: Destination {
         encoder.start(at: place, missingLineEnds: 0)
     }
 
-    private static func resolved(_ path: String) -> String {
-        guard let resolved = realpath(path, nil) else { return path }
-        defer { free(resolved) }
-        return String(cString: resolved)
-    }
+    private static func resolved(_ path: String) -> String { Files.resolved(path) ?? path }
 
     // MARK: Failures
 

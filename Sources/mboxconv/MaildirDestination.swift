@@ -98,7 +98,7 @@ final class MaildirDestination: Destination {
         // What a run that was killed while it made the Maildir has left, and folders of a tree, are no hindrance.
         let own = ["cur", "new", "tmp", "mboxconv.journal", ".mboxconv-run.journal", "maildirfolder"]
         if let other = names.first(where: { name in
-            !own.contains(name.text) && Files.kind("\(path)/\(name.text)") != .directory
+            !own.contains(name.text) && Files.kind("\(path)/\(PathText.text(name))") != .directory
                 && !name.starts(with: "mboxconv.journal.".utf8) && !name.starts(with: ".mboxconv-run.journal.".utf8)
         }) {
             throw ToolFailure(

@@ -34,7 +34,7 @@ struct MessageListing {
         if isJSON {
             var json = JSONWriter()
             json.beginObject()
-            json.field("source", message.source)
+            json.field("source", PathText.repaired(message.source))
             json.field("index", message.index)
             json.field("offset", message.envelope.offset)
             json.field("name", message.envelope.name?.text)

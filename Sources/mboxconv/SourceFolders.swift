@@ -39,11 +39,7 @@ struct SourceFolders {
             }
         }
         for entry in try entries(path).sorted(by: { $0.name.lexicographicallyPrecedes($1.name) }) {
-            guard String(validating: entry.name, as: UTF8.self) != nil else {
-                others.append("\(path)/\(entry.name.text): its name is not UTF-8: left out: rename it")
-                continue
-            }
-            let name = entry.name.text
+            let name = PathText.text(entry.name)
             switch entry.kind {
             case .directory: try addSubdirectory("\(path)/\(name)", name, folder, found.format)
             case .file:

@@ -1,6 +1,7 @@
 import Bytes
 import CommandLineTool
 import Delivery
+import SMTP
 import Unix
 
 /// What a queue holds, for people and for programs.

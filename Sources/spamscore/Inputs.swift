@@ -39,7 +39,7 @@ enum Inputs {
                 result.append(name)
                 continue
             }
-            let files = entries.map { "\(name)/\($0.text)" }.filter { Files.kind($0) == .file }
+            let files = entries.map { "\(name)/\(PathText.text($0))" }.filter { Files.kind($0) == .file }
             result += files.isEmpty ? [name] : files.sorted()
         }
         return result

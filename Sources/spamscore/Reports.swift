@@ -1,6 +1,7 @@
 import CommandLineTool
 import Mailboxes
 import SpamRules
+import Unix
 
 /// What is printed of scores and rules.
 enum Reports {
@@ -30,7 +31,7 @@ enum Reports {
     {
         var json = JSONWriter()
         json.object { json in
-            json.field("file", input.file)
+            json.field("file", PathText.repaired(input.file))
             json.field("index", input.index)
             json.field("score", verdict.score, decimals: verdict.isLearnedOnly ? 4 : decimals(verdict.score))
             json.field("required", verdict.required, decimals: verdict.isLearnedOnly ? 0 : decimals(verdict.required))

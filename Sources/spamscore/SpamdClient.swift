@@ -145,7 +145,7 @@ private final class SpamdVisitor: MessageVisitor {
         case .symbols:
             var json = JSONWriter()
             json.object {
-                $0.field("file", file)
+                $0.field("file", PathText.repaired(file))
                 $0.field("score", Double(verdict.score), decimals: 1)
                 $0.field("required", Double(verdict.required), decimals: 1)
                 $0.field("spam", verdict.isSpam)

@@ -194,6 +194,21 @@ import Testing
         #expect(folder.names() == ["box", "in.mbox", "old.mbox"])
     }
 
+    @Test("folders and files whose names are not UTF-8 are read, and keep their names")
+    func foreignNames() throws {
+        let script = """
+            cd '\(folder.path)' || exit 1
+            name=$(printf 'A\\351')
+            mkdir -p m/new m/cur m/tmp "m/.$name/new" "m/.$name/cur" "m/.$name/tmp"
+            printf 'A: b\\n\\nx\\n' >"m/.$name/new/1.x"
+            '\(ToolProcess.path(of: "mboxconv"))' -q --recursive m out && '\(ToolProcess.path(of: "mboxconv"))' -q "out/$name" "$name.mbox" &&
+                '\(ToolProcess.path(of: "mailparse"))' --with-file -h a "$name.mbox" && ls -b out
+            """
+        let result = try ToolProcess.run("/bin/sh", ["-c", script])
+        #expect(result.status == 0, "\(result.diagnostics)")
+        #expect(result.text == "A\\xe9.mbox: b\nA\\351\nINBOX\n")
+    }
+
     @Test("a journal that cannot be made leaves nothing behind")
     func noJournal() throws {
         try folder.write("in.mbox", "From a@b \(Self.date)\nA: b\n\nx\n\n")

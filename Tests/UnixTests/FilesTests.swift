@@ -150,3 +150,33 @@ struct FilesTests {
     @Test("no socket addresses", arguments: ["", ":25", "host:25", "127.0.0.1:99999", "[::1:25", "unix:", "[::1]x"])
     func notAddresses(_ text: String) { #expect(SocketAddress(text, defaultPort: 25) == nil) }
 }
+
+@Suite("Paths as text") struct PathTextTests {
+    @Test(
+        "every path comes back as it was, and UTF-8 stays what it is",
+        arguments: [
+            Array("a/b".utf8), Array("é/日/😀".utf8), [0xFF], [0x61, 0xE9, 0x2F, 0xC3, 0xA9], [0xC3], [0xE2, 0x82],
+            [0xF0, 0x9F, 0x98], [0xED, 0xA0, 0x80], [0xF4, 0x8F, 0xBF, 0xBF], [0xF4, 0x8F, 0xBE, 0x80, 0xFE], [],
+            [0xC0, 0x80],
+        ] as [[UInt8]])
+    func roundTrip(_ path: [UInt8]) {
+        let text = PathText.text(path)
+        #expect(PathText.bytes(text) == path)
+        if let plain = String(validating: path, as: UTF8.self), path.first != 0xF4 { #expect(text == plain) }
+    }
+
+    @Test("files with names of any bytes are made, listed, renamed and removed")
+    func files() throws {
+        let directory = try TestDirectory()
+        let name = PathText.text([0x61, 0xE9, 0xFF])
+        let path = "\(directory.path)/\(name)"
+        try Files.makeDirectory(path)
+        try Files.writeDurably("\(path)/x\(name)", [1, 2])
+        #expect(try Files.names(inDirectory: path) == [[0x78, 0x61, 0xE9, 0xFF]])
+        #expect(try Files.read("\(path)/x\(name)") == [1, 2] && Files.resolved(path)?.hasSuffix(name) ?? false)
+        try Files.rename("\(path)/x\(name)", to: "\(path)/y\(name)")
+        #expect(Files.exists("\(path)/y\(name)") && !Files.exists("\(path)/x\(name)"))
+        try Files.removeTree(path)
+        #expect(!Files.exists(path))
+    }
+}

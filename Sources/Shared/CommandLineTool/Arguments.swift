@@ -37,7 +37,9 @@ package struct Arguments: Sendable {
         for occurrence in occurrences { given[occurrence.name, default: []].append(occurrence.value) }
         for option in options {
             let name = option.declaration.long
-            guard let arguments = given[name] else { continue }
+            guard var arguments = given[name] else { continue }
+            // What is no path is text.
+            if !option.declaration.completion.isPath { arguments = arguments.map { $0.map(PathText.repaired) } }
             do throws(OptionError) {
                 values[name] = try option.decode(arguments)
             } catch {

@@ -12,6 +12,9 @@ package struct OptionDeclaration: Sendable {
     package enum Completion: Equatable, Sendable {
         case nothing, file, directory
         case words([String])
+
+        /// Whether the value is a path.
+        var isPath: Bool { self == .file || self == .directory }
     }
 
     /// The long name without dashes.

@@ -1,9 +1,10 @@
 import Bytes
 import Glibc
+import Unix
 
 /// Text from mail made safe for a terminal: controls and bidi marks are shown as escapes, never sent.
 package enum TerminalText {
-    /// Escapes C0, C1 and DEL as `\x1b`, bidi controls and line separators as `\u202e`. With `keepingLines`, line feeds
+    /// Escapes C0, C1, DEL and what `PathText` has for a byte as `\x1b`, bidi controls and line separators as `\u202e`. With `keepingLines`, line feeds
     /// and tabs stay.
     package static func escape(_ text: String, keepingLines: Bool = false) -> String {
         // Most text is plain ASCII.
@@ -11,7 +12,9 @@ package enum TerminalText {
         if !text.unicodeScalars.contains(where: { mustEscape($0, keepingLines) }) { return text }
         var result = ""
         for scalar in text.unicodeScalars {
-            if !mustEscape(scalar, keepingLines) {
+            if let byte = PathText.byte(scalar) {
+                result += "\\x" + hexadecimal(UInt32(byte), 2)
+            } else if !mustEscape(scalar, keepingLines) {
                 result.unicodeScalars.append(scalar)
             } else if scalar.value < 0x100 {
                 result += "\\x" + hexadecimal(scalar.value, 2)
@@ -26,6 +29,7 @@ package enum TerminalText {
         switch scalar.value {
         case 0x09, 0x0A: !keepingLines
         case 0x00...0x1F, 0x7F...0x9F: true
+        case 0x10FF80...0x10FFFF: true
         case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
         default: false
         }

@@ -20,7 +20,7 @@ extension Tool {
         signal(SIGPIPE, SIG_IGN)
         // A file that may not grow is a write error, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
-        exit(outcome(Array(CommandLine.arguments.dropFirst())).number)
+        exit(outcome(PathText.commandLine).number)
     }
 
     private static func outcome(_ words: [String]) -> ExitCode {

@@ -65,6 +65,6 @@ package enum InputNames {
         } else {
             bytes = try Files.read(path)
         }
-        return bytes.split(separator: separator).map { $0.text }
+        return bytes.split(separator: separator).map { PathText.text(Array($0)) }
     }
 }

@@ -200,7 +200,7 @@ package final class Directory: Sendable {
         guard retryingOnInterrupt({ fsync(descriptor.number) }) == 0 else { throw .last("sync", path) }
     }
 
-    private func subject(_ name: [UInt8]) -> String { "\(path)/\(name.text)" }
+    private func subject(_ name: [UInt8]) -> String { "\(path)/\(PathText.text(name))" }
 
     private func renaming(_ name: [UInt8], _ other: Directory, _ newName: [UInt8]) -> String {
         "\(subject(name)) to \(other.subject(newName))"

@@ -14,7 +14,7 @@ package final class DirectoryWatch: Sendable {
         guard number >= 0 else { throw .last("watch", path) }
         let instance = FileDescriptor(owning: number, subject: path)
         let events = UInt32(IN_MOVED_TO) | UInt32(IN_CLOSE_WRITE) | UInt32(IN_ONLYDIR)
-        guard inotify_add_watch(number, path, events) >= 0 else { throw .last("watch", path) }
+        guard withPath(path, { inotify_add_watch(number, $0, events) }) >= 0 else { throw .last("watch", path) }
         descriptor = try PolledDescriptor(instance)
     }
 

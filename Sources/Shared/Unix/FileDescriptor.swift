@@ -25,7 +25,9 @@ package struct FileDescriptor: ~Copyable, Sendable {
         guard path.utf8Span.span.firstIndex(of: ASCII.nul) == nil else {
             throw SystemError(code: EINVAL, operation: verb, subject: path)
         }
-        let number = retryingOnInterrupt { Glibc.open(path, flags | O_CLOEXEC, mode) }
+        let number = withPath(path) { path in
+            retryingOnInterrupt { Glibc.open(path, flags | O_CLOEXEC, mode) }
+        }
         guard number >= 0 else { throw .last(verb, path) }
         return FileDescriptor(owning: number, subject: path)
     }
@@ -33,14 +35,16 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// A new file of no name in `directory`, of which nothing is left when it is closed, whatever happens.
     package static func openUnnamed(in directory: String) throws(SystemError) -> FileDescriptor {
         // O_TMPFILE is behind a feature macro; it is this bit together with O_DIRECTORY on every Linux.
-        let number = retryingOnInterrupt {
-            Glibc.open(directory, 0o20_000_000 | O_DIRECTORY | O_RDWR | O_CLOEXEC, 0o600)
+        let number = withPath(directory) { directory in
+            retryingOnInterrupt {
+                Glibc.open(directory, 0o20_000_000 | O_DIRECTORY | O_RDWR | O_CLOEXEC, 0o600)
+            }
         }
         if number >= 0 { return FileDescriptor(owning: number, subject: "a temporary file in \(directory)") }
         guard errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL else {
             throw .last("create a temporary file in", directory)
         }
-        var template = Array("\(directory)/.facteur.XXXXXX".utf8CString)
+        var template = PathText.bytes("\(directory)/.facteur.XXXXXX\0").map { CChar(bitPattern: $0) }
         // Safe: mkstemp changes the X's of the NUL-terminated template in place.
         let named = mkstemp(&template)
         guard named >= 0 else { throw .last("create a temporary file in", directory) }

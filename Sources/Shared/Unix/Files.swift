@@ -2,8 +2,7 @@ import Bytes
 import CLinux
 import Glibc
 
-/// What programs do with files by name. Paths are byte strings to the kernel; names that are not UTF-8 pass
-/// through `RawPath` where they matter.
+/// What programs do with files by name. Paths are text as `PathText` has it.
 package enum Files {
     package enum Kind: Equatable, Sendable { case file, directory, other }
 
@@ -28,16 +27,17 @@ package enum Files {
     /// stat(2), or lstat(2).
     package static func status(_ path: String, followLinks: Bool = true) throws(SystemError) -> stat {
         var status = stat()
-        guard (followLinks ? stat(path, &status) : lstat(path, &status)) == 0 else { throw .last("read", path) }
+        let code = withPath(path) { followLinks ? stat($0, &status) : lstat($0, &status) }
+        guard code == 0 else { throw .last("read", path) }
         return status
     }
 
     package static func isDirectory(_ path: String) -> Bool { kind(path) == .directory }
-    package static func exists(_ path: String) -> Bool { access(path, F_OK) == 0 }
+    package static func exists(_ path: String) -> Bool { withPath(path) { access($0, F_OK) } == 0 }
 
     /// The names in a directory but `.` and `..`, in the directory's own order, as bytes.
     package static func names(inDirectory path: String) throws(SystemError) -> [[UInt8]] {
-        guard let stream = opendir(path) else { throw .last("open", path) }
+        guard let stream = withPath(path, { opendir($0) }) else { throw .last("open", path) }
         defer { closedir(stream) }
         var names: [[UInt8]] = []
         errno = 0
@@ -59,7 +59,7 @@ package enum Files {
     package static func makeDirectory(
         _ path: String, mode: mode_t = 0o777, parents: Bool = false
     ) throws(SystemError) {
-        if mkdir(path, mode) == 0 { return }
+        if withPath(path, { mkdir($0, mode) }) == 0 { return }
         let code = errno
         if code == EEXIST {
             guard isDirectory(path) else { throw SystemError(code: ENOTDIR, operation: "make", subject: path) }
@@ -92,21 +92,30 @@ package enum Files {
 
     /// rename(2): replaces what stands at `to`.
     package static func rename(_ from: String, to: String) throws(SystemError) {
-        guard Glibc.rename(from, to) == 0 else { throw .last("rename", "\(from) to \(to)") }
+        guard withPaths(from, to, { Glibc.rename($0, $1) }) == 0 else { throw .last("rename", "\(from) to \(to)") }
     }
 
     /// Renames only when nothing stands at `to`; else EEXIST. Falls back to link and unlink where the file system
     /// has no such rename.
     package static func renameWithoutReplacing(_ from: String, to: String) throws(SystemError) {
-        if facteur_rename_noreplace(AT_FDCWD, from, AT_FDCWD, to) == 0 { return }
+        if withPaths(from, to, { facteur_rename_noreplace(AT_FDCWD, $0, AT_FDCWD, $1) }) == 0 { return }
         guard errno == EINVAL || errno == ENOSYS else { throw .last("rename", "\(from) to \(to)") }
-        guard link(from, to) == 0 else { throw .last("rename", "\(from) to \(to)") }
+        guard withPaths(from, to, { link($0, $1) }) == 0 else { throw .last("rename", "\(from) to \(to)") }
         try remove(from)
     }
 
     /// unlink(2).
     package static func remove(_ path: String) throws(SystemError) {
-        guard unlink(path) == 0 else { throw .last("remove", path) }
+        guard withPath(path, { unlink($0) }) == 0 else { throw .last("remove", path) }
+    }
+
+    /// The path without links; nil when nothing is there.
+    package static func resolved(_ path: String) -> String? {
+        guard let resolved = withPath(path, { realpath($0, nil) }) else { return nil }
+        defer { free(resolved) }
+        // Safe: realpath(3) gives a NUL-terminated path of its own.
+        return PathText.text(
+            UnsafeBufferPointer(start: resolved, count: strlen(resolved)).map { UInt8(bitPattern: $0) })
     }
 
     /// Removes a file or a whole directory tree; links are removed, not followed.
@@ -116,12 +125,14 @@ package enum Files {
         while let next = pending.popLast() {
             if kind(of: try status(next, followLinks: false)) == .directory {
                 directories.append(next)
-                for name in try names(inDirectory: next) { pending.append("\(next)/\(name.text)") }
+                for name in try names(inDirectory: next) { pending.append("\(next)/\(PathText.text(name))") }
             } else {
                 try remove(next)
             }
         }
-        for directory in directories.reversed() where rmdir(directory) != 0 { throw .last("remove", directory) }
+        for directory in directories.reversed() where withPath(directory, { rmdir($0) }) != 0 {
+            throw .last("remove", directory)
+        }
     }
 
     /// Waits until a directory's entries are on the disk: after it, a rename into it survives a power loss.
@@ -153,7 +164,7 @@ package enum Files {
             try file.close()
             try rename(temporary, to: path)
         } catch {
-            if error.code != EEXIST { unlink(temporary) }
+            if error.code != EEXIST { try? remove(temporary) }
             throw error
         }
         try synchronizeDirectory(parent(of: path) ?? "/")

@@ -125,7 +125,8 @@ package struct DotLock: ~Copyable {
         if let file = try? FileDescriptor.open(folder, O_WRONLY | unnamed, mode: 0o444),
             (try? file.writeAll(owner)) != nil
         {
-            if linkat(AT_FDCWD, "/proc/self/fd/\(file.number)", AT_FDCWD, lock, Int32(AT_SYMLINK_FOLLOW)) == 0 {
+            let source = "/proc/self/fd/\(file.number)"
+            if withPaths(source, lock, { linkat(AT_FDCWD, $0, AT_FDCWD, $1, Int32(AT_SYMLINK_FOLLOW)) }) == 0 {
                 return
             }
             if errno == EEXIST { throw .last("create", lock) }
@@ -141,12 +142,12 @@ package struct DotLock: ~Copyable {
     private init(path: String) { self.path = path }
 
     /// Shows others that the lock is still held: to be called twice a minute by long work.
-    package func refresh() { utimes(path, nil) }
+    package func refresh() { _ = withPath(path) { utimes($0, nil) } }
 
     deinit {
         // Another program may have taken it for stale, and have its own there now.
         if let text = try? Files.read(path, limit: 512), !text.isEmpty, text != Self.owner { return }
-        unlink(path)
+        try? Files.remove(path)
     }
 }
 
