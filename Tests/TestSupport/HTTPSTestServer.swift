@@ -69,7 +69,12 @@ public final class HTTPSTestServer: Sendable {
             do {
                 try await connection.startTLS(server: context, timeout: .seconds(30))
                 var header = ""
-                while let line = try await connection.receiveLine(limit: 8_192, timeout: .seconds(30)), !line.isEmpty {
+                while true {
+                    // Who goes away before the empty line has asked for nothing.
+                    guard let line = try await connection.receiveLine(limit: 8_192, timeout: .seconds(30)) else {
+                        return
+                    }
+                    if line.isEmpty { break }
                     header += String(decoding: line, as: UTF8.self) + "\n"
                 }
                 state.withLock { $0.requests.append(header) }
