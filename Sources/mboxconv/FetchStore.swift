@@ -110,7 +110,8 @@ struct FetchStore: Sendable {
     /// Leaves nothing behind where nothing was ever fetched.
     func removeIfEmpty() {
         if let entries = try? MessageSpool.entries(fetching), entries.isEmpty { try? Files.removeTree(fetching) }
-        rmdir(folder)
+        // Only when nothing else is in it.
+        try? Files.removeDirectory(folder)
     }
 
     /// Nothing more is added to what was fetched: it is what the next conversion takes.

@@ -87,11 +87,11 @@ struct Greylist: Sendable {
         return Greylist.hash(key, 0xCBF2_9CE4_8422_2325) + Greylist.hash(key.reversed(), 0x8422_2325_CBF2_9CE4)
     }
 
-    /// FNV-1a; a name for a file, nothing that must withstand an attack.
+    /// A name for a file.
     private static func hash(_ bytes: [UInt8], _ start: UInt64) -> String {
-        var hash = start
-        for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        let digits = String(hash, radix: 16)
+        var hash = FNV1a(offset: start)
+        hash.add(bytes)
+        let digits = String(hash.value, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }

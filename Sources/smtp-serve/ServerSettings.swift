@@ -195,6 +195,10 @@ final class ServerSettings: Sendable {
             arguments[SmtpServe.mbox].map { .mboxes($0) }, arguments[SmtpServe.pipe].map { .program($0) },
         ].compactMap { $0 }
         guard given.count <= 1 else { throw ToolFailure(.usage, "--mail, --mbox and --pipe exclude each other") }
+        for folder in [arguments[SmtpServe.mail], arguments[SmtpServe.mbox]].compactMap({ $0 })
+        where Unix.Files.exists(folder) && !Unix.Files.isDirectory(folder) {
+            throw ToolFailure(.cannotCreate, "\(TerminalText.escape(folder)): not a directory: mail needs one")
+        }
         return given.first ?? .maildirs("./mail")
     }
 

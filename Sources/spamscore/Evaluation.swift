@@ -139,10 +139,9 @@ private final class SampleCollector: MessageVisitor {
             place = line.next
             if line.content.isEmpty { break }
         }
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for index in place..<bytes.count where !bytes[index].isMailWhitespace {
-            hash = (hash ^ UInt64(bytes[index])) &* 0x0000_0100_0000_01B3
-        }
+        var sum = FNV1a()
+        for index in place..<bytes.count where !bytes[index].isMailWhitespace { sum.add(bytes[index]) }
+        let hash = sum.value
         return ((hash ^ (hash >> 32)) &* 0x9E37_79B9_7F4A_7C15) >> 16
     }
 

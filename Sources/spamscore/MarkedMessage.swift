@@ -199,8 +199,9 @@ struct MarkedMessage {
 
     /// A boundary that stands nowhere in the original: the same for the same message.
     private func boundary(_ original: ArraySlice<UInt8>) -> String {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in original { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
+        var sum = FNV1a()
+        sum.add(original)
+        var hash = sum.value
         while true {
             let boundary = "----------=_spamscore_\(String(hash, radix: 16))"
             if !MarkedMessage.contains(original, Array(boundary.utf8)) { return boundary }

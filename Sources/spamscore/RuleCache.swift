@@ -23,7 +23,7 @@ struct RuleCache {
     init?(_ files: [String]) {
         guard let folder = RuleCache.folder else { return nil }
         var key = "\(facteurVersion)\n"
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
+        var hash = FNV1a()
         var size = 0
         for file in ["/proc/self/exe"] + files {
             guard let status = try? Files.status(file) else { return nil }
@@ -31,11 +31,11 @@ struct RuleCache {
             size += Int(status.st_size)
             let time = "\(status.st_mtim.tv_sec).\(status.st_mtim.tv_nsec)"
             key += "\(file)\0\(status.st_dev):\(status.st_ino) \(status.st_size) \(time)\n"
-            for byte in file.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-            hash = (hash ^ 0) &* 0x0000_0100_0000_01B3
+            hash.add(file.utf8)
+            hash.add(ASCII.nul)
         }
         guard size >= RuleCache.smallest else { return nil }
-        path = "\(folder)/rules-\(String(hash, radix: 16)).image"
+        path = "\(folder)/rules-\(String(hash.value, radix: 16)).image"
         self.key = Array(key.utf8)
     }
 

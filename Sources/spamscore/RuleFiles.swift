@@ -47,12 +47,17 @@ enum RuleFiles {
     /// The .pre and .cf files of a folder in the order of their names, or the file itself.
     private static func contents(_ path: String) throws(ToolFailure) -> [String] {
         guard Files.isDirectory(path) else { return [path] }
+        let files: [String]
         do throws(SystemError) {
-            let names = try Files.names(inDirectory: path).map(\.text)
-            return names.filter { $0.hasSuffix(".cf") || $0.hasSuffix(".pre") }.sorted().map { "\(path)/\($0)" }
+            let names = try Files.names(inDirectory: path).map(PathText.text)
+            files = names.filter { $0.hasSuffix(".cf") || $0.hasSuffix(".pre") }.sorted()
         } catch {
             throw ToolFailure(.noInput, "\(TerminalText.escape(path)): cannot be read: \(error.reason)")
         }
+        guard !files.isEmpty else {
+            throw ToolFailure(.noInput, "\(TerminalText.escape(path)): no rules in it: name a folder of .cf files")
+        }
+        return files.map { "\(path)/\($0)" }
     }
 
     /// `share/facteur/spam.cf` beside the folder of the program, or `share/spam.cf` of a checkout.

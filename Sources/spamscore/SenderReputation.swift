@@ -85,9 +85,9 @@ struct SenderReputation: Sendable {
     }
 
     private static func hash(_ text: String) -> String {
-        var hash: UInt64 = 0xCBF2_9CE4_8422_2325
-        for byte in text.utf8 { hash = (hash ^ UInt64(byte)) &* 0x0000_0100_0000_01B3 }
-        let digits = String((hash ^ hash >> 32) &* 0x9E37_79B9_7F4A_7C15, radix: 16)
+        var hash = FNV1a()
+        hash.add(text.utf8)
+        let digits = String((hash.value ^ hash.value >> 32) &* 0x9E37_79B9_7F4A_7C15, radix: 16)
         return String(repeating: "0", count: 16 - digits.count) + digits
     }
 }

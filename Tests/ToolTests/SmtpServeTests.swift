@@ -78,6 +78,14 @@ struct SmtpServeTests {
         #expect(server.stop() == 0)
     }
 
+    @Test("a file where the folder of the mailboxes belongs is told at the start", arguments: ["--mail", "--mbox"])
+    func noFolder(_ option: String) throws {
+        let file = try TestDirectory()
+        let result = try ToolProcess.run(
+            "smtp-serve", ["--listen", "127.0.0.1:0", option, try file.write("mail", "")])
+        #expect(result.status == 73 && result.diagnostics.contains("not a directory"))
+    }
+
     @Test("what got 250 before kill -9 is there, whole and once (RFC 1123 5.3.3)")
     func durability() throws {
         let directory = try TestDirectory()

@@ -55,6 +55,16 @@ struct SpamscoreTests {
         #expect(unscored.text == Self.message && unscored.status == 75)
     }
 
+    @Test("a folder without rules is an error, not a set that finds nothing")
+    func noRules() throws {
+        let folder = try TestDirectory()
+        try folder.write("notes.txt", "no rules\n")
+        let result = try ToolProcess.run(
+            "spamscore", ["--local", "--rules", folder.path], input: Array("Subject: x\n\nx\n".utf8))
+        withExtendedLifetime(folder) {}
+        #expect(result.status == 66 && result.diagnostics.contains("no rules in it"), "\(result.diagnostics)")
+    }
+
     @Test("check, lint, threshold and exit codes")
     func modes() throws {
         #expect(try run(["-c"]).status == 1)

@@ -29,9 +29,8 @@ package enum TerminalText {
         switch scalar.value {
         case 0x09, 0x0A: !keepingLines
         case 0x00...0x1F, 0x7F...0x9F: true
-        case 0x10FF80...0x10FFFF: true
         case 0x061C, 0x200E, 0x200F, 0x2028...0x202E, 0x2066...0x2069: true
-        default: false
+        default: PathText.byte(scalar) != nil
         }
     }
 

@@ -105,9 +105,9 @@ struct WeightFileHeader: Sendable {
         "the file of learned weights is cut short or too long: restore a copy, or learn anew into another file"
 
     static func checksum(of bytes: Span<UInt8>) -> UInt64 {
-        var sum: UInt64 = 0xCBF2_9CE4_8422_2325
-        for place in 0..<bytes.count { sum = (sum ^ UInt64(bytes[place])) &* 0x0000_0100_0000_01B3 }
-        return sum
+        var sum = FNV1a()
+        for place in 0..<bytes.count { sum.add(bytes[place]) }
+        return sum.value
     }
 }
 

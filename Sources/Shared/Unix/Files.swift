@@ -118,6 +118,11 @@ package enum Files {
             UnsafeBufferPointer(start: resolved, count: strlen(resolved)).map { UInt8(bitPattern: $0) })
     }
 
+    /// rmdir(2): of a directory in which nothing is.
+    package static func removeDirectory(_ path: String) throws(SystemError) {
+        guard withPath(path, { rmdir($0) }) == 0 else { throw .last("remove", path) }
+    }
+
     /// Removes a file or a whole directory tree; links are removed, not followed.
     package static func removeTree(_ path: String) throws(SystemError) {
         var pending = [path]
@@ -130,9 +135,7 @@ package enum Files {
                 try remove(next)
             }
         }
-        for directory in directories.reversed() where withPath(directory, { rmdir($0) }) != 0 {
-            throw .last("remove", directory)
-        }
+        for directory in directories.reversed() { try removeDirectory(directory) }
     }
 
     /// Waits until a directory's entries are on the disk: after it, a rename into it survives a power loss.
