@@ -14,6 +14,8 @@ struct MarkingOptions: Sendable {
         let template: String
     }
 
+    /// What the rules know beside, for templates.
+    let plan: RulePlan
     /// 0: spam passes as it is; 1 and 2: it is wrapped, as a message or as text.
     let wrapping: Int
     let fields: [Field]
@@ -35,7 +37,9 @@ struct MarkingOptions: Sendable {
                 + "version=_VERSION_"),
     ]
 
-    init(_ settings: RuleSettings) {
+    init(_ plan: RulePlan) {
+        self.plan = plan
+        let settings = plan.settings
         wrapping = settings.number("report_safe").map { Int(min(max($0, 0), 2)) } ?? 0
         fields = MarkingOptions.fields(settings)
         var rewrites: [String: String] = [:]

@@ -36,11 +36,16 @@ struct Verdict: Sendable {
     let learned: Double?
     /// Rules that met their limit, and what else was not looked at.
     let cut: [String]
+    /// Rules without points that hit.
+    var subrules: [String] = []
     /// What the message was learned as by itself.
     var learning = AutomaticLearning.Outcome.no
 
     /// The score is the log-odds of the learned part, and nothing else was asked.
     let isLearnedOnly: Bool
+
+    /// The names of the tests, sorted.
+    var names: [String] { tests.map(\.name).sorted() }
 
     /// At the threshold it is spam; of log-odds, which are 0 when nothing speaks for either, above it.
     var isSpam: Bool { isLearnedOnly ? score > required : score >= required }

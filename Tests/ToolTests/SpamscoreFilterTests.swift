@@ -66,4 +66,88 @@ struct SpamscoreFilterTests {
         #expect(text.contains("X-Spam-Points: 9.0 of 5.0\n") && !text.contains("X-Spam-Only"))
         #expect(!text.contains("X-Spam-Level"))
     }
+
+    @Test("a field From with a space before its colon is no mbox line; a line that continues nothing continues no mark")
+    func tops() throws {
+        #expect(try Self.filter("From : a\nB: 2\n\nx\n").hasPrefix("X-Spam-Checker-Version: "))
+        let text = try Self.filter(" loose\nB: 2\n\nx\n")
+        #expect(text.hasPrefix(" loose\nX-Spam-Checker-Version: ") && text.hasSuffix("\nB: 2\n\nx\n"))
+    }
+
+    @Test("the header around wrapped spam is one that can be read, whatever the original's is")
+    func wrappingHeader() throws {
+        let message = "From : a@example.org\nSubject: x\r\r\n\t\n y\u{0}\n\nbuy\n"
+        let text = try Self.filter(message, "\(Self.spam)report_safe 1\n")
+        #expect(text.contains("\nFrom: a@example.org\nSubject: x\n y\nMIME-Version: 1.0\n"), "\(text)")
+        #expect(text.contains("\n\n\(message)\n--"))
+    }
+
+    @Test("rewrite_header adds a Subject that is missing, and goes before an address as a comment, in no second line")
+    func rewriting() throws {
+        let rules = """
+            \(Self.spam)rewrite_header Subject [SPAM] _HEADER(X-Note)_
+            rewrite_header From (bad)
+
+            """
+        let text = try Self.filter("From: =?utf-8?q?J?= <a@example.org>\nX-Note: =?utf-8?q?a=0Ab=0Dc?=\n\nbuy\n", rules)
+        #expect(text.contains("\nFrom: ([bad]) =?utf-8?q?J?= <a@example.org>\n"), "\(text)")
+        #expect(text.contains("\nSubject: [SPAM] a b c\n\nbuy\n"), "\(text)")
+    }
+
+    @Test("template tags as SpamAssassin fills them")
+    func tags() throws {
+        let message = """
+            Received: from mx.example.net (mx.example.net [198.51.100.7]) by mail.example.org (Postfix)
+            \twith ESMTP id 1234 for <c@example.org>; Thu, 26 Nov 2026 10:00:00 +0000
+            From: A <a@example.com>
+            Subject: =?utf-8?q?h=C3=A9?=
+
+            buy this
+
+            """
+        let tags = [
+            ("SCORE(0)", "09.3"), ("SCORE(00)", "009.3"), ("TESTS(,)", "A,SPAM"), ("TESTSSCORES(;)", "A=0.25;SPAM=9"),
+            ("SUBTESTS(,)", "__SUB"), ("HEADER(Subject)", "h\u{E9}"), ("LASTEXTERNALIP", "198.51.100.7"),
+            ("LASTEXTERNALHELO", "mx.example.net"), ("AUTHORDOMAIN", "example.com"), ("STARS(x)", "xxxxxxxxx"),
+            ("PREVIEW", "buy this"), ("NOSUCHTAG", "_NOSUCHTAG_"), ("RBL", ""),
+            ("REPORT", "\n\t*  9.0 SPAM wants to sell\n\t*  0.3 A body"),
+        ]
+        let fields = tags.enumerated().map { "add_header all T\($0.offset)T _\($0.element.0)_\n" }.joined()
+        let rules = "\(Self.spam)body A /this/\nscore A 0.25\nbody __SUB /this/\n\(fields)"
+        let text = try Self.filter(message, rules)
+        for (index, tag) in tags.enumerated() {
+            let expected = "\nX-Spam-T\(index)T:\(tag.1.isEmpty || tag.1.hasPrefix("\n") ? "" : " ")\(tag.1)\n"
+            #expect(text.contains(expected), "\(tag.0): \(text)")
+        }
+    }
+
+    @Test("of several messages an mboxrd stream comes out, of one file the message")
+    func several() throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("r.cf", Self.spam)
+        let first = try folder.write("1", "A: 1\n\nbuy\nFrom me\n")
+        let second = try folder.write("2", "B: 2\n\nhello")
+        let options = ["-f", "--rules", rules, "--user-dir", folder.file("none")]
+        let one = try ToolProcess.run("spamscore", options + [first])
+        #expect(one.text.hasPrefix("X-Spam-") && one.text.hasSuffix("\nA: 1\n\nbuy\nFrom me\n"))
+        let both = try ToolProcess.run("spamscore", options + ["--exit-code", first, second])
+        #expect(both.text.hasPrefix("From MAILER-DAEMON Thu Jan  1 00:00:00 1970\nX-Spam-") && both.status == 1)
+        #expect(both.text.contains("\nA: 1\n\nbuy\n>From me\n\nFrom MAILER-DAEMON"))
+        let again = try ToolProcess.run("spamscore", options + ["--mbox"], input: Array(both.text.utf8))
+        #expect(again.text == both.text)
+        let gone = try ToolProcess.run("spamscore", options + [first, folder.file("none"), second])
+        #expect(gone.status == 66 && gone.text == both.text)
+        let unmarked = try ToolProcess.run("spamscore", ["-f", "-x", "--rules", "/nonexistent", first, second])
+        #expect(unmarked.status == 75 && unmarked.text.contains("00 1970\nA: 1\n\nbuy\n>From me\n\nFrom "))
+    }
+
+    @Test("a large message comes through a pipe in time", .timeLimit(.minutes(1)))
+    func large() throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("r.cf", Self.spam)
+        let message = Array("A: 1\n\n".utf8) + [UInt8](repeating: 0x78, count: 20_000_000)
+        let result = try ToolProcess.run(
+            "spamscore", ["-f", "--rules", rules, "--user-dir", folder.file("none")], input: message)
+        #expect(result.bytes.suffix(message.count) == message[...])
+    }
 }
