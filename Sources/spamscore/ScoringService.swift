@@ -127,9 +127,17 @@ final class ScoringService: Sendable {
             }
             return try score(message, current.scoring.personal(folder, weights), current, worker)
         } catch {
-            throw SpamdFailure(
-                code: 69, reason: "Service Unavailable: \((error as? ToolFailure)?.message ?? "\(error)")")
+            throw ScoringService.failure(error)
         }
+    }
+
+    /// 69, or 75 for what may work later.
+    private static func failure(_ error: any Error) -> SpamdFailure {
+        let failure = error as? ToolFailure
+        let reason = failure?.message ?? "\(error)"
+        return failure?.exitCode == .temporaryFailure
+            ? SpamdFailure(code: 75, reason: "Temporary failure: \(reason)")
+            : SpamdFailure(code: 69, reason: "Service Unavailable: \(reason)")
     }
 
     /// The rules of a user, read again when one of their files has changed.
@@ -181,8 +189,7 @@ final class ScoringService: Sendable {
             do {
                 return try self.learn(message, request)
             } catch {
-                let reason = (error as? ToolFailure)?.message ?? "\(error)"
-                throw SpamdFailure(code: 69, reason: "Service Unavailable: \(reason)")
+                throw ScoringService.failure(error)
             }
         }
     }

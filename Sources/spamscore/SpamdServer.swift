@@ -66,7 +66,7 @@ enum SpamdServer {
 
     private static func bind(_ addresses: [ListenAddress], _ service: ScoringService) throws(ToolFailure) -> Server {
         do throws(SystemError) {
-            return try Server(.init(listen: addresses, reload: { service.reload() }))
+            return try Server(.init(listen: addresses, reload: { await offload { service.reload() } }))
         } catch {
             let advice = error.code == EADDRINUSE ? ": another server is there, choose another --serve" : ""
             throw ToolFailure(

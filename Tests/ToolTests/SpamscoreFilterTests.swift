@@ -150,4 +150,18 @@ struct SpamscoreFilterTests {
             "spamscore", ["-f", "--rules", rules, "--user-dir", folder.file("none")], input: message)
         #expect(result.bytes.suffix(message.count) == message[...])
     }
+
+    @Test("header rules do not see what others have concluded, though a full rule sees the message as it came")
+    func foreignMarks() throws {
+        let rules = """
+            header A X-Spam-Flag =~ /YES/
+            header B exists:X-Spam-Foo
+            header C ALL =~ /X-Spam-F/i
+            full D /X-Spam-F/
+            header E exists:X-SpamE
+
+            """
+        let text = try Self.filter("X-Spam-Flag: YES\nX-Spam-Foo: a\nX-SpamE: a\n\nx\n", rules)
+        #expect(text.contains(" tests=D,E "), "\(text)")
+    }
 }

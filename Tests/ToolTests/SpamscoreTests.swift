@@ -127,4 +127,16 @@ struct SpamscoreTests {
     func modes(_ arguments: [String]) throws {
         #expect(try run(arguments).status == 64)
     }
+
+    @Test(
+        "points of any size are added and shown as numbers",
+        arguments: [("1e308", "2000000000.0"), ("-1e308", "-2000000000.0")])
+    func largePoints(_ points: String, _ sum: String) throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("l.cf", "body A /buy/i\nscore A \(points)\nbody B /now/\nscore B \(points)\n")
+        let result = try ToolProcess.run(
+            "spamscore", ["--local", "--json", "--rules", rules, "--user-dir", folder.file("u")],
+            input: Array(Self.message.utf8))
+        #expect(result.text.contains(#""score":\#(sum),"required""#), "\(result.text)")
+    }
 }
