@@ -83,9 +83,20 @@ struct MarkedMessage {
             case .ham: if verdict.isSpam { continue }
             }
             let value = template.filled(field.template)
-            result += MarkedMessage.folded("X-Spam-\(field.name): \(value)", lineEnd)
+            result +=
+                MarkedMessage.isASCII(value)
+                ? MarkedMessage.folded("X-Spam-\(field.name): \(value)", lineEnd)
+                : composed("X-Spam-\(field.name)", value) + lineEnd
         }
         return result
+    }
+
+    private static func isASCII(_ text: String) -> Bool { text.utf8.allSatisfy { $0 < 0x80 } }
+
+    /// A field with encoded words (RFC 2047), without its last line end.
+    private func composed(_ name: String, _ value: String) -> [UInt8] {
+        let lines = HeaderComposition.field(name, value).split(separator: ASCII.lf).map { $0.filter { $0 != ASCII.cr } }
+        return Array(lines.joined(separator: lineEnd))
     }
 
     /// A field in lines of at most 78 characters where spaces and commas allow it.
@@ -172,9 +183,12 @@ struct MarkedMessage {
     private func rewriting(_ name: String) -> String? {
         guard verdict.isSpam, let text = options.rewrites[name] else { return nil }
         let filled = template.filled(text).utf8.map { $0.isASCIIControl ? ASCII.space : $0 }
-        let value = String(decoding: filled, as: UTF8.self)
-        if name == "subject" { return value }
-        return "(\(value.replacing("(", with: "[").replacing(")", with: "]")))"
+        var value = String(decoding: filled, as: UTF8.self)
+        if name != "subject" { value = value.replacing("(", with: "[").replacing(")", with: "]") }
+        if !MarkedMessage.isASCII(value) {
+            value = String(decoding: composed("X", value).dropFirst("X: ".utf8.count), as: UTF8.self)
+        }
+        return name == "subject" ? value : "(\(value))"
     }
 
     // MARK: Wrapping

@@ -57,8 +57,8 @@ struct ReportTemplate {
         switch tag {
         case "SCORE", "HITS": return padded(Reports.score(verdict), argument)
         case "REQD": return Reports.number(verdict.required)
-        case "YESNO": return verdict.isSpam ? "Yes" : "No"
-        case "YESNOCAPS": return verdict.isSpam ? "YES" : "NO"
+        case "YESNO": return choice("Yes", "No", argument)
+        case "YESNOCAPS": return choice("YES", "NO", argument)
         case "STARS":
             let count = min(50, max(0, Int(min(max(verdict.score, 0), 50))))
             return String(repeating: argument ?? "*", count: count)
@@ -98,6 +98,14 @@ struct ReportTemplate {
     private static func points(_ points: Double) -> String {
         let text = Reports.points(points)
         return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+    }
+
+    /// `_YESNO(is,is not)_` has words of its own for spam and ham.
+    private func choice(_ spam: String, _ ham: String, _ argument: String?) -> String {
+        let words = argument?.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let isDefault = argument?.isEmpty ?? true
+        if verdict.isSpam { return isDefault ? spam : words?.first ?? spam }
+        return isDefault ? ham : words?.dropFirst().first ?? ""
     }
 
     /// `_SCORE(0)_` makes 2.4 into 02.4, `_SCORE(00)_` into 002.4.

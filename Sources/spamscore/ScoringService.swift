@@ -35,7 +35,7 @@ final class ScoringService: Sendable {
 
     /// Without `--max-size`.
     private static let standardLimit = 64 << 20
-    /// Weights of so many users are kept mapped.
+    /// The weights and the rules of so many users are kept.
     private static let cacheLimit = 64
 
     init(_ arguments: Arguments) throws(ToolFailure) {
@@ -147,7 +147,7 @@ final class ScoringService: Sendable {
         if let known = own.withLock({ $0[path] }), known.files == files { return known.scoring }
         let made = try ScoringBasis(arguments, folder, network: network, isCached: false, isServing: true)
         own.withLock { own in
-            if own.count >= ScoringService.cacheLimit { own.removeAll() }
+            if own.count >= ScoringService.cacheLimit, let other = own.keys.first { own[other] = nil }
             own[path] = (files, made)
         }
         return made
@@ -173,7 +173,7 @@ final class ScoringService: Sendable {
         if let known = cache.withLock({ $0[path] }), known.identity == identity { return known }
         guard let weights = try folder.openWeights(mustExist: false) else { return nil }
         cache.withLock { cache in
-            if cache.count >= ScoringService.cacheLimit { cache.removeAll() }
+            if cache.count >= ScoringService.cacheLimit, let other = cache.keys.first { cache[other] = nil }
             cache[path] = weights
         }
         return weights

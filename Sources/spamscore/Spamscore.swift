@@ -52,11 +52,13 @@ enum Spamscore: Tool {
                 """
                 Of the rules' options these are followed: report_safe (0 leaves spam as it is, 1 wraps it as \
                 message/rfc822, 2 as text), rewrite_header (a Subject that is missing is added), add_header, \
-                remove_header, clear_headers, report, report_contact, report_hostname. Templates know _SCORE_, _REQD_, _YESNO_, _YESNOCAPS_, _STARS(*)_, \
-                _TESTS(,)_, _TESTSSCORES(,)_, _LEARNED_, _VERSION_, _HOSTNAME_, _CONTACTADDRESS_, _PREVIEW_, _REPORT_, \
-                _SUMMARY_, _AUTOLEARN_, _DATE_, _SUBTESTS(,)_, _HEADER(NAME)_, _RELAYSTRUSTED_, _RELAYSUNTRUSTED_, \
-                _RELAYSINTERNAL_, _RELAYSEXTERNAL_, _LASTEXTERNALIP_, _LASTEXTERNALRDNS_, _LASTEXTERNALHELO_, \
-                _FIRSTTRUSTEDIP_, _AUTHORDOMAIN_, _SENDERDOMAIN_; the others of SpamAssassin's are empty.
+                remove_header, clear_headers, report, report_contact, report_hostname. The fields that SpamAssassin's \
+                own rules ask for are given in the form that is used here. Templates know _SCORE_, _REQD_, \
+                _YESNO(yes,no)_, _YESNOCAPS_, _STARS(*)_, _TESTS(,)_, _TESTSSCORES(,)_, _SUBTESTS(,)_, _LEARNED_, \
+                _AUTOLEARN_, _VERSION_, _HOSTNAME_, _CONTACTADDRESS_, _DATE_, _PREVIEW_, _REPORT_, _SUMMARY_, \
+                _HEADER(NAME)_, _RELAYSTRUSTED_, _RELAYSUNTRUSTED_, _RELAYSINTERNAL_, _RELAYSEXTERNAL_, \
+                _LASTEXTERNALIP_, _LASTEXTERNALRDNS_, _LASTEXTERNALHELO_, _FIRSTTRUSTEDIP_, _AUTHORDOMAIN_, \
+                _SENDERDOMAIN_; the others of SpamAssassin's are empty.
                 """),
             .init(
                 "Points",

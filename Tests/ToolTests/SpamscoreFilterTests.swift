@@ -107,9 +107,10 @@ struct SpamscoreFilterTests {
             """
         let tags = [
             ("SCORE(0)", "09.3"), ("SCORE(00)", "009.3"), ("TESTS(,)", "A,SPAM"), ("TESTSSCORES(;)", "A=0.25;SPAM=9"),
-            ("SUBTESTS(,)", "__SUB"), ("HEADER(Subject)", "h\u{E9}"), ("LASTEXTERNALIP", "198.51.100.7"),
+            ("SUBTESTS(,)", "__SUB"), ("HEADER(Subject)", "=?utf-8?B?aMOp?="), ("LASTEXTERNALIP", "198.51.100.7"),
             ("LASTEXTERNALHELO", "mx.example.net"), ("AUTHORDOMAIN", "example.com"), ("STARS(x)", "xxxxxxxxx"),
-            ("PREVIEW", "buy this"), ("NOSUCHTAG", "_NOSUCHTAG_"), ("RBL", ""),
+            ("YESNO(is,is not)", "is"), ("YESNOCAPS", "YES"), ("PREVIEW", "buy this"), ("NOSUCHTAG", "_NOSUCHTAG_"),
+            ("RBL", ""),
             ("REPORT", "\n\t*  9.0 SPAM wants to sell\n\t*  0.3 A body"),
         ]
         let fields = tags.enumerated().map { "add_header all T\($0.offset)T _\($0.element.0)_\n" }.joined()
@@ -163,5 +164,41 @@ struct SpamscoreFilterTests {
             """
         let text = try Self.filter("X-Spam-Flag: YES\nX-Spam-Foo: a\nX-SpamE: a\n\nx\n", rules)
         #expect(text.contains(" tests=D,E "), "\(text)")
+    }
+
+    @Test("the stock rules' own templates give our fields; others are followed as they are")
+    func stockTemplates() throws {
+        let rules = """
+            \(Self.spam)clear_headers
+            add_header all Checker-Version SpamAssassin _VERSION_ (_SUBVERSION_) on _HOSTNAME_
+            add_header spam Flag _YESNOCAPS_
+            add_header all Level _STARS(*)_
+            add_header all Status "_YESNO_, score=_SCORE_ required=_REQD_ tests=_TESTS_ autolearn=_AUTOLEARN_ version=_VERSION_"
+            add_header all Note it is_YESNO(, not)_ spam
+
+            """
+        let text = try Self.filter("A: 1\n\nhello\n", rules)
+        #expect(text.hasPrefix("X-Spam-Checker-Version: Facteur "), "\(text)")
+        #expect(text.contains("\nX-Spam-Status: No, score=0.0 required=5.0 tests=none learned=none"), "\(text)")
+        #expect(text.contains("\nX-Spam-Note: it is not spam\n"), "\(text)")
+    }
+
+    @Test("what is not ASCII goes into our fields as encoded words (RFC 2047)")
+    func encodedMarks() throws {
+        let rules = """
+            \(Self.spam)add_header all Note \u{E9}t\u{E9} _HEADER(Subject)_
+            rewrite_header Subject \u{E9}
+            rewrite_header From \u{E9}
+
+            """
+        let message =
+            "Subject: =?utf-8?q?\(String(repeating: "=C3=A9", count: 60))?=\r\nFrom: a@example.org\r\n\r\nbuy\r\n"
+        let text = try Self.filter(message, rules)
+        let head = text.prefix(while: { $0.isASCII })
+        #expect(head.count == text.count, "\(text)")
+        #expect(text.contains("\r\nX-Spam-Note: =?utf-8?") && text.contains("\r\nSubject: =?utf-8?B?w6k=?= =?utf-8?q?"))
+        #expect(text.contains("\r\nFrom: (=?utf-8?B?w6k=?=) a@example.org\r\n\r\nbuy\r\n"))
+        let longest = text.split(separator: "\r\n").filter { !$0.hasPrefix("Subject") }.map(\.utf8.count).max() ?? 0
+        #expect(longest <= 78)
     }
 }
