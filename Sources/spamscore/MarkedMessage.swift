@@ -45,19 +45,22 @@ struct MarkedMessage {
 
     /// The whole message, marked; spam wrapped when report_safe asks for it.
     func bytes() -> [UInt8] {
-        if verdict.isSpam, options.wrapping > 0 { return wrapped() }
-        // A message without a header gets the empty line that tells its text from our fields.
-        if headerEnd > start, !hasField { return message[..<start] + marks() + lineEnd + message[start...] }
-        return message[..<top] + marks() + kept { _ in true } + message[headerEnd...]
+        verdict.isSpam && options.wrapping > 0 ? wrapped() : header(isAlone: false) + message[headerEnd...]
     }
 
-    /// The header of the marked message, with its empty line.
-    func header() -> [UInt8] {
-        let marked = bytes()
-        let span = marked.span
-        var end = MarkedMessage.headerEnd(span, from: MboxLine(span)?.next ?? 0)
-        if end < marked.count { end = span.line(at: end).next }
-        return Array(marked[..<end])
+    /// The header of the marked message, with its empty line. Its body is with whoever asks for the header alone, so that
+    /// spam is not wrapped.
+    func header() -> [UInt8] { header(isAlone: true) }
+
+    /// What goes before the body; `isAlone` with the empty line that the body begins with.
+    private func header(isAlone: Bool) -> [UInt8] {
+        // A message without a header gets the empty line that tells its text from our fields.
+        if headerEnd > start, !hasField {
+            return message[..<start] + marks() + lineEnd + (isAlone ? [] : message[start..<headerEnd])
+        }
+        let fields = message[..<top] + marks() + kept { _ in true }
+        guard isAlone, headerEnd < message.count else { return fields }
+        return fields + message[headerEnd..<message.span.line(at: headerEnd).next]
     }
 
     /// Whether the header has a field at all.

@@ -94,13 +94,15 @@ enum Reports {
         return "learned probability \(DecimalText.format(learned, decimals: 3))"
     }
 
-    static func lint(_ set: RuleSet) -> ExitCode {
-        let errors = RuleScorer(set).compileAll()
+    /// Tells of what is not understood; one object a problem with `isJSON`.
+    static func lint(_ set: RuleSet, isJSON: Bool) -> ExitCode {
+        let errors = RuleScorer(set).compileAll().sorted { $0.key < $1.key }
         for problem in set.problems {
-            Output.standard.writeLine(TerminalText.escape("\(problem.file):\(problem.line): \(problem.reason)"))
+            let text = "\(problem.file):\(problem.line): \(problem.reason)"
+            writeProblem(text, problem.file, problem.line, rule: nil, problem.reason, isJSON: isJSON)
         }
-        for (name, error) in errors.sorted(by: { $0.key < $1.key }) {
-            Output.standard.writeLine(TerminalText.escape("\(name): \(error)"))
+        for (name, error) in errors {
+            writeProblem("\(name): \(error)", nil, nil, rule: name, "\(error)", isJSON: isJSON)
         }
         let unscored = set.unscored
         if !unscored.isEmpty {
@@ -110,11 +112,39 @@ enum Reports {
         return set.problems.isEmpty && errors.isEmpty ? .ok : .negative
     }
 
-    static func list(_ set: RuleSet) {
+    private static func writeProblem(
+        _ text: String, _ file: String?, _ line: Int?, rule: String?, _ reason: String, isJSON: Bool
+    ) {
+        guard isJSON else {
+            Output.standard.writeLine(TerminalText.escape(text))
+            return
+        }
+        var json = JSONWriter()
+        json.object {
+            $0.field("file", file.map(PathText.repaired))
+            $0.field("line", line)
+            $0.field("rule", rule)
+            $0.field("reason", reason)
+        }
+        Output.standard.write(json.takeLine())
+    }
+
+    static func list(_ set: RuleSet, isJSON: Bool) {
         for name in set.names {
             guard let rule = set.rules[name] else { continue }
-            let points = DecimalText.format(rule.points(), decimals: 3)
-            Output.standard.writeLine("\(name)\t\(rule.area.word)\t\(points)\t\(rule.description ?? "")")
+            if isJSON {
+                var json = JSONWriter()
+                json.object {
+                    $0.field("name", name)
+                    $0.field("area", rule.area.word)
+                    $0.field("score", rule.points(), decimals: 3)
+                    $0.field("description", rule.description)
+                }
+                Output.standard.write(json.takeLine())
+            } else {
+                let points = DecimalText.format(rule.points(), decimals: 3)
+                Output.standard.writeLine("\(name)\t\(rule.area.word)\t\(points)\t\(rule.description ?? "")")
+            }
         }
     }
 }

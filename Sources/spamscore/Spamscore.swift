@@ -45,7 +45,8 @@ enum Spamscore: Tool {
                 """
                 file, index (in its mailbox), score, required, spam, learned (probability, null when nothing was learned), tests (name, score, description, \
                 area, text), unsupported (lines of the rules), cut (rules that met their limit, and who was not asked), \
-                ms. With --connect what the server does not tell is null.
+                ms. With --connect what the server does not tell is null. --lint: file, line, rule (of an expression), \
+                reason; --list-rules: name, area, score, description.
                 """),
             .init(
                 "Marking",
@@ -94,7 +95,7 @@ enum Spamscore: Tool {
                 domain; there are their rules, weights and reputations, and requests without a name learn nothing. \
                 Without, all share one. SIGHUP reads the rules again. A request line may have 8 KiB, a header \
                 64 KiB, a message --max-size bytes, also when it was compressed (64 MiB without the option). What says \
-                nothing for 30 seconds is closed.
+                nothing for 30 seconds is closed. The client does not check the certificate of ,tls, as spamc.
                 """),
             .init(
                 "Files",
@@ -135,9 +136,11 @@ enum Spamscore: Tool {
             return try Learning.run(arguments, folder)
         }
         if arguments[options.filter] { return try Filter.run(arguments) { try Filter.local(arguments, folder) } }
-        if arguments[options.lint] { return Reports.lint(try RuleFiles.set(arguments, folder)) }
+        if arguments[options.lint] { 
+            return Reports.lint(try RuleFiles.set(arguments, folder), isJSON: arguments[options.json])
+        }
         if arguments[options.listRules] {
-            Reports.list(try RuleFiles.set(arguments, folder))
+            Reports.list(try RuleFiles.set(arguments, folder), isJSON: arguments[options.json])
             return .ok
         }
         let basis = try ScoringBasis(arguments, folder)

@@ -176,6 +176,18 @@ struct SpamscoreServerTests {
         #expect(try !server.ask(request).contains("Spam: "))
     }
 
+    @Test("HEADERS goes with the body that the client has: spam is not wrapped, whatever report_safe says")
+    func headersAlone() throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("r.cf", "\(Self.rules)report_safe 1\n")
+        let server = try SpamdTestServer(["--rules", rules, "--user-dir", folder.file("u"), "--local"])
+        let headers = try server.ask(Self.request("HEADERS"))
+        #expect(headers.contains("X-Spam-Flag: YES") && !headers.contains("multipart"))
+        #expect(headers.hasSuffix("\r\nFrom: a@example.org\r\nSubject: x\r\n\r\n"))
+        #expect(try server.ask(Self.request("PROCESS")).contains("multipart"))
+        #expect(try server.ask(Self.request("HEADERS", "", "buy now\n")).hasSuffix("\n\n"))
+    }
+
     @Test("users of folders of their own have their own reputations and lessons; who has none teaches nobody")
     func personal() throws {
         let folder = try TestDirectory()

@@ -139,4 +139,17 @@ struct SpamscoreTests {
             input: Array(Self.message.utf8))
         #expect(result.text.contains(#""score":\#(sum),"required""#), "\(result.text)")
     }
+
+    @Test("--lint and --list-rules have JSON too")
+    func ruleJSON() throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("r.cf", "body A /x/\nscore A 2\nnonsense\nbody B /(/\nscore B 1\ndescribe B b\n")
+        let lint = try ToolProcess.run("spamscore", ["--lint", "--json", "--rules", rules])
+        let lines = lint.text.split(separator: "\n")
+        #expect(lint.status == 1 && lines.count == 2)
+        #expect(lines.first?.contains(#""line":3,"rule":null,"reason":"nonsense"#) ?? false, "\(lint.text)")
+        #expect(lines.last?.hasPrefix(#"{"file":null,"line":null,"rule":"B","reason":""#) ?? false, "\(lint.text)")
+        let list = try ToolProcess.run("spamscore", ["--list-rules", "--json", "--rules", rules])
+        #expect(list.text.hasPrefix(#"{"name":"A","area":"body","score":2.000,"description":null}"#))
+    }
 }
