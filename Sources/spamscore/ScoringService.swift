@@ -32,7 +32,11 @@ final class ScoringService: Sendable {
     private let own = Mutex<[String: (files: [FileIdentity?], scoring: ScoringBasis)]>([:])
     /// The most that a message may have, unzipped.
     let messageLimit: Int
+    /// Bytes of messages that are not whole yet, of all clients.
+    private let held = Mutex(0)
 
+    /// So much is held of messages that are not whole, or four of the largest.
+    private static let standardHold = 64 << 20
     /// Without `--max-size`.
     private static let standardLimit = 64 << 20
     /// The weights and the rules of so many users are kept.
@@ -61,6 +65,16 @@ final class ScoringService: Sendable {
             }
         } catch {
             Diagnostics.say("\(error.message): the rules in use stay")
+        }
+    }
+
+    /// Asks for room for `count` bytes more, or gives some back; false when clients hold too much already.
+    func hold(_ count: Int) -> Bool {
+        let limit = max(ScoringService.standardHold, messageLimit > .max / 4 ? .max : messageLimit * 4)
+        return held.withLock { held in
+            guard count <= 0 || held + count <= limit else { return false }
+            held += count
+            return true
         }
     }
 

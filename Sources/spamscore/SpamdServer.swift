@@ -80,6 +80,8 @@ struct SpamdConversation {
     private let service: ScoringService
     private let connection: Connection
     private var reader: SpamdRequestReader
+    /// What the service knows of how much is held here.
+    private var held = 0
 
     /// What says nothing for so long is closed.
     private static let timeout = Duration.seconds(30)
@@ -96,6 +98,7 @@ struct SpamdConversation {
             try await connection.flush(timeout: Self.timeout)
             return
         }
+        defer { _ = service.hold(-held) }
         var isEnd = false
         while true {
             let input = connection.input
@@ -103,6 +106,11 @@ struct SpamdConversation {
             connection.input.consume(consumed)
             switch step {
             case .needInput:
+                guard service.hold(reader.heldCount - held) else {
+                    try await answer(Array(Self.tooMuch.line.utf8))
+                    return await drain()
+                }
+                held = reader.heldCount
                 do throws(ConnectionError) {
                     isEnd = try await !connection.receive(timeout: Self.timeout, interruptible: true)
                 } catch {
@@ -127,6 +135,8 @@ struct SpamdConversation {
         }
     }
 
+    private static let tooMuch = SpamdFailure(
+        code: 75, reason: "Temporary failure: too many messages are under way: try again later")
     private static let timedOut = SpamdFailure(code: 79, reason: "Timeout: (nothing was sent for 30 seconds)")
 
     private func answer(_ request: SpamdRequest) async throws(ConnectionError) {

@@ -95,7 +95,8 @@ enum Spamscore: Tool {
                 domain; there are their rules, weights and reputations, and requests without a name learn nothing. \
                 Without, all share one. SIGHUP reads the rules again. A request line may have 8 KiB, a header \
                 64 KiB, a message --max-size bytes, also when it was compressed (64 MiB without the option). What says \
-                nothing for 30 seconds is closed. The client does not check the certificate of ,tls, as spamc.
+                nothing for 30 seconds is closed; of messages that are not whole yet 64 MiB, or four of the largest, are \
+                held. The client does not check the certificate of ,tls, as spamc.
                 """),
             .init(
                 "Files",
@@ -136,7 +137,7 @@ enum Spamscore: Tool {
             return try Learning.run(arguments, folder)
         }
         if arguments[options.filter] { return try Filter.run(arguments) { try Filter.local(arguments, folder) } }
-        if arguments[options.lint] { 
+        if arguments[options.lint] {
             return Reports.lint(try RuleFiles.set(arguments, folder), isJSON: arguments[options.json])
         }
         if arguments[options.listRules] {

@@ -83,6 +83,9 @@ package struct SpamdRequestReader: Sendable {
 
     package init(messageLimit: Int) { self.messageLimit = messageLimit }
 
+    /// Bytes of a message that have come and wait for the rest.
+    package var heldCount: Int { message.count }
+
     /// Takes what has come in; returns how much of it was used, and what to do. `isEnd`: nothing more will come.
     package mutating func next(_ input: Span<UInt8>, isEnd: Bool) -> (consumed: Int, step: Step) {
         var place = 0
