@@ -142,7 +142,7 @@ struct SpamscoreFilterTests {
         #expect(unmarked.status == 75 && unmarked.text.contains("00 1970\nA: 1\n\nbuy\n>From me\n\nFrom "))
     }
 
-    @Test("a large message comes through a pipe in time", .timeLimit(.minutes(1)))
+    @Test("a large message comes through a pipe in time", .timeLimit(.minutes(2)))
     func large() throws {
         let folder = try TestDirectory()
         let rules = try folder.write("r.cf", Self.spam)
