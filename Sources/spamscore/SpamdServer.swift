@@ -4,17 +4,18 @@ import Glibc
 import Network
 import OpenSSL
 import ServerTool
+import Synchronization
 import Unix
 
 /// --serve: the server of the spamd protocol.
 enum SpamdServer {
     static func run(_ arguments: Arguments) throws -> ExitCode {
         let addresses = try addresses(arguments)
-        let tls = try certificate(arguments)
+        let tls = try SpamdServerTLS(arguments)
         let service = try ScoringService(arguments)
         let events = EventLog(json: arguments[SpamscoreOptions.json], verbose: false)
         return try EventLoop.run { _ in
-            let server = try bind(addresses, service)
+            let server = try bind(addresses, service, tls, events)
             for address in server.addresses {
                 events.listening(address)
                 if !arguments[SpamscoreOptions.json] {
@@ -25,14 +26,15 @@ enum SpamdServer {
                 var conversation = SpamdConversation(service, connection)
                 do throws(ConnectionError) {
                     if origin.listener.isTLS {
-                        guard let tls else { return }
-                        try await connection.startTLS(server: tls, timeout: .seconds(30))
+                        guard let context = tls.context else { return }
+                        try await connection.startTLS(server: context, timeout: .seconds(30))
                     }
                     try await conversation.run(isOverLimit: origin.isOverLimit)
                 } catch {
                     // The client has gone, or was too slow: there is nobody to tell.
                 }
             }
+            await events.finish()
             return .ok
         }
     }
@@ -43,6 +45,9 @@ enum SpamdServer {
             guard let address = ListenAddress(text) else {
                 throw ToolFailure(.usage, "--serve \(text): must be ADDRESS:PORT, [IPV6]:PORT or unix:PATH")
             }
+            if address.isProxied {
+                throw ToolFailure(.usage, "--serve \(text): the spamd protocol has no PROXY header: leave ,proxy out")
+            }
             if address.isTLS, arguments[SpamscoreOptions.certificate] == nil {
                 throw ToolFailure(.usage, "--serve \(text): needs --cert and --key")
             }
@@ -51,26 +56,46 @@ enum SpamdServer {
         return addresses
     }
 
-    private static func certificate(_ arguments: Arguments) throws(ToolFailure) -> TLSContext? {
-        switch (arguments[SpamscoreOptions.certificate], arguments[SpamscoreOptions.key]) {
-        case (nil, nil): return nil
-        case (let chain?, let key?):
-            do throws(OpenSSLError) {
-                return try TLSContext(certificateChain: chain, key: key)
-            } catch {
-                throw ToolFailure(.configuration, "\(error)")
+    private static func bind(
+        _ addresses: [ListenAddress], _ service: ScoringService, _ tls: SpamdServerTLS, _ events: EventLog
+    ) throws(ToolFailure) -> Server {
+        let reload: @Sendable () async -> Void = {
+            await offload {
+                service.reload()
+                tls.reload()
             }
-        default: throw ToolFailure(.usage, "--cert and --key belong together")
+            events.write("reload")
         }
-    }
-
-    private static func bind(_ addresses: [ListenAddress], _ service: ScoringService) throws(ToolFailure) -> Server {
         do throws(SystemError) {
-            return try Server(.init(listen: addresses, reload: { await offload { service.reload() } }))
+            return try Server(.init(listen: addresses, reload: reload))
         } catch {
             let advice = error.code == EADDRINUSE ? ": another server is there, choose another --serve" : ""
             throw ToolFailure(
                 error.code == EACCES ? .noPermission : .osError, "\(error.subject): \(error.reason)\(advice)")
+        }
+    }
+}
+
+/// The server's certificate, read again with the rules.
+private final class SpamdServerTLS: Sendable {
+    private let files: CertificateFiles
+    private let current: Mutex<TLSContext?>
+
+    init(_ arguments: Arguments) throws(ToolFailure) {
+        let options = SpamscoreOptions.self
+        files = try CertificateFiles(chain: arguments[options.certificate], key: arguments[options.key])
+        current = Mutex(try files.load())
+    }
+
+    var context: TLSContext? { current.withLock { $0 } }
+
+    /// When the files cannot be used, those in use stay.
+    func reload() {
+        do throws(ToolFailure) {
+            let context = try files.load()
+            current.withLock { $0 = context }
+        } catch {
+            Diagnostics.say("\(error.message): the certificate in use stays")
         }
     }
 }

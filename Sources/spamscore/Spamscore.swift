@@ -93,7 +93,7 @@ enum Spamscore: Tool {
                 """
                 With %u, %l or %d in --user-dir each user has a folder: the name that User: gives, its local part, its \
                 domain; there are their rules, weights and reputations, and requests without a name learn nothing. \
-                Without, all share one. SIGHUP reads the rules again. A request line may have 8 KiB, a header \
+                Without, all share one. SIGHUP reads the rules and the certificate again. A request line may have 8 KiB, a header \
                 64 KiB, a message --max-size bytes, also when it was compressed (64 MiB without the option). What says \
                 nothing for 30 seconds is closed; of messages that are not whole yet 64 MiB, or four of the largest, are \
                 held. The client does not check the certificate of ,tls, as spamc.

@@ -275,6 +275,58 @@ struct SpamscoreServerTests {
         #expect(told == #"{"file":"-","index":0,"changed":true}"# + "\n")
     }
 
+    @Test("TLS, and SIGHUP: rules and certificate are read again, and those that cannot be used change nothing")
+    func reload() throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("r.cf", Self.rules)
+        let pem = folder.file("server.pem")
+        try FileManager.default.copyItem(atPath: TestData.path("mail-host.pem"), toPath: pem)
+        let server = try ToolProcess(
+            "spamscore",
+            ["--serve", "127.0.0.1:0,tls", "--cert", pem, "--key", pem, "--json", "--rules", rules, "--local"]
+                + ["--user-dir", folder.file("u")])
+        defer {
+            server.signal(SIGTERM)
+            _ = server.wait(seconds: 20)
+        }
+        let line = try #require(server.nextLine(seconds: 30))
+        let port = try #require(line.matches(of: /:([0-9]+)"/).last.map { String($0.1) })
+        func check() throws -> String {
+            let to = ["--connect", "127.0.0.1:\(port),tls", "-c"]
+            return try ToolProcess.run("spamscore", to, input: Array(Self.message.utf8)).text
+        }
+        func shown() throws -> String? {
+            guard let openssl = ToolProcess.peer("openssl") else {
+                print("openssl is not installed: left out")
+                return nil
+            }
+            return try ToolProcess.run(openssl, ["s_client", "-connect", "127.0.0.1:\(port)"], seconds: 20).text
+        }
+        #expect(try check() == "6.0/5.0\n")
+        #expect(try shown()?.contains("mx.example.org") ?? true)
+        try FileManager.default.removeItem(atPath: pem)
+        try FileManager.default.copyItem(atPath: TestData.path("expired.pem"), toPath: pem)
+        _ = try folder.write("r.cf", Self.rules.replacing("6", with: "7"))
+        server.signal(SIGHUP)
+        while let line = server.nextLine(seconds: 30), !line.contains("\"reload\"") {}
+        #expect(try check() == "7.0/5.0\n")
+        #expect(try shown()?.contains("old.example") ?? true)
+        try FileManager.default.removeItem(atPath: rules)
+        _ = try folder.write("server.pem", "no certificate\n")
+        server.signal(SIGHUP)
+        while let line = server.nextLine(seconds: 30), !line.contains("\"reload\"") {}
+        #expect(try check() == "7.0/5.0\n")
+        #expect(try shown()?.contains("old.example") ?? true)
+    }
+
+    @Test("a PROXY header is not part of the protocol")
+    func proxied() throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("r.cf", Self.rules)
+        let result = try ToolProcess.run("spamscore", ["--serve", "127.0.0.1:0,proxy", "--rules", rules], seconds: 20)
+        #expect(result.status == 64)
+    }
+
     @Test("mutated requests never end the server")
     func hostile() throws {
         let server = try Self.server(TestDirectory())

@@ -8,15 +8,27 @@ package struct CertificateFiles: Sendable {
 
     /// - Throws: a failure of usage when one of certificate and key is missing.
     package init(_ arguments: Arguments, _ options: ServerOptions) throws(ToolFailure) {
-        switch (arguments[options.certificate], arguments[options.key]) {
-        case (let chain?, let key?): files = (chain, key)
-        case (nil, nil): files = nil
-        default: throw ToolFailure(.usage, "--cert and --key belong together")
-        }
+        files = try CertificateFiles.pair(arguments[options.certificate], arguments[options.key])
         clientAuthorities = arguments[options.clientAuthorities]
         if clientAuthorities != nil, files == nil { throw ToolFailure(.usage, "--client-ca: needs --cert and --key") }
         if arguments[options.requireTLS], files == nil {
             throw ToolFailure(.usage, "--require-tls: needs --cert and --key")
+        }
+    }
+
+    /// Those of a server that asks its clients for no certificates.
+    ///
+    /// - Throws: a failure of usage when one of the two is missing.
+    package init(chain: String?, key: String?) throws(ToolFailure) {
+        files = try CertificateFiles.pair(chain, key)
+        clientAuthorities = nil
+    }
+
+    private static func pair(_ chain: String?, _ key: String?) throws(ToolFailure) -> (chain: String, key: String)? {
+        switch (chain, key) {
+        case (let chain?, let key?): return (chain, key)
+        case (nil, nil): return nil
+        default: throw ToolFailure(.usage, "--cert and --key belong together")
         }
     }
 
