@@ -121,8 +121,10 @@ enum Spamscore: Tool {
             (.ok, "done, ham"), (.negative, "spam (--check, --exit-code), or a --lint problem"),
             (.usage, "wrong usage"),
             (.dataError, "not a message, or no file of weights"), (.noInput, "an input cannot be read"),
-            (.unavailable, "PCRE2 is not on this system"), (.ioError, "output failed"),
-            (.temporaryFailure, "scoring failed (--filter --fail)"),
+            (.unavailable, "PCRE2 is not on this system, or the server refuses (--connect)"),
+            (.cannotCreate, "the plot cannot be written"), (.ioError, "output failed"),
+            (.temporaryFailure, "scoring failed (--filter --fail), or no server (--connect)"),
+            (.protocolError, "no answer of the spamd protocol (--connect)"),
         ],
         seeAlso: ["smtp-serve(1)", "mailparse(1)"])
 

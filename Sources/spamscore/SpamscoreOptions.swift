@@ -30,7 +30,7 @@ enum SpamscoreOptions {
         completion: .directory)
     static let threshold = Option.number("threshold", "N", "from so many points on it is spam (5)", group: settings)
     static let maximumSize = Option.size(
-        "max-size", "BYTES", "of a larger message so much is scored", group: settings)
+        "max-size", "BYTES", "of a larger message so much is scored; a server refuses it", group: settings)
     static let clamd = Option.text(
         "clamd", "ADDR[:PORT]", "ask a virus scanner too (port 3310); unix:PATH too", group: settings)
     static let local = Option.flag("local", "nothing but the message itself: no network", group: network)
