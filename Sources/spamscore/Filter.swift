@@ -19,7 +19,8 @@ enum Filter {
             Output.standard.write(status.take(marked) ?? message)
             return status.exitCode
         }
-        let input = try Inputs.of(arguments)
+        var input = try Inputs.of(arguments)
+        input.takesAnything = true
         let visitor = FilterVisitor(status, Result { try marker() })
         try input.read(visitor)
         return visitor.exitCode

@@ -136,6 +136,9 @@ struct SpamscoreFilterTests {
         #expect(both.text.contains("\nA: 1\n\nbuy\n>From me\n\nFrom MAILER-DAEMON"))
         let again = try ToolProcess.run("spamscore", options + ["--mbox"], input: Array(both.text.utf8))
         #expect(again.text == both.text)
+        let binary = "From a\n\u{0}\u{1}\u{2}\n\nFrom b\nA: 1\n\nx\n"
+        let kept = try ToolProcess.run("spamscore", options + ["--mbox"], input: Array(binary.utf8))
+        #expect(kept.status == 0 && kept.text.contains("\n\u{0}\u{1}\u{2}\n") && kept.text.contains("\nA: 1\n\nx\n"))
         let gone = try ToolProcess.run("spamscore", options + [first, folder.file("none"), second])
         #expect(gone.status == 66 && gone.text == both.text)
         let unmarked = try ToolProcess.run("spamscore", ["-f", "-x", "--rules", "/nonexistent", first, second])

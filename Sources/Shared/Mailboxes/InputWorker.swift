@@ -310,7 +310,9 @@ final class InputWorker {
 
     private func give(_ message: InputMessage, _ bytes: Span<UInt8>, _ visitor: any MessageVisitor) throws -> Bool {
         let reason: String
-        if bytes.isEmpty, message.envelope == nil {
+        if input.takesAnything {
+            return try visitor.visit(message, bytes)
+        } else if bytes.isEmpty, message.envelope == nil {
             reason = "empty: not a message"
         } else if BinaryData.isNoMessage(bytes) {
             reason = "binary data without a header field: not a message"

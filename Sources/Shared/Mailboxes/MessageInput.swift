@@ -20,6 +20,8 @@ package struct MessageInput: Sendable {
     package var only: Int?
     /// The header is enough: of large messages the rest need not be given.
     package var headersSuffice = false
+    /// What cannot be mail, as binary data and empty files, is given like the rest, for those who may lose nothing.
+    package var takesAnything = false
     /// Where the header suffices, the size of each message is asked for all the same.
     package var needsSizes = true
 
