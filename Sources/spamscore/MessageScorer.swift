@@ -11,6 +11,8 @@ struct ScoringBasis: Sendable {
     let marking: MarkingOptions
     let weights: LearnedWeights?
     let required: Double
+    /// What the rules could give in all beside a learned part.
+    let possiblePoints: Double
     /// The learned words are looked up too.
     let explains: Bool
     /// The log-odds alone.
@@ -49,6 +51,9 @@ struct ScoringBasis: Sendable {
         } else {
             self.network = if let network { network } else { try NetworkTests(arguments) }
         }
+        possiblePoints = plan.possiblePoints(
+            scoreSet: LearnedPoints.scoreSet(isNetworked: self.network != nil, isLearned: true),
+            below: LearnedPoints.decision)
         reputation = SenderReputation(settings, folder)
         automatic = isLearnedOnly || !usesLearned ? nil : AutomaticLearning(settings, folder)
     }
@@ -77,7 +82,7 @@ final class MessageScorer {
         let network = basis.network
         let ask: ((NetworkSurvey) -> NetworkFacts)? = network.map { network in { network.facts($0) } }
         let outcome = try rules.score(
-            message, scoreSet: (network == nil ? 0 : 1) + (isLearned ? 2 : 0), network: ask)
+            message, scoreSet: LearnedPoints.scoreSet(isNetworked: network != nil, isLearned: isLearned), network: ask)
         var tests = outcome.hits.map { Verdict.Test($0) }
         cut += outcome.cut
         if let scan = basis.virusScan?.run(message) {
@@ -85,7 +90,7 @@ final class MessageScorer {
             if let problem = scan.problem { cut.append(problem) }
         }
         if let logOdds, let weights, isLearned {
-            let points = LearnedPoints(weights.counts)
+            let points = LearnedPoints(weights.counts, possiblePoints: basis.possiblePoints)
             if let balance = points.balance(tests) { tests.append(balance) }
             tests.append(points.test(logOdds, text: evidence(message, weights)))
         }

@@ -10,6 +10,10 @@ enum FeatureHash {
     @inline(__always)
     static func index(word: UInt64) -> UInt32 { index(word &* 3 &+ 1) }
 
+    /// The place of a run of letters and digits, by its hash.
+    @inline(__always)
+    static func index(term: UInt64) -> UInt32 { index(term &* 5 &+ 2) }
+
     /// Relations beside the distances of two words: a field and the one after it, a field and a word of it.
     static let nextField: UInt64 = 5
     static let fieldWord: UInt64 = 6
@@ -39,6 +43,27 @@ enum FeatureHash {
             place &+= 1
         }
         return place == start ? nil : (start..<place, mixed(hash))
+    }
+
+    /// The hash of the lower case of the next run of letters, digits and what is within words: bytes of other charsets
+    /// than ASCII, `'` and, because it is price or disguise, `$`; nil at the end.
+    @inline(__always)
+    static func nextTerm(_ text: Span<UInt8>, _ place: inout Int) -> UInt64? {
+        while place < text.count, !isTermByte(text[place]) { place &+= 1 }
+        guard place < text.count else { return nil }
+        var hash = seed
+        while place < text.count {
+            let byte = text[place]
+            if !isTermByte(byte) { break }
+            hash = (hash ^ UInt64(byte.asciiLowercased)) &* prime
+            place &+= 1
+        }
+        return mixed(hash)
+    }
+
+    @inline(__always)
+    private static func isTermByte(_ byte: UInt8) -> Bool {
+        byte.isASCIIAlphanumeric || byte >= 0x80 || byte == UInt8(ascii: "'") || byte == UInt8(ascii: "$")
     }
 
     /// The hash of a whole text in lower case.
