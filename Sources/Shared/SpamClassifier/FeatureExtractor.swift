@@ -89,18 +89,19 @@ package final class FeatureExtractor {
 
     /// What one group says. Weights are multiples of 2^-16 far below 2^37, so that the sum is exact in any order.
     static func logOdds(_ indices: Span<UInt32>, _ group: FeatureGroup, _ weights: Span<Float>) -> Double {
+        precondition(weights.count == 1 << tableBits && group.range.upperBound <= indices.count)
         var (first, second, third, fourth) = (0.0, 0.0, 0.0, 0.0)
         var place = group.range.lowerBound
         let end = group.range.upperBound
         while place &+ 3 < end {
-            first += Double(weights[Int(indices[place])])
-            second += Double(weights[Int(indices[place &+ 1])])
-            third += Double(weights[Int(indices[place &+ 2])])
-            fourth += Double(weights[Int(indices[place &+ 3])])
+            first += Double(weights[unchecked: Int(indices[unchecked: place])])
+            second += Double(weights[unchecked: Int(indices[unchecked: place &+ 1])])
+            third += Double(weights[unchecked: Int(indices[unchecked: place &+ 2])])
+            fourth += Double(weights[unchecked: Int(indices[unchecked: place &+ 3])])
             place &+= 4
         }
         while place < end {
-            first += Double(weights[Int(indices[place])])
+            first += Double(weights[unchecked: Int(indices[unchecked: place])])
             place &+= 1
         }
         return group.value * ((first + second) + (third + fourth))
@@ -158,7 +159,7 @@ package final class FeatureExtractor {
         var before: (UInt64, UInt64) = (0, 0)
         var known = 0
         var place = 0
-        while let word = FeatureHash.nextWord(text, &place) {
+        while let word = FeatureHash.next(WordBytes.self, in: text, &place, end: text.count) {
             FeatureExtractor.add(FeatureHash.index(word: word.hash), &bits, &found, &count)
             if known > 0 { FeatureExtractor.add(FeatureHash.index(before.0, word.hash, 1), &bits, &found, &count) }
             if known > 1, distance > 1 {
@@ -176,8 +177,8 @@ package final class FeatureExtractor {
         var found = indices.mutableSpan
         var count = self.count
         var place = 0
-        while let hash = FeatureHash.nextTerm(text, &place) {
-            FeatureExtractor.add(FeatureHash.index(term: hash), &bits, &found, &count)
+        while let term = FeatureHash.next(TermBytes.self, in: text, &place, end: text.count) {
+            FeatureExtractor.add(FeatureHash.index(term: term.hash), &bits, &found, &count)
         }
         self.count = count
     }
@@ -198,9 +199,7 @@ package final class FeatureExtractor {
                 field = name
                 start = colon + 1
             }
-            let content = header.extracting(start..<line.content.upperBound)
-            var wordPlace = 0
-            while let word = FeatureHash.nextWord(content, &wordPlace) {
+            while let word = FeatureHash.next(WordBytes.self, in: header, &start, end: line.content.upperBound) {
                 FeatureExtractor.add(FeatureHash.index(field, word.hash, FeatureHash.fieldWord), &bits, &found, &count)
             }
             place = line.next
@@ -215,10 +214,11 @@ package final class FeatureExtractor {
     ) {
         let word = Int(index >> 6)
         let bit: UInt64 = 1 << UInt64(index & 63)
-        let old = bits[word]
+        // An index has `tableBits`, and `found` has room for all that `limit` bytes can give.
+        let old = bits[unchecked: word]
         // Without a branch: whether a feature is new is a coin's throw.
-        bits[word] = old | bit
-        found[count] = index
+        bits[unchecked: word] = old | bit
+        found[unchecked: count] = index
         count &+= old & bit == 0 ? 1 : 0
     }
 }
