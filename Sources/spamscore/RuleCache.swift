@@ -55,14 +55,17 @@ struct RuleCache {
     func plan() -> RulePlan? {
         guard let descriptor = try? FileDescriptor.open(path, O_RDONLY | O_NONBLOCK | O_NOFOLLOW),
             let status = try? descriptor.status(), status.st_uid == geteuid(), status.st_mode & 0o022 == 0,
-            let file = try? MappedFile(descriptor)
+            let file = try? SharedMappedFile(descriptor)
         else { return nil }
-        guard let parts = parts(file), let plan = RulePlan(image: parts.image) else { return nil }
-        plan.adopt(parts.compiled)
+        guard let parts = parts(file.file), let plan = RulePlan(image: RuleImageBytes(file, parts.image)) else {
+            return nil
+        }
+        plan.adopt(RuleImageBytes(file, parts.compiled))
         return plan
     }
 
-    private func parts(_ file: borrowing MappedFile) -> (image: [UInt8], compiled: [UInt8])? {
+    /// Where the image and the compiled expressions lie.
+    private func parts(_ file: borrowing MappedFile) -> (image: Range<Int>, compiled: Range<Int>)? {
         let head = head(0)
         let start = head.count
         guard file.count > start + 16, (file.count - start) % 32 == 0 else { return nil }
@@ -76,7 +79,7 @@ struct RuleCache {
             return nil
         }
         let second = first + sizes[0]
-        return (file.bytes.array(first..<second), file.bytes.array(second..<(second + sizes[1])))
+        return (first..<second, second..<(second + sizes[1]))
     }
 
     /// All before the image, a multiple of 8 bytes long.

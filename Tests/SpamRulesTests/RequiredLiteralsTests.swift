@@ -2,8 +2,10 @@ import Testing
 
 @testable import SpamRules
 
-@Suite("Words that an expression requires")
-struct RequiredLiteralsTests {
+@Suite("What a text must hold for an expression to match it")
+struct RequirementTests {
+    private func tree(_ pattern: String) -> PatternTree? { PatternTree(Array(pattern.utf8), []) }
+
     @Test(
         "words of which one must occur; none where nothing is sure",
         arguments: [
@@ -12,11 +14,18 @@ struct RequiredLiteralsTests {
             ("\\bfree\\b.{1,20}money", ["money"]), ("(?:abc)+def", ["abcdef"]), ("(?:abc){2}x", ["abcx"]),
             ("(?i)FREE", ["free"]), ("foo(?!bar)baz", ["foobaz"]), ("(?<=x)hello", ["hello"]), ("a.b", []),
             ("ab|cdef", []), ("(?:abc)?", []), ("[^a]bcd", ["bcd"]), ("\\x41bc\\.", ["abc."]), ("(abc)\\1xy", ["abc"]),
-            ("x*yyy", ["yyy"]), ("a{0,3}bcd", ["bcd"]), ("(?(DEFINE)(?<T_A>[xyz)]))(?&T_A)hello", ["hello"]), ("(", []),
+            ("x*yyy", ["yyy"]), ("a{0,3}bcd", ["bcd"]), ("(?(DEFINE)(?<T_A>[xyz)]))(?&T_A)hello", ["xhello", "yhello", "zhello", ")hello"]), ("(", []),
+            ("(?(DEFINE)(?<T_A>[xy]))(?&T_A)ab", ["xab", "yab"]), ("(?x: a b c )d e", ["abcd e"]), ("a{,3}bcd", []),
+            ("(?R)abc", []), ("[\\101b]cd", ["acd", "bcd"]),
         ])
     func words(_ pattern: String, _ expected: [String]) {
-        let found = RequiredLiterals(Array(pattern.utf8), []).map { Set($0.words) } ?? []
+        let found = tree(pattern).flatMap { RequiredLiterals($0) }.map { Set($0.words) } ?? []
         #expect(found == Set(expected.map { Array($0.utf8) }))
+    }
+
+    @Test("a repeated piece needs a word for each copy", arguments: [("(?:(?:name|age):){3}", 3), ("(?:name|age)", 1)])
+    func repetitions(_ pattern: String, _ times: Int) {
+        #expect(tree(pattern).flatMap { RequiredLiterals($0) }?.times == times)
     }
 
     @Test(

@@ -9,7 +9,7 @@ enum EvalTests {
     /// All tests; a rule that calls another is told as not supported and never hits.
     static let all: [String: Test] = [
         addressTests, dateTests, relayTests, senderTests, freemailTests, mimeTests, textTests, htmlTests, listTests,
-        networkTests, authenticationTests,
+        networkTests, authenticationTests, imageTests,
     ].reduce(into: [:]) { all, tests in all.merge(tests) { first, _ in first } }
 
     /// Tests that are known and never hit, with the reason why.

@@ -62,6 +62,9 @@ final class MessageFacts {
     /// Its parts, counted.
     private(set) lazy var parts = PartCounts(self)
 
+    /// The images that are attached to it.
+    private(set) lazy var images = AttachedImage.find(in: self)
+
     /// Mail addresses that the text names, in lower case.
     private(set) lazy var bodyAddresses: Set<String> = MessageURIs.addresses(in: bodyLines).union(
         MessageURIs.addresses(linkedBy: htmlParts))

@@ -13,8 +13,6 @@ package final class RulePlan: Sendable {
         /// It looks at something else when there is no such field.
         static let hasDefault = Flags(rawValue: 2)
         static let skipsSubject = Flags(rawValue: 4)
-        /// Some word has to occur for it to hit.
-        static let hasWords = Flags(rawValue: 8)
         static let isSubrule = Flags(rawValue: 16)
         static let teachesNothing = Flags(rawValue: 32)
         static let hasDescription = Flags(rawValue: 64)
@@ -26,16 +24,16 @@ package final class RulePlan: Sendable {
     struct Group: Sendable {
         /// Run on every text.
         var always: [Int32] = []
-        /// Run where one of their words occurs.
-        var words = LiteralIndex()
+        /// Run where what they require occurs.
+        var needs = RequirementIndex()
         var isEmpty = true
     }
 
     // By rule.
     let names: TextTable
-    let descriptions: TextTable
+    let descriptions: StoredTexts
     /// The regular expressions as they are compiled.
-    let patterns: TextTable
+    let patterns: StoredTexts
     /// What a header rule looks at when the field is missing.
     let defaults: TextTable
     private let areas: [Int32]
@@ -53,7 +51,7 @@ package final class RulePlan: Sendable {
     let subjects: [HeaderSubject]
     /// Header rules that are run wherever their subject has a value, or even where not.
     let headers: [Int32]
-    let headerWords: LiteralIndex
+    let headerNeeds: RequirementIndex
     let mimeHeaders: [Int32]
     let body: Group
     let rawBody: Group
@@ -107,8 +105,8 @@ package final class RulePlan: Sendable {
 
     private init(_ planner: RulePlanner) {
         names = planner.names
-        descriptions = planner.descriptions
-        patterns = planner.patterns
+        descriptions = StoredTexts(planner.descriptions)
+        patterns = StoredTexts(planner.patterns)
         defaults = planner.defaults
         areas = planner.areas
         flags = planner.flags
@@ -119,7 +117,7 @@ package final class RulePlan: Sendable {
         evalAreas = planner.evalAreas
         subjects = planner.subjects
         headers = planner.headers
-        headerWords = planner.headerWords
+        headerNeeds = planner.headerNeeds
         mimeHeaders = planner.mimeHeaders
         body = planner.body
         rawBody = planner.rawBody
@@ -139,27 +137,49 @@ package final class RulePlan: Sendable {
 
     /// All expressions, compiled: what `adopt` takes. Empty when that cannot be done.
     package var compiledExpressions: [UInt8] {
-        var rules: [Int32] = []
-        var compiled: [PerlPattern] = []
-        for rule in 0..<count where !patterns.range(rule).isEmpty {
-            guard let pattern = expressions.pattern(of: rule, self, isFast: false) else { continue }
-            rules.append(Int32(rule))
-            compiled.append(pattern)
+        var compiled = TextTable()
+        var checksums: [Int32] = []
+        for rule in 0..<count {
+            var bytes: [UInt8] = []
+            if !patterns.isEmpty(rule), let pattern = expressions.pattern(of: rule, self, isFast: false) {
+                bytes = pattern.bytes ?? []
+            }
+            compiled.append(bytes)
+            checksums.append(RulePlan.checksum(bytes))
         }
-        guard let bytes = PerlPattern.bytes(of: compiled) else { return [] }
         var image = RuleImageWriter()
-        image.put(rules)
-        image.put(bytes)
+        image.put(compiled)
+        image.put(checksums)
         return image.bytes
     }
 
-    /// Takes what `compiledExpressions` of the same plan has given, byte for byte: PCRE2 trusts what it reads.
-    package func adopt(_ compiled: [UInt8]) {
+    /// Takes what `compiledExpressions` of the same plan has given. Each expression is read when it is first needed, if
+    /// its bytes are as they were written: PCRE2 trusts what it reads.
+    package func adopt(_ compiled: RuleImageBytes) {
         var image = RuleImageReader(compiled)
-        guard let rules = try? image.places(below: count), let bytes = try? image.text(),
-            let patterns = PerlPattern.read(bytes), patterns.count == rules.count
+        guard let texts = try? image.storedTexts(), let checksums = try? image.int32s(), texts.count == count,
+            checksums.count == count
         else { return }
-        expressions.adopt(patterns, of: rules)
+        expressions.adopt(texts, checksums)
+    }
+
+    static func checksum(_ bytes: [UInt8]) -> Int32 {
+        let factor: UInt64 = 0x9E37_79B9_7F4A_7C15
+        var sum = UInt64(bytes.count)
+        let span = bytes.span
+        var place = 0
+        while place &+ 7 < span.count {
+            var word: UInt64 = 0
+            for offset in 0..<8 { word |= UInt64(span[place &+ offset]) << UInt64(offset &* 8) }
+            sum = (sum ^ word) &* factor
+            sum ^= sum >> 29
+            place &+= 8
+        }
+        while place < span.count {
+            sum = (sum ^ UInt64(span[place])) &* factor
+            place &+= 1
+        }
+        return Int32(truncatingIfNeeded: sum >> 32)
     }
 
     // MARK: Image
@@ -167,16 +187,18 @@ package final class RulePlan: Sendable {
     /// What `init(image:)` reads. It belongs to this version of the program.
     package var image: [UInt8] {
         var image = RuleImageWriter()
-        for table in [names, descriptions, patterns, defaults, evalAreas] { image.put(table) }
+        for table in [names, defaults, evalAreas] { image.put(table) }
+        image.put(descriptions)
+        image.put(patterns)
         for column in [areas, flags, options, maximumHits, subjectOf] { image.put(column) }
         image.put(points)
         image.put(TextTable(subjects.map { Array($0.text.utf8) }))
         image.put(headers)
         image.put(mimeHeaders)
-        headerWords.write(to: &image)
+        headerNeeds.write(to: &image)
         for group in [body, rawBody, uri, full] {
             image.put(group.always)
-            group.words.write(to: &image)
+            group.needs.write(to: &image)
             image.put(group.isEmpty ? 1 : 0)
         }
         image.put(evals.count)
@@ -200,8 +222,8 @@ package final class RulePlan: Sendable {
     }
 
     /// Nil when the bytes are no image.
-    package convenience init?(image bytes: [UInt8]) {
-        var reader = RuleImageReader(bytes)
+    package convenience init?(image: RuleImageBytes) {
+        var reader = RuleImageReader(image)
         do throws(RuleImageError) {
             try self.init(reading: &reader)
         } catch {
@@ -211,10 +233,10 @@ package final class RulePlan: Sendable {
 
     private init(reading image: inout RuleImageReader) throws(RuleImageError) {
         names = try image.texts()
-        descriptions = try image.texts()
-        patterns = try image.texts()
         defaults = try image.texts()
         evalAreas = try image.texts()
+        descriptions = try image.storedTexts()
+        patterns = try image.storedTexts()
         areas = try image.int32s()
         flags = try image.int32s()
         options = try image.int32s()
@@ -233,7 +255,7 @@ package final class RulePlan: Sendable {
             let isHeader = [Area.header.rawValue, Area.exists.rawValue, Area.mimeHeader.rawValue].contains(areas[rule])
             guard !isHeader || (subject >= 0 && Int(subject) < subjects.count) else { throw RuleImageError() }
         }
-        headerWords = try LiteralIndex(from: &image, owners: count)
+        headerNeeds = try RequirementIndex(from: &image, owners: count)
         body = try RulePlan.group(&image, count)
         rawBody = try RulePlan.group(&image, count)
         uri = try RulePlan.group(&image, count)
@@ -269,7 +291,7 @@ package final class RulePlan: Sendable {
 
     private static func group(_ image: inout RuleImageReader, _ count: Int) throws(RuleImageError) -> Group {
         Group(
-            always: try image.places(below: count), words: try LiteralIndex(from: &image, owners: count),
+            always: try image.places(below: count), needs: try RequirementIndex(from: &image, owners: count),
             isEmpty: try image.int() == 1)
     }
 }

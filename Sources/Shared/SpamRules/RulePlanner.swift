@@ -17,7 +17,7 @@ struct RulePlanner {
 
     private(set) var subjects: [HeaderSubject] = []
     private(set) var headers: [Int32] = []
-    private(set) var headerWords = LiteralIndex()
+    private(set) var headerNeeds = RequirementIndex()
     private(set) var mimeHeaders: [Int32] = []
     private(set) var body = RulePlan.Group()
     private(set) var rawBody = RulePlan.Group()
@@ -40,11 +40,11 @@ struct RulePlanner {
             rule.isSubrule || rule.allPoints.contains { $0 != 0 }
         }
         for rule in rules { add(rule, RulePlanner.pattern(of: rule, set)) }
-        headerWords.build()
-        body.words.build()
-        rawBody.words.build()
-        uri.words.build()
-        full.words.build()
+        headerNeeds.build()
+        body.needs.build()
+        rawBody.needs.build()
+        uri.needs.build()
+        full.needs.build()
         orderMetas(rules)
     }
 
@@ -69,9 +69,8 @@ struct RulePlanner {
         options.append(Int32(bitPattern: pattern?.options.rawValue ?? 0))
         maximumHits.append(rule.isMultiple ? Int32(clamping: rule.maximumHits) : 1)
         points += rule.allPoints
-        let required = pattern.flatMap { RequiredLiterals($0.text, $0.options) }
+        let required = pattern.flatMap { Requirement($0) }
         var flag: RulePlan.Flags = []
-        if required != nil { flag.insert(.hasWords) }
         if let pattern, RequiredLiterals.isJoinable(pattern.text) { flag.insert(.isJoinable) }
         if rule.isSubrule { flag.insert(.isSubrule) }
         if rule.skipsSubject { flag.insert(.skipsSubject) }
@@ -87,7 +86,7 @@ struct RulePlanner {
             unset = ifUnset
             if isNegated { flag.insert(.negated) }
             if let required, !isNegated, ifUnset == nil {
-                headerWords.add(required.words, owner: index)
+                headerNeeds.add(required, owner: index)
             } else {
                 headers.append(Int32(index))
             }
@@ -135,9 +134,9 @@ struct RulePlanner {
         return number
     }
 
-    private static func add(_ rule: Int, _ required: RequiredLiterals?, to group: inout RulePlan.Group) {
+    private static func add(_ rule: Int, _ required: Requirement?, to group: inout RulePlan.Group) {
         group.isEmpty = false
-        if let required { group.words.add(required.words, owner: rule) } else { group.always.append(Int32(rule)) }
+        if let required { group.needs.add(required, owner: rule) } else { group.always.append(Int32(rule)) }
     }
 
     /// Metas after their operands, without recursion. Those that speak of each other in a circle never hit.

@@ -74,7 +74,7 @@ package final class RuleScorer {
 
     /// Compiles every expression, and tells which cannot be, by the names of their rules.
     package func compileAll() -> [String: PerlRegexError] {
-        for rule in 0..<plan.count where !plan.patterns.range(rule).isEmpty {
+        for rule in 0..<plan.count where !plan.patterns.isEmpty(rule) {
             _ = plan.expressions.pattern(of: rule, plan, isFast: false)
         }
         var errors: [String: PerlRegexError] = [:]
@@ -175,7 +175,7 @@ package final class RuleScorer {
         for (subject, value) in values.enumerated() {
             guard let value else { continue }
             marks.clear()
-            plan.headerWords.scan(value.span, into: &marks)
+            plan.headerNeeds.scan(value.span, into: &marks)
             for rule in marks.owners where Int(plan.subjectOf[rule]) == subject && run.active[rule] {
                 match(rule, value, &run)
             }
@@ -214,7 +214,7 @@ package final class RuleScorer {
         guard !group.isEmpty else { return }
         for (number, text) in texts.enumerated() {
             marks.clear()
-            group.words.scan(text.span, into: &marks)
+            group.needs.scan(text.span, into: &marks)
             for rule in marks.owners where run.active[rule] {
                 if number == 0, hasSubject, plan.flags(rule).contains(.skipsSubject) { continue }
                 match(rule, text, &run)
@@ -232,7 +232,7 @@ package final class RuleScorer {
 
     /// Whether a rule matches somewhere in a text; true when nobody can say.
     private func isIn(_ text: [UInt8], _ rule: Int, _ run: inout RuleRun) -> Bool {
-        guard !run.isOver(), let pattern = pattern(rule, isWorth: text.count > 2_048), let scratch else { return false }
+        guard !run.isOver(), let pattern = pattern(rule, isWorth: text.count > 8_192), let scratch else { return false }
         return pattern.firstMatch(in: text.span, scratch) != .none
     }
 
