@@ -49,7 +49,7 @@ struct ScoringBasis: Sendable {
         } else {
             self.network = if let network { network } else { try NetworkTests(arguments) }
         }
-        reputation = SenderReputation(settings, folder)
+        reputation = SenderReputation(plan, folder)
         automatic = isLearnedOnly || !usesLearned ? nil : AutomaticLearning(settings, folder)
     }
 }
@@ -77,14 +77,15 @@ final class MessageScorer {
         let network = basis.network
         let ask: ((NetworkSurvey) -> NetworkFacts)? = network.map { network in { network.facts($0) } }
         let outcome = try rules.score(
-            message, scoreSet: (network == nil ? 0 : 1) + (isLearned ? 2 : 0), network: ask)
+            message, scoreSet: (network == nil ? 0 : 1) + (isLearned ? 2 : 0),
+            learned: isLearned ? logOdds.map(LearnedPoints.probability) : nil, network: ask)
         var tests = outcome.hits.map { Verdict.Test($0) }
         cut += outcome.cut
         if let scan = basis.virusScan?.run(message) {
             if let test = scan.test { tests.append(test) }
             if let problem = scan.problem { cut.append(problem) }
         }
-        if let logOdds, let weights, isLearned {
+        if let logOdds, let weights, isLearned, !outcome.tellsLearned {
             let points = LearnedPoints(weights.counts)
             if let balance = points.balance(tests) { tests.append(balance) }
             tests.append(points.test(logOdds, text: evidence(message, weights)))

@@ -14,7 +14,8 @@ struct RequirementTests {
             ("\\bfree\\b.{1,20}money", ["money"]), ("(?:abc)+def", ["abcdef"]), ("(?:abc){2}x", ["abcx"]),
             ("(?i)FREE", ["free"]), ("foo(?!bar)baz", ["foobaz"]), ("(?<=x)hello", ["hello"]), ("a.b", []),
             ("ab|cdef", []), ("(?:abc)?", []), ("[^a]bcd", ["bcd"]), ("\\x41bc\\.", ["abc."]), ("(abc)\\1xy", ["abc"]),
-            ("x*yyy", ["yyy"]), ("a{0,3}bcd", ["bcd"]), ("(?(DEFINE)(?<T_A>[xyz)]))(?&T_A)hello", ["xhello", "yhello", "zhello", ")hello"]), ("(", []),
+            ("x*yyy", ["yyy"]), ("a{0,3}bcd", ["bcd"]),
+            ("(?(DEFINE)(?<T_A>[xyz)]))(?&T_A)hello", ["xhello", "yhello", "zhello", ")hello"]), ("(", []),
             ("(?(DEFINE)(?<T_A>[xy]))(?&T_A)ab", ["xab", "yab"]), ("(?x: a b c )d e", ["abcd e"]), ("a{,3}bcd", []),
             ("(?R)abc", []), ("[\\101b]cd", ["acd", "bcd"]),
         ])

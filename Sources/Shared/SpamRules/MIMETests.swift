@@ -34,6 +34,7 @@ extension EvalTests {
             switch arguments.first {
             case "missing_head_body_separator": return facts.lacksSeparator ? 1 : 0
             case "mime_epilogue_exists": return facts.hasEpilogue ? 1 : 0
+            case "missing_mime_headers": return facts.lacksPartHeader ? 1 : 0
             default: return 0
             }
         },
@@ -58,6 +59,17 @@ extension MessageFacts {
         let rest = bytes[place...]
         let end = rest.firstIndex(of: ASCII.lf) ?? rest.endIndex
         return bytes[end...].contains { !$0.isMailWhitespace && $0 != ASCII.dot }
+    }
+
+    /// What follows a boundary is no header field.
+    var lacksPartHeader: Bool {
+        structure.parts.contains { part in
+            guard part.parent.map({ structure.parts[$0].isMultipart }) ?? false, part.headerOffset < bytes.count else {
+                return false
+            }
+            let name = bytes[part.headerOffset...].prefix { (0x21...0x7E).contains($0) && $0 != ASCII.colon }
+            return name.isEmpty || name.endIndex == bytes.count || bytes[name.endIndex] != ASCII.colon
+        }
     }
 
     /// The header runs into the body without an empty line.
@@ -87,6 +99,13 @@ struct PartCounts {
     private(set) var illegalLines = 0
     private(set) var plainBytes = 0
     private(set) var entityCount = 0
+    /// Bytes of the last plain text for each of the last HTML, in a message with alternatives; 1 else.
+    var plainShare: Double {
+        guard hasAlternative, let plain = lastPlain, let html = lastHTML, html > 0 else { return 1 }
+        return Double(plain) / Double(html)
+    }
+    private var lastPlain: Int?
+    private var lastHTML: Int?
 
     init(_ facts: MessageFacts) {
         let structure = facts.structure
@@ -108,8 +127,14 @@ struct PartCounts {
                 hasEncodedText = hasEncodedText || (charset ?? "us-ascii") == "us-ascii"
             }
             if !isAttachment {
-                if type == "text/html" { htmlCount += 1 }
-                if type == "text/plain" { textCount += 1 }
+                if type == "text/html" {
+                    htmlCount += 1
+                    lastHTML = part.body.count
+                }
+                if type == "text/plain" {
+                    textCount += 1
+                    lastPlain = part.body.count
+                }
             }
             countLines(bytes, part.body, type, encoding, charset)
         }

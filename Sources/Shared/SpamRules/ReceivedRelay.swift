@@ -20,9 +20,24 @@ enum ReceivedRelay {
             return .ignored
         }
         if text.holds("with local for") { return .ignored }
-        if text.hasPrefix("(") { return .ignored }
+        if text.hasPrefix("(") || isWithoutClient(text) { return .ignored }
         // sendmail can be told to write the sender behind the date.
         return Reader(String(withoutDate(text).dropFirst(5)), envelopeSender: envelopeSender(text)).outcome
+    }
+
+    /// `from NAME by HOST;`: it tells nothing of how the message came.
+    private static func isWithoutClient(_ text: String) -> Bool {
+        let words = text.split(separator: " ", maxSplits: 4)
+        guard words.count > 3, String(words[2]).asciiLowercased == "by", !isAddressLiteral(words[1]) else {
+            return false
+        }
+        let host = words[3].prefix { $0 != ";" }
+        return !host.isEmpty && (host.endIndex < words[3].endIndex || words.count > 4 && words[4].hasPrefix(";"))
+    }
+
+    private static func isAddressLiteral(_ word: Substring) -> Bool {
+        word.hasPrefix("[") && word.hasSuffix("]")
+            && word.dropFirst().dropLast().allSatisfy { $0.isNumber || $0 == "." }
     }
 
     /// The date behind the last semicolon is cut off.

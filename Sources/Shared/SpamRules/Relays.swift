@@ -115,7 +115,8 @@ struct Relays {
         if isFetched, facts.text("X-Sender:first:addr").contains("@") { return nil }
         for name in ["x-envelope-from", "envelope-sender", "return-path"] {
             guard let place = fields.firstIndex(where: { $0.key == name }) else { continue }
-            if let received = places.first, received < place {
+            // One below a Received field is of an earlier way, and so may be the others.
+            if let received = places.first, let last = fields.lastIndex(where: { $0.key == name }), received < last {
                 if name == "x-envelope-from" { return nil }
                 continue
             }

@@ -151,7 +151,9 @@ private enum ByteFrequency {
         for digit in 0x30...0x39 { table[digit] = 60 }
         for byte in 0x80...0xFF { table[byte] = 2 }
         for byte in 0x21...0x2F { table[byte] = 15 }
-        for (byte, count) in [(0x20, 1_500.0), (0x0A, 150), (0x2E, 120), (0x2C, 90), (0x2D, 90), (0x2F, 70), (0x3D, 40)] {
+        for (byte, count) in [
+            (0x20, 1_500.0), (0x0A, 150), (0x2E, 120), (0x2C, 90), (0x2D, 90), (0x2F, 70), (0x3D, 40),
+        ] {
             table[byte] = count
         }
         let sum = table.reduce(0, +)

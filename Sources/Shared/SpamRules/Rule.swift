@@ -95,6 +95,9 @@ package struct EvalCall: Equatable, Sendable {
     package let arguments: [String]
 }
 
+/// What a hit of a rule that ends the scoring says of the message.
+enum Shortcircuit: String, Sendable { case spam, ham, on }
+
 /// One rule.
 package struct Rule: Sendable {
     package let name: String
@@ -107,8 +110,14 @@ package struct Rule: Sendable {
     package internal(set) var maximumHits = Int.max
     /// Does not look at the subject that stands before the body.
     package internal(set) var skipsSubject = false
+    /// A line outside the reference rules defines it or gives it its points.
+    package internal(set) var isOwn = false
     /// Says nothing of a message that could be learned: tflags noautolearn, userconf and learn.
     package internal(set) var teachesNothing = false
+    /// Where it stands in the order of rules: lower ones come first.
+    package internal(set) var priority = 0
+    /// Ends the scoring.
+    var shortcircuit: Shortcircuit?
     /// Flags that say which hosts and addresses a test of URI lists asks for: a, ns, domains_only, ips_only.
     package internal(set) var scopeFlags: [String] = []
 
@@ -138,4 +147,22 @@ package struct RuleProblem: Equatable, Sendable {
     package let file: String
     package let line: Int
     package let reason: String
+}
+
+/// Lines that are understood and have no effect here.
+package struct RuleNote: Equatable, Sendable {
+    package let keyword: String
+    /// Why: a phrase.
+    package let reason: String
+    package let file: String
+    /// The first such line.
+    package let line: Int
+    package internal(set) var count = 0
+
+    init(_ keyword: String, _ reason: String, file: String, line: Int) {
+        self.keyword = keyword
+        self.reason = reason
+        self.file = file
+        self.line = line
+    }
 }

@@ -18,6 +18,12 @@ package final class RulePlan: Sendable {
         static let hasDescription = Flags(rawValue: 64)
         /// What it matches in one of several texts it also matches in all of them joined.
         static let isJoinable = Flags(rawValue: 128)
+        /// Nothing that comes after its hit counts: as spam, as ham, or as its points say.
+        static let endsAsSpam = Flags(rawValue: 256)
+        static let endsAsHam = Flags(rawValue: 512)
+        static let ends = Flags(rawValue: 1_024)
+        /// It tells of what was learned, for which LEARNED_xx has the points.
+        static let isLearned = Flags(rawValue: 2_048)
     }
 
     /// Rules over the same texts.
@@ -41,6 +47,10 @@ package final class RulePlan: Sendable {
     /// The flags of the expression.
     let options: [Int32]
     let maximumHits: [Int32]
+    /// Where a rule stands in the order of rules, as far as that counts: lower ones come first.
+    let priorities: [Int32]
+    /// Some rule ends the scoring.
+    let hasEnds: Bool
     /// The place in `subjects` of header rules; 0 for others.
     let subjectOf: [Int32]
     /// Four for each rule.
@@ -69,6 +79,17 @@ package final class RulePlan: Sendable {
     let tables: ListTables
     let expressions: ExpressionStore
 
+    /// A rule that stands for a sender's reputation: its name and description.
+    package var reputationRule: (name: String, description: String?, isTxRep: Bool)? {
+        evals.first { EvalTests.reputationTests.contains($0.call.function) }.map {
+            (names.text($0.rule), description($0.rule), $0.call.function == "check_senders_reputation")
+        }
+    }
+
+    private static func hasEnds(_ flags: [Int32]) -> Bool {
+        flags.contains { !Flags(rawValue: $0).isDisjoint(with: [.endsAsSpam, .endsAsHam, .ends]) }
+    }
+
     var count: Int { names.count }
 
     func area(_ rule: Int) -> Area { Area(rawValue: areas[rule]) ?? .meta }
@@ -76,7 +97,9 @@ package final class RulePlan: Sendable {
     func points(_ rule: Int, set: Int) -> Double { points[rule * 4 + set] }
 
     /// Points of zero put a rule out of force; subrules have none and are.
-    func isActive(_ rule: Int, set: Int) -> Bool { flags(rule).contains(.isSubrule) || points(rule, set: set) != 0 }
+    func isActive(_ rule: Int, set: Int) -> Bool {
+        !flags(rule).isDisjoint(with: [.isSubrule, .isLearned]) || points(rule, set: set) != 0
+    }
 
     /// The word for what a rule looks at.
     func word(_ rule: Int) -> String {
@@ -112,6 +135,8 @@ package final class RulePlan: Sendable {
         flags = planner.flags
         options = planner.options
         maximumHits = planner.maximumHits
+        priorities = planner.priorities
+        hasEnds = RulePlan.hasEnds(planner.flags)
         subjectOf = planner.subjectOf
         points = planner.points
         evalAreas = planner.evalAreas
@@ -190,7 +215,7 @@ package final class RulePlan: Sendable {
         for table in [names, defaults, evalAreas] { image.put(table) }
         image.put(descriptions)
         image.put(patterns)
-        for column in [areas, flags, options, maximumHits, subjectOf] { image.put(column) }
+        for column in [areas, flags, options, maximumHits, priorities, subjectOf] { image.put(column) }
         image.put(points)
         image.put(TextTable(subjects.map { Array($0.text.utf8) }))
         image.put(headers)
@@ -241,11 +266,16 @@ package final class RulePlan: Sendable {
         flags = try image.int32s()
         options = try image.int32s()
         maximumHits = try image.int32s()
+        priorities = try image.int32s()
+        hasEnds = RulePlan.hasEnds(flags)
         subjectOf = try image.int32s()
         points = try image.doubles()
         let count = names.count
         let tables = [descriptions.count, patterns.count, defaults.count, evalAreas.count]
-        let columns = [areas.count, flags.count, options.count, maximumHits.count, subjectOf.count, points.count / 4]
+        let columns = [
+            areas.count, flags.count, options.count, maximumHits.count, priorities.count, subjectOf.count,
+            points.count / 4,
+        ]
         guard (tables + columns).allSatisfy({ $0 == count }), points.count == count * 4 else { throw RuleImageError() }
         let subjectTexts = try image.texts()
         subjects = (0..<subjectTexts.count).map { HeaderSubject(image: subjectTexts.text($0)) }

@@ -12,6 +12,7 @@ struct RulePlanner {
     private(set) var flags: [Int32] = []
     private(set) var options: [Int32] = []
     private(set) var maximumHits: [Int32] = []
+    private(set) var priorities: [Int32] = []
     private(set) var subjectOf: [Int32] = []
     private(set) var points: [Double] = []
 
@@ -46,6 +47,18 @@ struct RulePlanner {
         uri.needs.build()
         full.needs.build()
         orderMetas(rules)
+        raisePriorities(rules)
+    }
+
+    /// What a meta speaks of comes no later than the meta itself.
+    private mutating func raisePriorities(_ rules: [Rule]) {
+        let places = Dictionary(rules.enumerated().map { ($1.name, $0) }) { first, _ in first }
+        for meta in metas.reversed() {
+            guard case .meta(let expression) = rules[Int(meta)].area else { continue }
+            for place in expression.names.compactMap({ places[$0] }) where priorities[place] > priorities[Int(meta)] {
+                priorities[place] = priorities[Int(meta)]
+            }
+        }
     }
 
     /// The expression with its tags written out, or, where that is too large, with tags as subroutines.
@@ -68,11 +81,21 @@ struct RulePlanner {
         patterns.append(pattern?.text ?? [])
         options.append(Int32(bitPattern: pattern?.options.rawValue ?? 0))
         maximumHits.append(rule.isMultiple ? Int32(clamping: rule.maximumHits) : 1)
-        points += rule.allPoints
+        priorities.append(Int32(clamping: rule.priority))
+        let isLearned = RulePlanner.tellsLearned(rule)
+        // The points of the reference rules for what was learned are those of LEARNED_xx.
+        points += isLearned && !rule.isOwn ? [0, 0, 0, 0] : rule.allPoints
         let required = pattern.flatMap { Requirement($0) }
         var flag: RulePlan.Flags = []
         if let pattern, RequiredLiterals.isJoinable(pattern.text) { flag.insert(.isJoinable) }
         if rule.isSubrule { flag.insert(.isSubrule) }
+        if isLearned { flag.insert(.isLearned) }
+        switch rule.shortcircuit {
+        case .spam: flag.insert(.endsAsSpam)
+        case .ham: flag.insert(.endsAsHam)
+        case .on: flag.insert(.ends)
+        case nil: break
+        }
         if rule.skipsSubject { flag.insert(.skipsSubject) }
         if rule.teachesNothing { flag.insert(.teachesNothing) }
         if rule.description != nil { flag.insert(.hasDescription) }
@@ -124,6 +147,10 @@ struct RulePlanner {
         areas.append(area.rawValue)
         flags.append(flag.rawValue)
         subjectOf.append(subject.map { number(of: $0) } ?? 0)
+    }
+
+    private static func tellsLearned(_ rule: Rule) -> Bool {
+        if case .eval(let call) = rule.area { call.function == "check_bayes" } else { false }
     }
 
     private mutating func number(of subject: HeaderSubject) -> Int32 {

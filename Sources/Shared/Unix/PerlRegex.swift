@@ -63,14 +63,28 @@ package final class PerlMatchScratch {
     private let library: PCRE2Library
     fileprivate let matchData: OpaquePointer
 
-    package init() throws(PerlRegexError) {
+    private let groups: Int
+
+    /// - Parameter groups: how many groups of a match can be asked for.
+    package init(groups: Int = 0) throws(PerlRegexError) {
+        self.groups = groups
         guard let library = PCRE2Library.loaded else { throw .missingLibrary }
-        guard let matchData = library.matchDataCreate(1, nil) else { throw .syntax("out of memory", offset: 0) }
+        guard let matchData = library.matchDataCreate(UInt32(groups + 1), nil) else {
+            throw .syntax("out of memory", offset: 0)
+        }
         self.library = library
         self.matchData = matchData
     }
 
     deinit { library.matchDataFree(matchData) }
+
+    /// Where a group of the last match lies; nil when it has no part in it.
+    package func range(ofGroup group: Int) -> Range<Int>? {
+        guard group <= groups, let places = library.places(matchData) else { return nil }
+        // Safe: the vector of places has a pair for each group, as it was created.
+        let (low, high) = (places[group * 2], places[group * 2 + 1])
+        return low >= 0 && low <= high ? low..<high : nil
+    }
 }
 
 /// A compiled expression, for any number of threads at once: what changes while it matches stands in a scratch.
