@@ -10,8 +10,7 @@ extension EvalTests {
             return inRange(hours, arguments, isUpperOpen: true)
         },
         "received_within_months": { facts, arguments in
-            guard let received = facts.likelyTime else { return 0 }
-            let months = Double(SystemClock.now.seconds - received) / (365.2425 * 86_400 / 12)
+            let months = Double(SystemClock.now.seconds - (facts.likelyTime ?? 0)) / (365.2425 * 86_400 / 12)
             return inRange(months, arguments, isUpperOpen: true)
         },
         "check_outlook_message_id": { facts, _ in

@@ -95,7 +95,12 @@ final class MessageFacts {
 
     /// Mail addresses that the text names, in lower case.
     private(set) lazy var bodyAddresses: Set<String> = MessageURIs.addresses(in: bodyLines).union(
-        MessageURIs.addresses(linkedBy: htmlParts))
+        MessageURIs.addresses(linkedBy: htmlParts)
+    ).filter { address in
+        address.utf8.lastIndex(of: ASCII.at).map { at in
+            tables.domains.isDomain(Array(address.utf8[at...].dropFirst())[...])
+        } ?? false
+    }
 
     private var values: [HeaderSubject: [UInt8]?] = [:]
 

@@ -121,7 +121,8 @@ struct Relays {
                 continue
             }
             let value = fields[place].raw.filter { $0 != ASCII.less && $0 != ASCII.greater && !$0.isMailWhitespace }
-            return value.text
+            // The null sender is one; a word that is no address is none.
+            if value.isEmpty || value.contains(ASCII.at) { return value.text }
         }
         return nil
     }
