@@ -39,14 +39,14 @@ extension EvalTests {
 
 extension MessageFacts {
     /// The locales of `ok_locales`; nil when all are.
-    fileprivate var locales: [String]? {
+    var locales: [String]? {
         let named = settings.value("ok_locales")?.split(separator: " ").map { String($0).asciiLowercased } ?? ["all"]
         return named.contains("all") || named.isEmpty ? nil : named
     }
 }
 
 /// Which charsets the mail of a locale comes in.
-private enum CharsetLocale {
+enum CharsetLocale {
     private static let cyrillic = [
         "koi8r", "koi8u", "koi8t", "isoir111", "cp1251", "georgianps", "pt154", "cp866",
     ]

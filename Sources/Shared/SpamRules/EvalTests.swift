@@ -34,9 +34,37 @@ enum EvalTests {
         ("check_test_plugin", "it tests SpamAssassin itself"),
     ]
 
+    /// The words that tests know as their first argument.
+    private static let words: [String: Set<String>] = [
+        "check_for_mime": [
+            "mime_base64_count", "mime_base64_encoded_text", "mime_qp_count", "mime_qp_long_line",
+            "mime_missing_boundary", "mime_multipart_alternative", "mime_ascii_text_illegal", "mime_attachment",
+            "mime_body_html_count", "mime_body_text_count", "mime_bad_iso_charset", "mime_faraway_charset",
+        ],
+        "check_msg_parse_flags": [
+            "missing_head_body_separator", "mime_epilogue_exists", "missing_mime_headers",
+            "missing_mime_head_body_separator",
+        ],
+        "html_test": [
+            "html", "font_low_contrast", "font_invalid_color", "font_face_bad", "form_action_mailto", "embeds",
+        ],
+        "html_eval": figures, "html_range": figures, "html_text_match": ["title", "comment", "anchor"],
+        "html_text_not_match": ["title", "comment", "anchor"],
+    ]
+
+    private static let figures: Set<String> = [
+        "length", "max_size", "closed_extra_ratio", "bad_tag_ratio", "non_element_ratio", "obfuscation_ratio",
+        "image_area",
+    ]
+
     /// What is wrong with a call of a test; nil when it can hit.
     static func problem(of call: EvalCall) -> String? {
-        if all[call.function] != nil || reputationTests.contains(call.function) { return nil }
+        if all[call.function] != nil || reputationTests.contains(call.function) {
+            guard let known = words[call.function], let word = call.arguments.first, !known.contains(word) else {
+                return nil
+            }
+            return "\(word) of the test \(call.function) is not supported: the rule never hits"
+        }
         let reason = absent.first { call.function.hasPrefix($0.prefix) }?.reason ?? "no such test"
         return "the test \(call.function) is not supported (\(reason)): the rule never hits"
     }

@@ -18,6 +18,13 @@ extension EvalTests {
             case "mime_missing_boundary": return parts.lacksBoundary ? 1 : 0
             case "mime_multipart_alternative": return parts.hasAlternative ? 1 : 0
             case "mime_ascii_text_illegal": return parts.illegalLines > 0 ? 1 : 0
+            case "mime_attachment": return parts.hasAttachment ? 1 : 0
+            case "mime_body_html_count": return parts.htmlCount > 0 ? 1 : 0
+            case "mime_body_text_count": return parts.textCount > 0 ? 1 : 0
+            case "mime_bad_iso_charset": return parts.charsets.contains { isBadISO($0, facts) } ? 1 : 0
+            case "mime_faraway_charset":
+                guard let locales = facts.locales else { return 0 }
+                return parts.charsets.contains { !CharsetLocale.isUsed($0, in: locales) } ? 1 : 0
             default: return 0
             }
         },
@@ -35,6 +42,7 @@ extension EvalTests {
             case "missing_head_body_separator": return facts.lacksSeparator ? 1 : 0
             case "mime_epilogue_exists": return facts.hasEpilogue ? 1 : 0
             case "missing_mime_headers": return facts.lacksPartHeader ? 1 : 0
+            case "missing_mime_head_body_separator": return facts.lacksPartSeparator ? 1 : 0
             default: return 0
             }
         },
@@ -45,6 +53,12 @@ extension EvalTests {
             return longest >= least ? 1 : 0
         },
     ]
+}
+
+/// A charset that looks like one of ISO's and is none that mail uses.
+private func isBadISO(_ charset: String, _ facts: MessageFacts) -> Bool {
+    facts.matches("iso-\\S+-\\S+\\b", charset)
+        && !facts.matches("iso-(?:8859-\\d{1,2}|2022-(?:jp|kr))\\b", charset)
 }
 
 extension MessageFacts {
@@ -73,8 +87,17 @@ extension MessageFacts {
     }
 
     /// The header runs into the body without an empty line.
-    var lacksSeparator: Bool {
-        let end = structure.parts.first?.bodyOffset ?? 0
+    var lacksSeparator: Bool { lacksSeparator(before: structure.parts.first?.bodyOffset ?? 0) }
+
+    /// The same of a part.
+    var lacksPartSeparator: Bool {
+        structure.parts.contains { part in
+            part.parent != nil && part.source == 0 && part.bodyOffset > part.headerOffset
+                && lacksSeparator(before: part.bodyOffset)
+        }
+    }
+
+    private func lacksSeparator(before end: Int) -> Bool {
         guard end > 0, end < bytes.count else { return false }
         return
             !(bytes[end - 1] == ASCII.lf
@@ -90,6 +113,9 @@ struct PartCounts {
     private(set) var base64Count = 0
     private(set) var longestBase64 = 0
     private(set) var hasEncodedText = false
+    private(set) var hasAttachment = false
+    /// Of all parts, in lower case.
+    private(set) var charsets: [String] = []
     private(set) var hasAlternative = false
     private(set) var lacksBoundary = false
     private(set) var hasLongQPLine = false
@@ -121,6 +147,8 @@ struct PartCounts {
             let isAttachment = header.disposition == "attachment"
             if encoding == "base64" { base64Count += 1 }
             let charset = part.contentType["charset"]?.asciiLowercased
+            if isAttachment { hasAttachment = true }
+            if let charset, charset.contains(where: \.isLetter), charsets.count < 100 { charsets.append(charset) }
             if type.hasPrefix("text/"), encoding == "base64", !isAttachment,
                 ["", "us-ascii", "iso-8859-1", "utf-8"].contains(charset ?? "")
             {

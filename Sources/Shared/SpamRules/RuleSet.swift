@@ -162,6 +162,7 @@ package struct RuleSet: Sendable {
             try define(name, .eval(EvalCall(area: "header", function: "askdns", arguments: arguments)))
         case "shortcircuit": try shortcircuit(name, rest.text)
         default:
+            if let problem = RuleSettings.problem(of: line.keyword, line.value) { return problem }
             guard settings.take(line.keyword, line.value) else { return "\(line.keyword) is not supported" }
             if let reason = RuleSettings.idleness(of: line.keyword) {
                 let note = RuleNote(line.keyword, reason, file: file, line: line.number)

@@ -147,8 +147,26 @@ package struct RuleSettings: Sendable {
 
     ]
 
+    /// What is wrong with the value of an option or a list; nil when nothing is.
+    static func problem(of keyword: String, _ value: [UInt8]) -> String? {
+        let keyword = current(keyword)
+        if numbers.contains(keyword) {
+            guard let number = Double(value.text), number.isFinite else { return "\(keyword) needs a number" }
+        }
+        guard ["trusted_networks", "internal_networks", "msa_networks"].contains(keyword) else { return nil }
+        return words(value).first { AddressBlock($0) == nil }.map { "\($0) is no block of addresses" }
+    }
+
+    private static let numbers: Set<String> = [
+        "required_score", "required_hits", "auto_welcomelist_factor", "txrep_factor",
+        "bayes_auto_learn_threshold_nonspam", "bayes_auto_learn_threshold_spam", "freemail_max_body_emails",
+        "freemail_max_body_freemails", "time_limit", "body_part_scan_size", "rawbody_part_scan_size",
+        "num_check_received", "uridnsbl_max_domains", "shortcircuit_spam_score", "shortcircuit_ham_score",
+        "report_safe",
+    ]
+
     private static let clearing: [String: [String]] = [
-        "clear_report_template": ["report"], "clear_unsafe_report_template": [],
+        "clear_report_template": ["report"],
         "clear_headers": ["header_fields"],
         "clear_trusted_networks": ["trusted_networks"], "clear_internal_networks": ["internal_networks"],
         "clear_msa_networks": ["msa_networks"], "clear_originating_ip_headers": ["originating_ip_headers"],
@@ -189,7 +207,10 @@ package struct RuleSettings: Sendable {
         (["dmarc_save_reports"], "no reports are kept"),
         (["fold_headers", "report_wrap_width", "report_charset"], "fields and reports are written in one way"),
         (
-            ["report_safe_copy_headers", "spamtrap", "clear_spamtrap_template", "unsafe_report"],
+            [
+                "report_safe_copy_headers", "spamtrap", "clear_spamtrap_template", "unsafe_report",
+                "clear_unsafe_report_template",
+            ],
             "nothing is made of it"
         ),
         (["subjprefix"], "rewrite_header Subject marks subjects"),
