@@ -1,5 +1,24 @@
 import Bytes
 
+/// The kinds of rules, by what they look at.
+enum RuleKind: Int32 {
+    case header, exists, mimeHeader, body, rawBody, uri, full, eval, meta
+
+    /// The keyword; what is written as code has that of its rule.
+    var word: String {
+        switch self {
+        case .header, .exists: "header"
+        case .mimeHeader: "mimeheader"
+        case .body: "body"
+        case .rawBody: "rawbody"
+        case .uri: "uri"
+        case .full: "full"
+        case .meta: "meta"
+        case .eval: "eval"
+        }
+    }
+}
+
 /// What a rule looks at.
 package enum RuleArea: Equatable, Sendable {
     case header(HeaderSubject, RulePattern, isNegated: Bool, ifUnset: String?)
@@ -15,16 +34,19 @@ package enum RuleArea: Equatable, Sendable {
     case eval(EvalCall)
 
     /// The word for it in reports.
-    package var word: String {
+    package var word: String { if case .eval(let call) = self { call.area } else { kind.word } }
+
+    var kind: RuleKind {
         switch self {
-        case .header, .exists: "header"
-        case .mimeHeader: "mimeheader"
-        case .body: "body"
-        case .rawBody: "rawbody"
-        case .uri: "uri"
-        case .full: "full"
-        case .meta: "meta"
-        case .eval(let call): call.area
+        case .header: .header
+        case .exists: .exists
+        case .mimeHeader: .mimeHeader
+        case .body: .body
+        case .rawBody: .rawBody
+        case .uri: .uri
+        case .full: .full
+        case .meta: .meta
+        case .eval: .eval
         }
     }
 

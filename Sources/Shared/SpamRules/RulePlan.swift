@@ -4,9 +4,6 @@ import Unix
 /// A set of rules made ready to run, in tables that many scorers share: by what the rules look at, with the words that
 /// say which of them can hit. It can be written to an image and read from it in a moment.
 package final class RulePlan: Sendable {
-    /// What a rule looks at.
-    enum Area: Int32 { case header, exists, mimeHeader, body, rawBody, uri, full, eval, meta }
-
     struct Flags: OptionSet {
         let rawValue: Int32
         static let negated = Flags(rawValue: 1)
@@ -42,7 +39,7 @@ package final class RulePlan: Sendable {
     let patterns: StoredTexts
     /// What a header rule looks at when the field is missing.
     let defaults: TextTable
-    private let areas: [Int32]
+    private let kinds: [Int32]
     private let flags: [Int32]
     /// The flags of the expression.
     let options: [Int32]
@@ -92,7 +89,7 @@ package final class RulePlan: Sendable {
 
     var count: Int { names.count }
 
-    func area(_ rule: Int) -> Area { Area(rawValue: areas[rule]) ?? .meta }
+    func kind(_ rule: Int) -> RuleKind { RuleKind(rawValue: kinds[rule]) ?? .meta }
     func flags(_ rule: Int) -> Flags { Flags(rawValue: flags[rule]) }
     func points(_ rule: Int, set: Int) -> Double { points[rule * 4 + set] }
 
@@ -102,18 +99,7 @@ package final class RulePlan: Sendable {
     }
 
     /// The word for what a rule looks at.
-    func word(_ rule: Int) -> String {
-        switch area(rule) {
-        case .header, .exists: "header"
-        case .mimeHeader: "mimeheader"
-        case .body: "body"
-        case .rawBody: "rawbody"
-        case .uri: "uri"
-        case .full: "full"
-        case .eval: evalAreas.text(rule)
-        case .meta: "meta"
-        }
-    }
+    func word(_ rule: Int) -> String { kind(rule) == .eval ? evalAreas.text(rule) : kind(rule).word }
 
     func description(_ rule: Int) -> String? {
         flags(rule).contains(.hasDescription) ? descriptions.text(rule) : nil
@@ -131,7 +117,7 @@ package final class RulePlan: Sendable {
         descriptions = StoredTexts(planner.descriptions)
         patterns = StoredTexts(planner.patterns)
         defaults = planner.defaults
-        areas = planner.areas
+        kinds = planner.kinds
         flags = planner.flags
         options = planner.options
         maximumHits = planner.maximumHits
@@ -215,7 +201,7 @@ package final class RulePlan: Sendable {
         for table in [names, defaults, evalAreas] { image.put(table) }
         image.put(descriptions)
         image.put(patterns)
-        for column in [areas, flags, options, maximumHits, priorities, subjectOf] { image.put(column) }
+        for column in [kinds, flags, options, maximumHits, priorities, subjectOf] { image.put(column) }
         image.put(points)
         image.put(TextTable(subjects.map { Array($0.text.utf8) }))
         image.put(headers)
@@ -262,7 +248,7 @@ package final class RulePlan: Sendable {
         evalAreas = try image.texts()
         descriptions = try image.storedTexts()
         patterns = try image.storedTexts()
-        areas = try image.int32s()
+        kinds = try image.int32s()
         flags = try image.int32s()
         options = try image.int32s()
         maximumHits = try image.int32s()
@@ -273,7 +259,7 @@ package final class RulePlan: Sendable {
         let count = names.count
         let tables = [descriptions.count, patterns.count, defaults.count, evalAreas.count]
         let columns = [
-            areas.count, flags.count, options.count, maximumHits.count, priorities.count, subjectOf.count,
+            kinds.count, flags.count, options.count, maximumHits.count, priorities.count, subjectOf.count,
             points.count / 4,
         ]
         guard (tables + columns).allSatisfy({ $0 == count }), points.count == count * 4 else { throw RuleImageError() }
@@ -282,7 +268,7 @@ package final class RulePlan: Sendable {
         headers = try image.places(below: count)
         mimeHeaders = try image.places(below: count)
         for (rule, subject) in subjectOf.enumerated() {
-            let isHeader = [Area.header.rawValue, Area.exists.rawValue, Area.mimeHeader.rawValue].contains(areas[rule])
+            let isHeader = [RuleKind.header, .exists, .mimeHeader].map(\.rawValue).contains(kinds[rule])
             guard !isHeader || (subject >= 0 && Int(subject) < subjects.count) else { throw RuleImageError() }
         }
         headerNeeds = try RequirementIndex(from: &image, owners: count)

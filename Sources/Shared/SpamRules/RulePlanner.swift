@@ -8,7 +8,7 @@ struct RulePlanner {
     private(set) var patterns = TextTable()
     private(set) var defaults = TextTable()
     private(set) var evalAreas = TextTable()
-    private(set) var areas: [Int32] = []
+    private(set) var kinds: [Int32] = []
     private(set) var flags: [Int32] = []
     private(set) var options: [Int32] = []
     private(set) var maximumHits: [Int32] = []
@@ -101,10 +101,8 @@ struct RulePlanner {
         if rule.description != nil { flag.insert(.hasDescription) }
         var subject: HeaderSubject?
         var unset: String?
-        let area: RulePlan.Area
         switch rule.area {
         case .header(let field, _, let isNegated, let ifUnset):
-            area = .header
             subject = field
             unset = ifUnset
             if isNegated { flag.insert(.negated) }
@@ -114,37 +112,30 @@ struct RulePlanner {
                 headers.append(Int32(index))
             }
         case .exists(let field):
-            area = .exists
             subject = field
             headers.append(Int32(index))
         case .mimeHeader(let field, _, let isNegated, let ifUnset):
-            area = .mimeHeader
             subject = field
             unset = ifUnset
             if isNegated { flag.insert(.negated) }
             mimeHeaders.append(Int32(index))
         case .body:
-            area = .body
             RulePlanner.add(index, required, to: &body)
         case .rawBody:
-            area = .rawBody
             RulePlanner.add(index, required, to: &rawBody)
         case .uri:
-            area = .uri
             RulePlanner.add(index, required, to: &uri)
         case .full:
-            area = .full
             RulePlanner.add(index, required, to: &full)
         case .eval(let call):
-            area = .eval
             let arguments = call.arguments + (call.function == "check_uridnsbl" ? rule.scopeFlags : [])
             evals.append((index, EvalCall(area: call.area, function: call.function, arguments: arguments)))
-        case .meta: area = .meta
+        case .meta: break
         }
         if unset != nil { flag.insert(.hasDefault) }
         defaults.append((unset ?? "").utf8)
         if case .eval(let call) = rule.area { evalAreas.append(call.area.utf8) } else { evalAreas.append([]) }
-        areas.append(area.rawValue)
+        kinds.append(rule.area.kind.rawValue)
         flags.append(flag.rawValue)
         subjectOf.append(subject.map { number(of: $0) } ?? 0)
     }

@@ -213,7 +213,7 @@ package final class RuleScorer {
         }
         for rule in plan.headers.map(Int.init) where run.active[rule] {
             let value = values[Int(plan.subjectOf[rule])]
-            if plan.area(rule) == .exists {
+            if plan.kind(rule) == .exists {
                 run.counts[rule] = value == nil ? 0 : 1
                 continue
             }
