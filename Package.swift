@@ -142,7 +142,7 @@ let package = Package(
             "SenderAuthentication", "Bytes", "Unix", "OpenSSL", "MessageFormat", "DNS", "SenderAuthentication"),
         tests("TransportPolicy", "Bytes", "Unix", "OpenSSL", "Network", "DNS", "TransportPolicy"),
         tests("SpamClassifier", "Bytes", "Unix", "MessageFormat", "SpamClassifier"),
-        tests("SpamRules", "Bytes", "MessageFormat", "SpamRules"),
+        tests("SpamRules", "Bytes", "Unix", "MessageFormat", "SpamRules"),
         .testTarget(
             name: "ToolTests", dependencies: (["TestSupport"] + tools).map { .byName(name: $0) },
             path: "Tests/ToolTests", exclude: ["Data"], swiftSettings: settings),

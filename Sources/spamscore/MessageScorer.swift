@@ -54,7 +54,7 @@ struct ScoringBasis: Sendable {
         possiblePoints = plan.possiblePoints(
             scoreSet: LearnedPoints.scoreSet(isNetworked: self.network != nil, isLearned: true),
             below: LearnedPoints.decision)
-        reputation = SenderReputation(settings, folder)
+        reputation = SenderReputation(plan, folder)
         automatic = isLearnedOnly || !usesLearned ? nil : AutomaticLearning(settings, folder)
     }
 }
@@ -82,14 +82,15 @@ final class MessageScorer {
         let network = basis.network
         let ask: ((NetworkSurvey) -> NetworkFacts)? = network.map { network in { network.facts($0) } }
         let outcome = try rules.score(
-            message, scoreSet: LearnedPoints.scoreSet(isNetworked: network != nil, isLearned: isLearned), network: ask)
+            message, scoreSet: LearnedPoints.scoreSet(isNetworked: network != nil, isLearned: isLearned),
+            learned: isLearned ? logOdds.map(LearnedPoints.probability) : nil, network: ask)
         var tests = outcome.hits.map { Verdict.Test($0) }
         cut += outcome.cut
         if let scan = basis.virusScan?.run(message) {
             if let test = scan.test { tests.append(test) }
             if let problem = scan.problem { cut.append(problem) }
         }
-        if let logOdds, let weights, isLearned {
+        if let logOdds, let weights, isLearned, !outcome.tellsLearned {
             let points = LearnedPoints(weights.counts, possiblePoints: basis.possiblePoints)
             if let balance = points.balance(tests) { tests.append(balance) }
             tests.append(points.test(logOdds, text: evidence(message, weights)))
