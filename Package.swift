@@ -115,7 +115,7 @@ let package = Package(
             dependencies: [
                 "Bytes", "Unix", "MessageFormat", "Mailboxes", "DNS", "SMTP", "POP3", "SASL", "FilterProtocols",
                 "Accounts", "Delivery",
-                "SenderAuthentication", "SpamRules", "Network", "TransportPolicy",
+                "SenderAuthentication", "SpamRules", "SpamClassifier", "Network", "TransportPolicy",
             ],
             path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(

@@ -37,7 +37,8 @@ enum Evaluation {
         }
         let samples = collector.samples
         guard samples.contains(where: \.isSpam), samples.contains(where: { !$0.isSpam }) else {
-            throw ToolFailure(.dataError, "--evaluate: needs messages of both kinds")
+            throw ToolFailure(
+                collector.hadUnreadable ? .noInput : .dataError, "--evaluate: needs messages of both kinds")
         }
         let folds = arguments[options.folds]
         let outcome = crossValidate(
@@ -49,7 +50,12 @@ enum Evaluation {
         ]
         report(curves, samples, folds, isJSON: arguments[options.json])
         if let path = arguments[options.plot] {
-            try Files.writeDurably(path, Array(RankingPlot.svg(curves).utf8))
+            do throws(SystemError) {
+                try Files.writeDurably(path, Array(RankingPlot.svg(curves).utf8))
+            } catch {
+                let place = "--plot \(TerminalText.escape(path))"
+                throw ToolFailure(.cannotCreate, "\(place): cannot be written: \(error.reason)")
+            }
         }
         return collector.hadUnreadable ? .noInput : .ok
     }

@@ -9,7 +9,8 @@ struct ScoringBasis: Sendable {
     let plan: RulePlan
     /// How messages are marked.
     let marking: MarkingOptions
-    let weights: LearnedWeights?
+    /// What whoever runs this has of their own.
+    let personal: PersonalState
     let required: Double
     /// What the rules could give in all beside a learned part.
     let possiblePoints: Double
@@ -22,8 +23,7 @@ struct ScoringBasis: Sendable {
     let virusScan: VirusScan?
     /// Nil when nothing but the message is looked at.
     let network: NetworkTests?
-    let reputation: SenderReputation?
-    let automatic: AutomaticLearning?
+    private let usesLearned: Bool
 
     /// - Parameter network: what asks the network, when that is there already.
     init(
@@ -37,14 +37,16 @@ struct ScoringBasis: Sendable {
         }
         plan = isLearnedOnly ? RulePlan(RuleSet()) : try RuleFiles.plan(arguments, folder, isCached: isCached)
         let settings = plan.settings
-        marking = MarkingOptions(settings)
-        let usesLearned = !arguments[options.noLearned] && settings.isOn("use_bayes", default: true)
-        weights =
+        marking = MarkingOptions(plan)
+        usesLearned = !arguments[options.noLearned] && settings.isOn("use_bayes", default: true)
+        let weights =
             usesLearned || isLearnedOnly ? try folder.openWeights(mustExist: isLearnedOnly, isServing: isServing) : nil
         required = isLearnedOnly ? 0 : arguments[options.threshold] ?? plan.requiredScore ?? 5
         explains = arguments[options.explain] || arguments[options.json]
         sizeLimit = arguments[options.maximumSize] ?? .max
-        virusScan = try arguments[options.clamd].map { address throws(ToolFailure) in try VirusScan(address) }
+        virusScan = try arguments[options.clamd].map { address throws(ToolFailure) in
+            try VirusScan(address, patience: arguments[options.deadline])
+        }
         let isLocal = arguments[options.local] || !settings.isOn("dns_available", default: true)
         if isLocal || isLearnedOnly {
             self.network = nil
@@ -54,9 +56,24 @@ struct ScoringBasis: Sendable {
         possiblePoints = plan.possiblePoints(
             scoreSet: LearnedPoints.scoreSet(isNetworked: self.network != nil, isLearned: true),
             below: LearnedPoints.decision)
-        reputation = SenderReputation(plan, folder)
-        automatic = isLearnedOnly || !usesLearned ? nil : AutomaticLearning(settings, folder)
+        personal = PersonalState(
+            weights: weights, reputation: SenderReputation(plan, folder),
+            automatic: isLearnedOnly || !usesLearned ? nil : AutomaticLearning(settings, folder))
     }
+
+    /// What another one has of their own, with weights that are open already.
+    func personal(_ folder: UserFolder, _ weights: LearnedWeights?) -> PersonalState {
+        PersonalState(
+            weights: weights, reputation: SenderReputation(plan, folder),
+            automatic: isLearnedOnly || !usesLearned ? nil : AutomaticLearning(plan.settings, folder))
+    }
+}
+
+/// What one person has of their own: what was learned, what their senders' messages have scored, and where new lessons go.
+struct PersonalState: Sendable {
+    let weights: LearnedWeights?
+    let reputation: SenderReputation?
+    let automatic: AutomaticLearning?
 }
 
 /// Scores messages, one after another: one a thread.
@@ -70,8 +87,10 @@ final class MessageScorer {
         rules = RuleScorer(basis.plan)
     }
 
-    /// Scores by the rules of the basis and by `weights`.
-    func score(_ message: Span<UInt8>, _ weights: LearnedWeights?) throws(PerlRegexError) -> Verdict {
+    /// Scores by the rules of the basis and by what a person has; nil for whoever runs this.
+    func score(_ message: Span<UInt8>, for person: PersonalState? = nil) throws(PerlRegexError) -> Verdict {
+        let person = person ?? basis.personal
+        let weights = person.weights
         var cut = message.count > basis.sizeLimit ? ["max-size"] : []
         let message = message.extracting(0..<min(message.count, basis.sizeLimit))
         let logOdds = weights?.logOdds(of: message, extractor)
@@ -95,7 +114,7 @@ final class MessageScorer {
             if let balance = points.balance(tests) { tests.append(balance) }
             tests.append(points.test(logOdds, text: evidence(message, weights)))
         }
-        if let correspondent = outcome.correspondent, let reputation = basis.reputation {
+        if let correspondent = outcome.correspondent, let reputation = person.reputation {
             switch reputation.test(correspondent, tests) {
             case .success(let test): if let test { tests.append(test) }
             case .failure(let error): cut.append("\(reputation.name): \(error.subject): \(error.reason)")
@@ -104,7 +123,8 @@ final class MessageScorer {
         var verdict = Verdict(
             tests, required: basis.required, learned: isLearned ? logOdds.map(LearnedPoints.probability) : nil, cut: cut
         )
-        if let automatic = basis.automatic {
+        verdict.subrules = outcome.subrules
+        if let automatic = person.automatic {
             verdict.learning = automatic.learn(message, outcome.lesson, logOdds: isLearned ? logOdds : nil)
         }
         return verdict
