@@ -14,6 +14,8 @@ final class ClientTLS: Sendable {
     private let certificate: String?
     private let key: String?
     private let verifies: Bool
+    /// --insecure: any certificate will do.
+    let acceptsAny: Bool
     private let made = Mutex<[Judgement: TLSContext]>([:])
 
     /// How a server's certificate is judged.
@@ -39,13 +41,22 @@ final class ClientTLS: Sendable {
         default: policy = .opportunistic
         }
         fallsBackToClear = policy == .opportunistic && !isOneServer
-        verifies = !arguments[SendOptions.insecure] && !fallsBackToClear
+        acceptsAny = arguments[SendOptions.insecure]
+        verifies = !acceptsAny && !fallsBackToClear
         authorities = arguments[SendOptions.ca]
         certificate = arguments[SendOptions.cert]
         key = arguments[SendOptions.key]
         if key != nil, certificate == nil { throw ToolFailure(.usage, "--key: needs --cert with its certificate") }
         let files = [authorities, certificate, key].compactMap { $0 }
         if !files.isEmpty, policy != .never { try check(files) }
+    }
+
+    /// Whether it is sure who answers on an encrypted connection to a host (RFC 8689 4.2.1), or nobody wants to know.
+    func makesSure(of exchange: Exchange) -> Bool {
+        switch exchange.security {
+        case .dane, .verified: true
+        case .opportunistic, .encrypted, .unusable: acceptsAny || (verifies && exchange.isNameSure)
+        }
     }
 
     /// The context, made at the first call.
@@ -77,7 +88,7 @@ final class ClientTLS: Sendable {
             do throws(SystemError) {
                 _ = try FileDescriptor.open(file, 0)
             } catch {
-                throw ToolFailure(error.exitCode, "\(file): \(error)")
+                throw ToolFailure(error)
             }
         }
         do throws(OpenSSLError) {

@@ -15,7 +15,7 @@ struct ConnectionPath: Sendable {
 
     init(_ arguments: Arguments) throws(ToolFailure) {
         proxy = try arguments[SendOptions.socks].map { text throws(ToolFailure) in
-            try ServerName(option: text, defaultPort: 1_080)
+            try ServerName(text, of: "--socks5", defaultPort: 1_080)
         }
         command = arguments[SendOptions.pipe]
         announcement = try ProxyAnnouncement(arguments)

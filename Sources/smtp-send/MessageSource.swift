@@ -97,7 +97,8 @@ final class MessageSource: Sendable {
         _ name: String, _ content: MessageContent, _ sender: String, _ recipients: [EnvelopeAddress]
     ) -> OutgoingMessage {
         OutgoingMessage(
-            name: name, content: content, reversePath: sender, recipients: recipients, request: envelope.request)
+            name: name, content: content, reversePath: sender, recipients: recipients, request: envelope.request
+        ).declared
     }
 
     /// With -t: those of the command line and those of the header, each once.

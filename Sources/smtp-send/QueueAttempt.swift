@@ -1,6 +1,5 @@
 import CommandLineTool
 import Delivery
-import Glibc
 import SMTP
 import Unix
 
@@ -57,9 +56,7 @@ struct QueueAttempt {
         case .gone: return .finished
         case .busy: return .left
         case .damaged(let problem):
-            report.add(
-                inputFailure: ToolFailure(
-                    .dataError, "\(queue.path)/\(id).bsmtp: \(problem): correct it, or --remove \(id)"))
+            report.add(inputFailure: ToolFailure(damaged: id, problem, in: queue))
             return .left
         case .open(let entry): return try await attempt(entry)
         }
@@ -215,11 +212,12 @@ struct QueueAttempt {
     private mutating func notify(
         _ entry: QueueEntry, _ indices: [Int], _ action: StatusNotification.Action, _ now: Int
     ) throws {
-        // RFC 3461 4.3: the message itself comes back with a failure only.
+        // RFC 3461 4.3: the message itself comes back with a failure only. RFC 8689 5: one that must stay encrypted does not.
+        let parameters = entry.envelope.parameters
         let limit =
-            switch (action, entry.envelope.parameters.returned) {
-            case (.failed, .full): Self.fullMessageLimit
-            case (.failed, nil): Self.unaskedMessageLimit
+            switch (action, parameters.returned) {
+            case (.failed, .full) where !parameters.requiresTLS: Self.fullMessageLimit
+            case (.failed, nil) where !parameters.requiresTLS: Self.unaskedMessageLimit
             default: -1
             }
         let notification = StatusNotification(
@@ -235,12 +233,8 @@ struct QueueAttempt {
             message: entry.file.isStuffed && limit >= 0 ? entry.message(limit: limit) : nil)
         let id = entry.id.notification(entry.notificationCount + notifications.count)
         let message = notification.build(now: now, zone: SystemClock.zoneOffset(at: now))
-        do throws(SystemError) {
-            try queue.add(message.span, notification.queuedEnvelope(arrival: now), id: id)
-        } catch {
-            // It was queued just before something stopped us.
-            guard error.code == EEXIST else { throw error }
-        }
+        // It may have been queued just before something stopped us.
+        try queue.addOnce(message.span, notification.queuedEnvelope(arrival: now), id: id)
         notifications.append(id)
     }
 }

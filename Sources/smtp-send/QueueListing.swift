@@ -16,7 +16,7 @@ enum QueueListing {
                 count += 1
                 isJSON ? writeJSON(entry) : writeLines(entry)
             case .damaged(let problem):
-                Diagnostics.say("\(queue.path)/\(id).bsmtp: \(problem): correct it, or --remove \(id)")
+                Diagnostics.say(ToolFailure(damaged: id, problem, in: queue).message)
                 code = .dataError
             case .busy, .gone: break
             }

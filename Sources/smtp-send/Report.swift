@@ -89,7 +89,7 @@ final class Report: Sendable {
         let failure =
             switch error {
             case let failure as ToolFailure: failure
-            case let error as SystemError: ToolFailure(error.exitCode, "\(error.subject): \(error)")
+            case let error as SystemError: ToolFailure(error)
             default: ToolFailure(.software, "\(error)")
             }
         Diagnostics.say(failure.message)

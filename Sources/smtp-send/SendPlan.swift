@@ -52,6 +52,12 @@ struct SendPlan: Sendable {
         envelope.readsRecipients = arguments[SendOptions.readRecipients]
         envelope.takesBareNames = routes.destination.isOneServer
         envelope.needsNoMessage = settings.lastStep != nil && settings.lastStep != .message
+        try Self.checkLastStep(settings, arguments)
+        // Whom the server never hears of, it need not be told: the mailbox that each has (RFC 5321 4.5.1) stands for all.
+        let isBeforeRecipients = [.greeting, .hello, .tls, .authentication, .mail].contains(settings.lastStep)
+        if isBeforeRecipients, envelope.recipients.isEmpty, routes.destination.isOneServer {
+            envelope.recipients = [EnvelopeAddress("postmaster")].compactMap { $0 }
+        }
         envelope.request = try StatusOptions.read(arguments)
         self.envelope = envelope
         connections = Self.connections(arguments)
@@ -145,7 +151,7 @@ struct SendPlan: Sendable {
         let port = arguments[SendOptions.port].map { UInt16(clamping: $0) } ?? standardPort
         switch (arguments[SendOptions.server], arguments[SendOptions.lmtp]) {
         case (.some, .some): throw ToolFailure(.usage, "--server and --lmtp: exclude each other: give one")
-        case (let server?, nil): return .server(try ServerName(option: server, defaultPort: port))
+        case (let server?, nil): return .server(try ServerName(server, defaultPort: port))
         case (nil, let path?):
             guard SocketAddress("unix:" + path) != nil else {
                 throw ToolFailure(.usage, "--lmtp \(path): is not the path of a Unix socket")
@@ -176,6 +182,18 @@ struct SendPlan: Sendable {
             dropsAfterLastStep: arguments.isGiven(SendOptions.dropAfter),
             timeout: arguments[SendOptions.timeout],
             isVerbose: arguments[SendOptions.verbose], showsSecrets: arguments[SendOptions.showSecrets])
+    }
+
+    /// A step that the session does not have would never end it.
+    private static func checkLastStep(_ settings: SendSettings, _ arguments: Arguments) throws(ToolFailure) {
+        let option = settings.dropsAfterLastStep ? "--drop-after" : "--quit-after"
+        switch settings.lastStep {
+        case .tls where settings.tls.policy == .never:
+            throw ToolFailure(.usage, "\(option) tls: there is none with --tls never")
+        case .authentication where settings.credentials == nil:
+            throw ToolFailure(.usage, "\(option) auth: needs --user and its password")
+        default: break
+        }
     }
 
     private static func heloName(_ arguments: Arguments) throws(ToolFailure) -> String? {

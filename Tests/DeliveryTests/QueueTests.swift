@@ -103,6 +103,34 @@ struct QueueTests {
         #expect(directory.names("queue") == ["tmp"])
     }
 
+    @Test("a message of a given name is queued once, over what a crash has left of it")
+    func once() throws {
+        let id = try #require(QueueID("X1-0"))
+        try directory.write("queue/tmp/X1-0.bsmtp", "EHLO x\r\nMAIL FR")
+        try queue.addOnce(Array("Subject: first\n".utf8).span, envelope("b@example.net"), id: id)
+        try queue.addOnce(Array("Subject: second\n".utf8).span, envelope("b@example.net"), id: id)
+        #expect(content(try entry(id)).text == "Subject: first\r\n")
+        #expect(directory.names("queue") == ["X1-0.bsmtp", "tmp"] && directory.names("queue/tmp").isEmpty)
+    }
+
+    @Test("the log of a message that is gone is a leftover, that of one that is there is not")
+    func leftovers() throws {
+        let id = try queue.add(Array("x\n".utf8).span, envelope("b@example.net"))
+        try entry(id).record([.held])
+        try directory.write("queue/X1.log", "2026-11-24T10:00:00Z held\n")
+        try queue.removeLeftovers()
+        #expect(directory.names("queue") == ["\(id).bsmtp", "\(id).log", "tmp"])
+    }
+
+    @Test("what is told of a message that must stay encrypted must stay so too (RFC 8689 5)")
+    func requiredTLS() {
+        var envelope = envelope("b@example.net")
+        envelope.parameters.requiresTLS = true
+        let notification = StatusNotification(
+            envelope: envelope, recipients: [], host: "mx.example", header: [], message: nil)
+        #expect(notification.queuedEnvelope(arrival: 0).parameters.requiresTLS)
+    }
+
     @Test(
         "a file that is no batch SMTP is damaged, and stays",
         arguments: [

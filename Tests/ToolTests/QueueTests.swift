@@ -227,6 +227,46 @@ struct QueueTests {
         #expect(messages(server).count == 1)
     }
 
+    @Test("a folder that is no queue, or none at all, is told, with what to do")
+    func noQueue() throws {
+        try directory.write("file", "")
+        try FileManager.default.createDirectory(atPath: directory.file("plain"), withIntermediateDirectories: true)
+        let cases: [(name: String, words: [String], status: Int32, text: String)] = [
+            ("file", ["--list"], 66, "is not a folder: name another, or move the file away"),
+            ("file", ["--watch"], 73, "is not a folder: name another, or move the file away"),
+            ("none", ["--run"], 66, "is not there: the first message sent with --queue makes it"),
+            ("plain", ["--list"], 66, "is no queue, for it has no folder tmp: name the folder that --queue made"),
+        ]
+        for (name, words, status, text) in cases {
+            let path = directory.file(name)
+            let result = try ToolProcess.run("smtp-send", ["--queue", path] + words)
+            #expect(result.status == status && result.diagnostics == "smtp-send: \(path): \(text)\n")
+        }
+    }
+
+    @Test("a bounce for an ASCII sender goes out as plain mail, whatever the message was (RFC 6533)")
+    func plainBounce() throws {
+        let server = try ScriptedServer { line, _ in
+            line.hasPrefix("RCPT TO:<n")
+                ? .say("550 5.1.1 kein \u{FC}ser") : ScriptedServer.good(line, ["SMTPUTF8", "8BITMIME"])
+        }
+        let message = "Subject: Gr\u{FC}\u{DF}e\n\nhello\n"
+        let queued = try send(
+            ["--queue-only", "--from", "a@example.org", "--to", "n\u{F6}body@example.org"], input: message)
+        #expect(queued.status == 0)
+        #expect(try send(["--run", "--server", "127.0.0.1:\(server.port)"]).status == 69)
+        let bounce = try #require(messages(server).first)
+        #expect(
+            server.log.lines.contains {
+                $0.hasPrefix("MAIL FROM:<>") && !$0.contains("SMTPUTF8") && !$0.contains("8BIT")
+            })
+        #expect(bounce.utf8.allSatisfy { $0 < 0x80 })
+        #expect(bounce.contains("Content-Type: message/delivery-status\r\n"))
+        #expect(bounce.contains("Final-Recipient: utf-8; n\\x{F6}body@example.org\r\n"))
+        #expect(bounce.contains("Diagnostic-Code: smtp; 550 5.1.1 kein ?ser\r\n"))
+        #expect(bounce.contains("Content-Type: message/global\r\nContent-Transfer-Encoding: quoted-printable\r\n"))
+    }
+
     static let badUses: [[String]] = [
         ["--run"], ["--list"], ["--queue-only"], ["--queue", "q", "--run", "--list"],
         ["--queue", "q", "--run", "m.eml"],

@@ -16,6 +16,33 @@ struct SmtpSendManyTests {
         "EHLO me\r\nMAIL FROM:<a@example.org> RET=HDRS\r\nRCPT TO:<b@example.org> NOTIFY=NEVER\r\nDATA\r\nSubject: 1\r\n\r\n..x\r\n.\r\n"
         + "RSET\r\nMAIL FROM:<>\r\nRCPT TO:<c@example.org>\r\nRCPT TO:<d@example.org>\r\nDATA\r\nSubject: 2\r\n.\r\nQUIT\r\n"
 
+    @Test("recipients beyond what a connection takes get another connection (RFC 9422 MAILMAX, RCPTMAX)")
+    func transactionLimit() throws {
+        let server = try ScriptedServer { line, _ in
+            ScriptedServer.good(line, ["PIPELINING", "LIMITS RCPTMAX=2 MAILMAX=2"])
+        }
+        let recipients = (1...9).map { "r\($0)@example.org" }.joined(separator: ",")
+        let result = try ToolProcess.run(
+            "smtp-send",
+            ["--server", "127.0.0.1:\(server.port)", "--from", "a@example.org", "--to", recipients],
+            input: Array("Subject: x\n\nx\n".utf8))
+        #expect(result.status == 0, "\(result.diagnostics)")
+        #expect(server.log.lines.count { $0.hasPrefix("RCPT") } == 9 && server.log.messages.count == 5)
+        #expect(server.log.connections == 3)
+    }
+
+    @Test("a connection that breaks is told for all recipients, those of later transactions too")
+    func brokenForAll() throws {
+        let server = try ScriptedServer { line, _ in
+            line.hasPrefix("DATA") ? .close : ScriptedServer.good(line, ["LIMITS RCPTMAX=1"])
+        }
+        let result = try ToolProcess.run(
+            "smtp-send",
+            ["--server", "127.0.0.1:\(server.port)", "--from", "a@example.org", "--to", "b@example.org,c@example.org"],
+            input: Array("Subject: x\n\nx\n".utf8))
+        #expect(result.status == 75 && !result.diagnostics.contains("no server was found"), "\(result.diagnostics)")
+    }
+
     @Test("--batch sends each message with its envelope; --dry-run gives the same back (RFC 2442)")
     func batches() throws {
         let server = try ScriptedServer { line, _ in ScriptedServer.good(line, ["PIPELINING", "DSN"]) }
