@@ -95,6 +95,9 @@ struct QueueAttempt {
             addresses.append(address)
         }
         let message = try OutgoingMessage(entry, addresses)
+        // A message for one is removed when it is there, and there is nothing to note.
+        let isForOne = entry.recipients.count == 1 && !wantsSuccess(entry, 0)
+        try entry.prepareRecord(recipients: isForOne ? 0 : due.count)
         let ownRoutes = try entry.route.map { try routes.toServer($0) }
         var reports: [EnvelopeAddress: RecipientReport] = [:]
         for report in await courier.deliver(message, by: ownRoutes) { reports[report.recipient] = report }

@@ -113,6 +113,30 @@ struct QueueTests {
         #expect(directory.names("queue") == ["X1-0.bsmtp", "tmp"] && directory.names("queue/tmp").isEmpty)
     }
 
+    @Test(
+        "room for the log is no event: what stands in it is read, what is behind it is not, and it goes with the message"
+    )
+    func room() throws {
+        let id = try queue.add(Array("x\n".utf8).span, envelope("b@example.net", "c@example.net"))
+        do {
+            let first = try entry(id)
+            try first.prepareRecord(recipients: 2)
+            try first.record([.delivered(1, QueueAnswer(text: String(repeating: "x", count: 5_000)))])
+            try first.prepareRecord(recipients: 2)
+        }
+        #expect(try directory.read("queue/\(id).log").count > 4_096)
+        let second = try entry(id)
+        #expect(second.recipients.map(\.status) == [.waiting, .delivered])
+        try second.record([.held])
+        #expect(try directory.read("queue/\(id).log").count < 2_048)
+        try second.remove()
+        #expect(directory.names("queue") == ["tmp"])
+        let other = try entry(try queue.add(Array("x\n".utf8).span, envelope("b@example.net")))
+        try other.prepareRecord(recipients: 1)
+        try other.remove()
+        #expect(directory.names("queue") == ["tmp"])
+    }
+
     @Test("the log of a message that is gone is a leftover, that of one that is there is not")
     func leftovers() throws {
         let id = try queue.add(Array("x\n".utf8).span, envelope("b@example.net"))

@@ -217,6 +217,20 @@ struct QueueTests {
         #expect(result.diagnostics.hasPrefix("smtp-send: "))
     }
 
+    @Test("with a full disk nobody gets a message of which could not be noted that he has it")
+    func fullWhileSending() throws {
+        let server = try server()
+        try queueOne("b@example.org,later@example.org")
+        let run = ["--queue", queue, "--run", "--server", "127.0.0.1:\(server.port)"]
+        for _ in 0..<2 {
+            let result = try ToolProcess.run("smtp-send", run, limits: "-f 0")
+            #expect(result.status == 74 && result.diagnostics.contains(".log: "), "\(result.diagnostics)")
+        }
+        #expect(server.log.lines.isEmpty)
+        for _ in 0..<2 { #expect(try ToolProcess.run("smtp-send", run).status == 75) }
+        #expect(server.log.lines.count { $0 == "RCPT TO:<b@example.org>" } == 1)
+    }
+
     @Test("a file that is no batch SMTP is told and left")
     func damaged() throws {
         try queueOne("b@example.org")
