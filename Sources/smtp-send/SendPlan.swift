@@ -119,8 +119,8 @@ struct SendPlan: Sendable {
         let resolver = try resolver(arguments, families)
         let policies = arguments[SendOptions.policies]
         let keepsPolicies =
-            policies != "none" && ["auto", "require"].contains(arguments[SendOptions.tls])
-            && !arguments[SendOptions.insecure]
+            policies != "none" && [.auto, .require].contains(SendOptions.tls.policy(arguments))
+            && !arguments[SendOptions.tls.insecure]
         return Routes(
             destination: try destination(arguments), families: families, resolver: resolver,
             path: path, keepsDANE: keepsPolicies && policies != "mta-sts",
@@ -147,7 +147,7 @@ struct SendPlan: Sendable {
     }
 
     private static func destination(_ arguments: Arguments) throws(ToolFailure) -> Routes.Destination {
-        let standardPort: UInt16 = arguments[SendOptions.tls] == "implicit" ? 465 : 25
+        let standardPort: UInt16 = SendOptions.tls.policy(arguments) == .implicit ? 465 : 25
         let port = arguments[SendOptions.port].map { UInt16(clamping: $0) } ?? standardPort
         switch (arguments[SendOptions.server], arguments[SendOptions.lmtp]) {
         case (.some, .some): throw ToolFailure(.usage, "--server and --lmtp: exclude each other: give one")

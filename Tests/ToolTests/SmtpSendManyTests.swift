@@ -16,6 +16,22 @@ struct SmtpSendManyTests {
         "EHLO me\r\nMAIL FROM:<a@example.org> RET=HDRS\r\nRCPT TO:<b@example.org> NOTIFY=NEVER\r\nDATA\r\nSubject: 1\r\n\r\n..x\r\n.\r\n"
         + "RSET\r\nMAIL FROM:<>\r\nRCPT TO:<c@example.org>\r\nRCPT TO:<d@example.org>\r\nDATA\r\nSubject: 2\r\n.\r\nQUIT\r\n"
 
+    @Test("the variant of an mbox is told as everywhere else: with Content-Length, From_ lines may stand in messages")
+    func counted() throws {
+        let text = String(repeating: "hello\n", count: 100)
+        let body = "\(text)\nFrom a@b Mon Nov  2 09:15:00 2026\nno: header\n\n\(text)"
+        let mbox = (1...9).map { number in
+            "From a@b Mon Nov  2 09:15:00 2026\nSubject: \(number)\nContent-Length: \(body.utf8.count)\n\n\(body)\n"
+        }.joined()
+        let directory = try TestDirectory()
+        let file = try directory.write("counted.mbox", mbox)
+        let words = ["--dry-run", "--from", "a@example.org", "--to", "b@example.org"]
+        for (operands, input) in [([file], ""), ([], mbox)] {
+            let result = try ToolProcess.run("smtp-send", words + operands, input: Array(input.utf8))
+            #expect(result.status == 0 && result.text.components(separatedBy: "MAIL FROM:").count == 10, "\(result.text)")
+        }
+    }
+
     @Test("recipients beyond what a connection takes get another connection (RFC 9422 MAILMAX, RCPTMAX)")
     func transactionLimit() throws {
         let server = try ScriptedServer { line, _ in
