@@ -20,6 +20,8 @@ final class Conversation {
     /// Why the session is over, when it is.
     private(set) var failure: ClientResult?
     private(set) var isOpen = true
+    /// Of the answers to what was sent last some have come.
+    private var hasHeardPart = false
 
     /// What the session came to.
     private enum Stop {
@@ -146,6 +148,7 @@ final class Conversation {
         let time = max(deadline - .now, .milliseconds(1))
         // A proxy's last word and the server's first may come together.
         if connection.input.count > 0 { return takeInput() }
+        if hasHeardPart { connection.acknowledgeAtOnce() }
         do throws(ConnectionError) {
             guard try await connection.receive(timeout: time) else {
                 return session.connectionLost("was closed by the server")
@@ -158,12 +161,14 @@ final class Conversation {
 
     private func takeInput() {
         let bytes = connection.input.takeAll()
+        hasHeardPart = true
         transcript.received(bytes.span)
         session.receive(bytes.span)
     }
 
     private func flush() async {
         guard connection.pendingOutput > 0 else { return }
+        hasHeardPart = false
         do throws(ConnectionError) {
             try await connection.flush(timeout: settings.sendTimeout)
         } catch {

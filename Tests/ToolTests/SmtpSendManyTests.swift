@@ -28,7 +28,8 @@ struct SmtpSendManyTests {
         let words = ["--dry-run", "--from", "a@example.org", "--to", "b@example.org"]
         for (operands, input) in [([file], ""), ([], mbox)] {
             let result = try ToolProcess.run("smtp-send", words + operands, input: Array(input.utf8))
-            #expect(result.status == 0 && result.text.components(separatedBy: "MAIL FROM:").count == 10, "\(result.text)")
+            #expect(
+                result.status == 0 && result.text.components(separatedBy: "MAIL FROM:").count == 10, "\(result.text)")
         }
     }
 
@@ -81,6 +82,22 @@ struct SmtpSendManyTests {
         let result = try send(["--server", "127.0.0.1:\(server.port)", "--batch", "-"], input: text)
         #expect(result.status == 65 && server.log.messages.count == 1)
         #expect(result.diagnostics.contains("the final dot is missing"))
+    }
+
+    @Test(
+        "a server that sends its answers one by one is not kept waiting for acknowledgements (RFC 896, RFC 1122 4.2.3.2)"
+    )
+    func delayedAcknowledgement() throws {
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+        let result = try ToolProcess.run(
+            "smtp-send",
+            [
+                "--server", "127.0.0.1:\(server.port)", "--from", "a@example.org", "--to", "b@example.org",
+                "--repeat", "100", "--json",
+            ], input: Array("Subject: x\n\nx\n".utf8))
+        let median = try #require(result.text.firstMatch(of: /"ms_median":([0-9.]+)/).flatMap { Double($0.1) })
+        // A delayed acknowledgement takes 40 ms at least.
+        #expect(result.status == 0 && median < 35)
     }
 
     @Test("--repeat and --parallel tell the rate; --rate keeps to one")
