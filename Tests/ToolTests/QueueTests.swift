@@ -217,6 +217,22 @@ struct QueueTests {
         #expect(result.diagnostics.hasPrefix("smtp-send: "))
     }
 
+    @Test("a message that cannot be read is told, and holds up no other")
+    func unreadable() throws {
+        try queueOne("b@example.org")
+        try queueOne("c@example.org")
+        let first = try #require(files.sorted().first)
+        // A log that nobody can read, whoever runs the tests.
+        let log = directory.file("queue/\(first.replacingOccurrences(of: ".bsmtp", with: ".log"))")
+        try FileManager.default.createDirectory(atPath: log, withIntermediateDirectories: true)
+        let list = try send(["--list"])
+        #expect(list.status == 66 && list.text.contains("c@example.org") && list.diagnostics.contains(log))
+        let server = try server()
+        let run = try send(["--run", "--server", "127.0.0.1:\(server.port)"])
+        #expect(run.status == 66 && run.diagnostics.contains(log), "\(run.diagnostics)")
+        #expect(messages(server).count == 1 && files.contains(first))
+    }
+
     @Test("with a full disk nobody gets a message of which could not be noted that he has it")
     func fullWhileSending() throws {
         let server = try server()

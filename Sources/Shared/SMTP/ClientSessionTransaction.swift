@@ -173,7 +173,8 @@ extension ClientSession {
         let kind = reply.code / 100
         switch (awaited, kind) {
         case (.reset, 2): break
-        case (.reset, 4), (.reset, 5): return give(up: ClientResult(.temporary, reply))
+        // The session is of no use then, which says nothing of the message.
+        case (.reset, 4), (.reset, 5): return give(up: ClientResult(.temporary, reply, cause: .connection))
 
         case (.mail, 2):
             transaction?.mailAccepted = true
