@@ -33,6 +33,52 @@ struct SmtpSendManyTests {
         }
     }
 
+    /// What a SOCKS5 proxy is asked for: a server by its name, or by an address (RFC 1928 5).
+    static let targets: [(server: String, request: [UInt8])] = [
+        ("mx.example:2525", [5, 1, 0, 3, 10] + Array("mx.example".utf8) + [9, 221]),
+        ("192.0.2.1", [5, 1, 0, 1, 192, 0, 2, 1, 0, 25]),
+        ("[2001:db8::1]:25", [5, 1, 0, 4, 0x20, 1, 0x0D, 0xB8] + Array(repeating: 0, count: 11) + [1, 0, 25]),
+    ]
+
+    @Test("a SOCKS5 proxy is asked for the server as it was named; what it says no to is told", arguments: targets)
+    func socks(_ server: String, _ request: [UInt8]) throws {
+        func run(_ answer: [UInt8]) throws -> ToolProcess.Result {
+            let proxy = try StandIn { received, answers in
+                switch (answers, received.count) {
+                case (0, 3...): ([5, 0], 3, received.prefix(3) != [5, 1, 0])
+                case (1, request.count...): (received == request ? answer : [4], request.count, false)
+                case (2, 6...): (Array("221 bye\r\n".utf8), 6, true)
+                default: nil
+                }
+            }
+            return try ToolProcess.run(
+                "smtp-send",
+                ["--server", server, "--socks5", "127.0.0.1:\(proxy.port)", "--quit-after", "greeting"])
+        }
+        let good = try run([5, 0, 0, 1, 0, 0, 0, 0, 0, 0] + Array("220 x\r\n".utf8))
+        #expect(good.status == 0, "\(good.diagnostics)")
+        let refused = try run([5, 5, 0, 1, 0, 0, 0, 0, 0, 0])
+        #expect(refused.status == 75 && refused.diagnostics.contains("the proxy says: connection refused"))
+        let none = try ToolProcess.run(
+            "smtp-send", ["--server", server, "--socks5", "127.0.0.1:1", "--quit-after", "greeting"])
+        #expect(none.status == 75 && none.diagnostics.contains("the proxy 127.0.0.1:1 cannot be reached"))
+    }
+
+    @Test("a PROXY header of which one end is given names both in its family")
+    func proxyFamilies() throws {
+        let server = try ScriptedServer { line, _ in
+            line.hasPrefix("PROXY TCP6 2001:db8::1 ::ffff:127.0.0.1 99 ") ? .say("220 x") : .say("221 bye")
+        }
+        let result = try ToolProcess.run(
+            "smtp-send",
+            [
+                "--server", "127.0.0.1:\(server.port)", "--proxy-source", "[2001:db8::1]:99", "--quit-after",
+                "greeting",
+            ])
+        #expect(result.status == 0)
+        #expect(server.log.lines.contains { $0.hasPrefix("PROXY TCP6 2001:db8::1 ::ffff:127.0.0.1 99 ") })
+    }
+
     @Test("recipients beyond what a connection takes get another connection (RFC 9422 MAILMAX, RCPTMAX)")
     func transactionLimit() throws {
         let server = try ScriptedServer { line, _ in
