@@ -14,6 +14,7 @@ extension QueuedEnvelope {
                 Recipient(path: $0.path, parameters: message.request.parameters(for: $0))
             }, arrival: SystemClock.now.seconds)
         if envelope.hasInternationalAddress { self.parameters.smtpUTF8 = true }
+        requiresStatus = message.request.isRequired
     }
 }
 
@@ -93,6 +94,7 @@ extension StatusRequest {
     /// What an envelope asks for.
     init(_ envelope: QueuedEnvelope) {
         parameters = envelope.parameters
+        isRequired = envelope.requiresStatus
         for recipient in envelope.recipients {
             guard let address = EnvelopeAddress(recipient.path) else { continue }
             recipientParametersByAddress[address] = recipient.parameters

@@ -217,6 +217,14 @@ struct QueueTests {
         #expect(result.diagnostics.hasPrefix("smtp-send: "))
     }
 
+    @Test("--dsn require is kept in the queue")
+    func requiredStatus() throws {
+        let server = try server()
+        try queueOne("b@example.org", ["--dsn", "require", "--notify", "never"])
+        let run = try send(["--run", "--server", "127.0.0.1:\(server.port)"])
+        #expect(run.status == 69 && run.diagnostics.contains("does not offer DSN") && messages(server).isEmpty)
+    }
+
     @Test("a message that cannot be read is told, and holds up no other")
     func unreadable() throws {
         try queueOne("b@example.org")
