@@ -209,20 +209,10 @@ struct QueueAttempt {
         try entry.record(settled)
     }
 
-    private static let fullMessageLimit = 10 << 20
-    private static let unaskedMessageLimit = 65_536
-
     private mutating func notify(
         _ entry: QueueEntry, _ indices: [Int], _ action: StatusNotification.Action, _ now: Int
     ) throws {
-        // RFC 3461 4.3: the message itself comes back with a failure only. RFC 8689 5: one that must stay encrypted does not.
-        let parameters = entry.envelope.parameters
-        let limit =
-            switch (action, parameters.returned) {
-            case (.failed, .full) where !parameters.requiresTLS: Self.fullMessageLimit
-            case (.failed, nil) where !parameters.requiresTLS: Self.unaskedMessageLimit
-            default: -1
-            }
+        let limit = StatusNotification.returnLimit(of: action, entry.envelope.parameters)
         let notification = StatusNotification(
             envelope: entry.envelope,
             recipients: indices.map { index in

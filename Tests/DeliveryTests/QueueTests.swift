@@ -153,6 +153,9 @@ struct QueueTests {
         let notification = StatusNotification(
             envelope: envelope, recipients: [], host: "mx.example", header: [], message: nil)
         #expect(notification.queuedEnvelope(arrival: 0).parameters.requiresTLS)
+        #expect(StatusNotification.returnLimit(of: .failed, envelope.parameters) < 0)
+        #expect(StatusNotification.returnLimit(of: .failed, MailParameters()) > 0)
+        #expect(StatusNotification.returnLimit(of: .delayed, MailParameters()) < 0)
     }
 
     @Test(

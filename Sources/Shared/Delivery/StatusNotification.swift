@@ -58,6 +58,18 @@ package struct StatusNotification: Sendable {
         self.message = message
     }
 
+    /// The largest message that comes back whole with a notification, in octets; -1: the header alone does. The message
+    /// itself belongs to a failure only (RFC 3461 4.3), and one that must stay encrypted does not come back (RFC 8689 5).
+    package static func returnLimit(of action: Action, _ parameters: MailParameters) -> Int {
+        switch (action, parameters.returned) {
+        case _ where parameters.requiresTLS: -1
+        case (.failed, .full): 10 << 20
+        // Nobody has asked: a small one does no harm.
+        case (.failed, nil): 65_536
+        default: -1
+        }
+    }
+
     /// The envelope of the notification: nobody is told of what becomes of it (RFC 3461 6.1, RFC 5321 4.5.5).
     package func queuedEnvelope(arrival: Int) -> QueuedEnvelope {
         var recipient = QueuedEnvelope.Recipient(path: envelope.reversePath)
