@@ -85,9 +85,10 @@ final class LocalSession {
         var request = StatusRequest()
         request.parameters = envelope.parameters
         var recipients: [EnvelopeAddress] = []
+        var known: Set<EnvelopeAddress> = []
         for recipient in envelope.recipients {
             guard let address = EnvelopeAddress(recipient.path.description)?.qualified else { continue }
-            if !recipients.contains(address) { recipients.append(address) }
+            if known.insert(address).inserted { recipients.append(address) }
             request.recipientParametersByAddress[address] = recipient.parameters
         }
         let message = OutgoingMessage(

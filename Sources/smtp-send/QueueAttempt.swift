@@ -87,13 +87,9 @@ struct QueueAttempt {
 
     /// Sends, and records what became of each recipient. Returns those of whom the next server will tell the sender.
     private func deliver(_ entry: QueueEntry, _ due: [Int]) async throws -> Set<Int> {
-        var addresses: [EnvelopeAddress] = []
-        for index in due {
-            guard let address = EnvelopeAddress(entry.recipients[index].path), !addresses.contains(address) else {
-                continue
-            }
-            addresses.append(address)
-        }
+        let addressOfIndex = due.map { EnvelopeAddress(entry.recipients[$0].path) }
+        var known: Set<EnvelopeAddress> = []
+        let addresses = addressOfIndex.compactMap { $0 }.filter { known.insert($0).inserted }
         let message = try OutgoingMessage(entry, addresses)
         // A message for one is removed when it is there, and there is nothing to note.
         let isForOne = entry.recipients.count == 1 && !wantsSuccess(entry, 0)
@@ -104,12 +100,15 @@ struct QueueAttempt {
         let now = SystemClock.now.seconds
         var events: [QueueEvent] = []
         var passed: Set<Int> = []
-        for index in due {
-            let report = EnvelopeAddress(entry.recipients[index].path).flatMap { reports[$0] }
+        var deferred: Set<EnvelopeAddress> = []
+        for (index, address) in zip(due, addressOfIndex) {
+            let report = address.flatMap { reports[$0] }
             if report?.passedStatusRequest ?? false { passed.insert(index) }
-            events.append(event(entry, index, report, now))
+            let event = event(entry, index, report, now)
+            if case .deferred = event, let address { deferred.insert(address) }
+            events.append(event)
         }
-        let told = forPeople(addresses.compactMap { reports[$0] }, entry, events)
+        let told = forPeople(addresses.compactMap { reports[$0] }, entry, deferred)
         // All that is to be noted of a message that all recipients have is that it is gone.
         let isGone =
             events.count == entry.recipients.count
@@ -149,15 +148,12 @@ struct QueueAttempt {
 
     /// The reports with what became of the recipients in the queue.
     private func forPeople(
-        _ reports: [RecipientReport], _ entry: QueueEntry, _ events: [QueueEvent]
+        _ reports: [RecipientReport], _ entry: QueueEntry, _ deferred: Set<EnvelopeAddress>
     ) -> [RecipientReport] {
         var reports = reports
         for index in reports.indices {
             reports[index].queueID = entry.id
-            let isDeferred = events.contains { event in
-                guard case .deferred(let number, _, _) = event else { return false }
-                return EnvelopeAddress(entry.recipients[number].path) == reports[index].recipient
-            }
+            let isDeferred = deferred.contains(reports[index].recipient)
             if reports[index].result.outcome == .temporary, !isDeferred {
                 reports[index].result.outcome = .refused
                 reports[index].result.text += " (given up)"

@@ -87,11 +87,12 @@ struct SendPlan: Sendable {
 
     private static func envelope(_ arguments: Arguments) throws(ToolFailure) -> EnvelopeOptions {
         var recipients: [EnvelopeAddress] = []
+        var known: Set<EnvelopeAddress> = []
         for part in arguments[SendOptions.to].flatMap(EnvelopeAddress.parts) {
             guard let address = EnvelopeAddress(part) else {
                 throw ToolFailure(.usage, "--to \(part): is not an address: write local-part@domain")
             }
-            if !recipients.contains(address) { recipients.append(address) }
+            if known.insert(address).inserted { recipients.append(address) }
         }
         return EnvelopeOptions(reversePath: try reversePath(arguments), recipients: recipients)
     }

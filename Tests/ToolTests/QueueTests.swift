@@ -217,6 +217,20 @@ struct QueueTests {
         #expect(result.diagnostics.hasPrefix("smtp-send: "))
     }
 
+    @Test("a message for thousands is run in time that grows as their number does")
+    func manyRecipients() throws {
+        let server = try server()
+        let names = (0..<3_000).map { "r\($0)@example.org" }.joined(separator: ",\n ")
+        let queued = try send(
+            ["--queue-only", "-t", "--from", "a@example.org"],
+            input: "Subject: x\nBcc: later@example.org, \(names)\n\nx\n")
+        #expect(queued.status == 0, "\(queued.diagnostics)")
+        // It took a quarter of a minute and more, when nothing else was running.
+        let run = try send(["--run", "--server", "127.0.0.1:\(server.port)"], seconds: 12)
+        #expect(run.status == 75 && messages(server).count == 31)
+        #expect(try recipients(list[0]).count { $0["status"] as? String == "delivered" } == 3_000)
+    }
+
     @Test("--dsn require is kept in the queue")
     func requiredStatus() throws {
         let server = try server()

@@ -45,6 +45,8 @@ package final class QueueEntry {
     /// There is a file for the log, and something in it.
     private var hasLog = false
     private var hasEvents = false
+    /// The end of the last whole line of the log.
+    private var endOfLog = 0
 
     private let queue: Queue
     private let descriptor: FileDescriptor
@@ -143,6 +145,7 @@ package final class QueueEntry {
         recipients = file.envelope.recipients.map(QueuedRecipient.init)
         guard let log = try QueueEntry.readLog(queue, id) else { return }
         hasLog = true
+        endOfLog = log.lastIndex(of: ASCII.lf).map { $0 + 1 } ?? 0
         for (time, event) in QueueLog.events(log) { apply(event, at: time) }
     }
 
@@ -196,9 +199,7 @@ package final class QueueEntry {
         guard isLocked else { return }
         try queue.directory.checkWritable()
         guard count > 0 else { return }
-        let log = try openLog()
-        let end = try log.status().st_size
-        try log.reserve(end..<(end + count * QueueLog.lineLimit))
+        try openLog().reserve(endOfLog..<(endOfLog + count * QueueLog.lineLimit))
     }
 
     private func openLog() throws(SystemError) -> FileDescriptor {
@@ -212,15 +213,15 @@ package final class QueueEntry {
         guard isLocked, !events.isEmpty else { return }
         let now = SystemClock.now.seconds
         let log = try openLog()
+        let lines = Array(events.map { QueueLog.line($0, at: now) }.joined().utf8)
         // Behind the last whole line is room, or the rest of a line that was being written when its writer was stopped:
         // it would spoil the next one.
-        let whole = try log.readAll().lastIndex(of: ASCII.lf).map { $0 + 1 } ?? 0
-        let lines = Array(events.map { QueueLog.line($0, at: now) }.joined().utf8)
-        try log.seek(to: whole)
+        try log.seek(to: endOfLog)
         try log.writeAll(lines)
-        try log.truncate(to: whole + lines.count)
+        try log.truncate(to: endOfLog + lines.count)
         try log.synchronize()
-        if whole == 0 { try queue.synchronize() }
+        if endOfLog == 0 { try queue.synchronize() }
+        endOfLog += lines.count
         for event in events { apply(event, at: now) }
     }
 
