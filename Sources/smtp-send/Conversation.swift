@@ -243,7 +243,7 @@ final class Conversation {
     private func shakeHands() async -> ClientResult? {
         do {
             try await connection.startTLS(
-                client: try settings.tls.context(security.judgement), serverName: server.name,
+                client: try settings.tls.context(security.judgement), serverName: server.tlsName,
                 associations: security.associations, timeout: settings.timeout(.tls))
             transcript.note(connection.tls.map { "\($0.version) \($0.cipher)" } ?? "TLS")
             return nil

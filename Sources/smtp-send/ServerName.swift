@@ -1,5 +1,6 @@
 import Bytes
 import CommandLineTool
+import DNS
 import Network
 import Unix
 
@@ -14,6 +15,9 @@ struct ServerName: Hashable, Sendable, CustomStringConvertible {
         guard let port else { return name }
         return name.utf8.contains(ASCII.colon) ? "[\(name)]:\(port)" : "\(name):\(port)"
     }
+
+    /// The name as certificates have it: in ASCII.
+    var tlsName: String { (try? InternationalName.ascii(name)) ?? name }
 
     init(name: String, port: UInt16?) {
         self.name = name
