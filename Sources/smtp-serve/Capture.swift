@@ -47,7 +47,7 @@ final class Capture: Sendable {
         for recipient in envelope.recipients { text += TraceFields.deliveredTo(recipient.path) }
         var quoting = LineQuoting(.fromAndQuoted)
         var last = ASCII.lf
-        var parts = message.parts
+        var parts = message.withoutReturnPath.parts
         while let part = parts.next() {
             quoting.write(part.span, into: &text)
             last = part.last ?? last

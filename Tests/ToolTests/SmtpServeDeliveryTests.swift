@@ -25,6 +25,25 @@ struct SmtpServeDeliveryTests {
         #expect(directory.names("mail") == ["b"])
     }
 
+    @Test(
+        "a binary message has CRLF in the server's own fields too, and those of a message from elsewhere one Return-Path"
+    )
+    func binary() throws {
+        let directory = try TestDirectory()
+        let server = try TestServer("smtp-serve", ["--mail", directory.file("mail")])
+        let client = try LineClient(port: server.port)
+        _ = client.greet()
+        #expect(client.code("MAIL FROM:<a@b.c> BODY=BINARYMIME") == "250" && client.code("RCPT TO:<b@c.d>") == "250")
+        #expect(client.code("BDAT 14 LAST\r\nA: b\r\n\r\nx\ny\0") == "250")
+        let binary = try #require(try ServeSupport.messages(directory, "mail/b").first)
+        #expect(binary.hasSuffix("\r\nA: b\r\n\r\nx\ny\0\r\n"))
+        let header = binary.components(separatedBy: "\r\n\r\n")[0]
+        #expect(header.components(separatedBy: "\r\n").allSatisfy { !$0.contains("\n") })
+        #expect(client.deliver("Return-Path: <old@x.y>\r\nSubject: x\r\n\r\nx", to: ["e@c.d"]) == "250")
+        let text = try #require(try ServeSupport.messages(directory, "mail/e").first)
+        #expect(text.hasPrefix("Return-Path: <a@example.org>\n") && !text.contains("old@x.y"))
+    }
+
     @Test("fifty messages at once into one mbox are all there, whole")
     func manyIntoOneMbox() throws {
         let directory = try TestDirectory()

@@ -83,7 +83,7 @@ struct SmtpServeTests {
         let file = try TestDirectory()
         let result = try ToolProcess.run(
             "smtp-serve", ["--listen", "127.0.0.1:0", option, try file.write("mail", "")])
-        #expect(result.status == 73 && result.diagnostics.contains("not a directory"))
+        #expect(result.status == 73 && result.diagnostics.contains("Not a directory: name another directory"))
     }
 
     @Test("what got 250 before kill -9 is there, whole and once (RFC 1123 5.3.3)")
@@ -354,8 +354,8 @@ struct SmtpServeTests {
         let client = try LineClient(port: server.port)
         _ = client.greet()
         let trace = String(repeating: "Received: from x by y; Mon, 2 Nov 2026 10:00:00 +0000\r\n", count: 100)
-        #expect(client.deliver(trace + "\r\nx") == "554")
-        #expect(client.deliver(String(trace.dropFirst(56)) + "\r\nx") == "250")
+        #expect(client.deliver(trace + "\r\nx") == "250")
+        #expect(client.deliver(trace + "Received: y\r\n\r\nx") == "554")
     }
 
     /// Options, one string a case, and the exit code.
@@ -365,7 +365,7 @@ struct SmtpServeTests {
         ("--dnsbl a..b", 64), ("--cert x", 64), ("--mail x --mbox y", 64), ("--filter spamd:a:b:c", 64),
         ("operand", 64), ("--users /nonexistent", 78), ("--aliases /nonexistent", 78),
         ("--cert /nonexistent --key /nonexistent", 78), ("--queue /dev/null/q", 73),
-        ("--greylist /dev/null/g", 73), ("--dns /nonexistent", 66), ("--user no-such-user", 78),
+        ("--greylist /dev/null/g", 73), ("--dns /nonexistent", 78), ("--user no-such-user", 78),
     ]
 
     @Test(

@@ -49,6 +49,30 @@ package struct TraceFields: Sendable {
     /// The Return-Path field of the final delivery, `<>` for the null reverse-path.
     package static func returnPath(_ path: Path) -> [UInt8] { Array("Return-Path: <\(path)>\n".utf8) }
 
+    /// The start of a message without the Return-Path fields in its header.
+    package static func withoutReturnPath(_ start: [UInt8]) -> [UInt8] {
+        var kept: [UInt8] = []
+        var copied = 0
+        var isWithin = false
+        var place = 0
+        let span = start.span
+        while place < span.count {
+            let line = span.line(at: place)
+            if line.content.isEmpty { break }
+            if !span[place].isSpaceOrTab {
+                let wasWithin = isWithin
+                isWithin = span.begins(at: line.content, withField: "return-path:")
+                if isWithin, !wasWithin { kept.append(span: span.extracting(copied..<place)) }
+                if wasWithin, !isWithin { copied = place }
+            }
+            place = line.next
+        }
+        if isWithin { copied = place }
+        if copied == 0 { return start }
+        kept.append(span: span.extracting(copied..<span.count))
+        return kept
+    }
+
     /// The Delivered-To field, by which a loop of forwards is seen.
     package static func deliveredTo(_ path: Path) -> [UInt8] { Array("Delivered-To: \(path)\n".utf8) }
 

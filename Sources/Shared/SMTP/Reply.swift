@@ -66,6 +66,10 @@ extension Reply {
     static let noSuchCommand = Reply(500, "5.5.2", "command not recognized")
     static let bareLineEnd = Reply(500, "5.5.2", "a line ends with CR LF, and with nothing else")
     static let lineTooLong = Reply(500, "5.5.2", "line too long")
+    /// RFC 4954 4.
+    static let responseTooLong = Reply(500, "5.5.6", "authentication exchange line is too long")
+    /// RFC 3207 4.
+    static let needsTLS = Reply(530, "5.7.0", "say STARTTLS first")
     static let needsUTF8 = Reply(553, "5.6.7", "an address outside of ASCII needs the parameter SMTPUTF8")
     static let takesNoArgument = Reply(501, "5.5.4", "this command takes no argument")
     /// Said when the server is stopping.

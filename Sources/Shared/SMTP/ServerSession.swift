@@ -90,6 +90,8 @@ package struct ServerSession: Sendable {
     private var mistakes = 0
     private var skip = Skip.none
     private var approvedLine: [UInt8]?
+    /// What is said in place of the next reply, when that is of the same kind.
+    private var wording: Reply?
     /// Content that came with the end, to be handed out at `endData`.
     var lastPiece: [UInt8]?
     var failedAuthentications = 0
@@ -104,8 +106,9 @@ package struct ServerSession: Sendable {
     /// Replies that wait to be sent.
     package private(set) var output: [UInt8] = []
 
-    /// Longer than the 512 octets of RFC 5321 4.5.3.1.4, as extensions ask for.
-    private static let lineLimit = 4_096
+    /// Longer than the 512 octets of RFC 5321 4.5.3.1.4, as extensions ask for: RFC 4954 4 lets an initial response have
+    /// 12,288.
+    private static let lineLimit = 16_384
     /// RFC 4954 4: room for long tickets.
     private static let responseLimit = 65_536
     private static let mistakeLimit = 20
@@ -143,8 +146,11 @@ package struct ServerSession: Sendable {
     /// Adds a last reply, as when the server is stopping, and ends the session.
     package mutating func end(with reply: Reply) {
         say(reply)
-        phase = .closing
+        end()
     }
+
+    /// Ends the session with what was said.
+    package mutating func end() { phase = .closing }
 
     /// Lets the command of the last `inspect` be carried out.
     package mutating func proceed() {
@@ -153,12 +159,17 @@ package struct ServerSession: Sendable {
         phase = .command
     }
 
-    /// Answers the command of the last `inspect` in place of carrying it out.
+    /// Answers the command of the last `inspect` in place of carrying it out. After 421 the session is over (RFC 5321 3.8).
     package mutating func refuse(_ reply: Reply) {
         guard case .inspecting(let line) = phase else { return }
         phase = .command
+        if reply.code == 421 { return end(with: reply) }
         refuseCommand(line, reply)
     }
+
+    /// The command of the last `inspect` is answered in these words when it succeeds: with a reply of the same first
+    /// digit. Call before `proceed`.
+    package mutating func word(_ reply: Reply) { wording = reply }
 
     /// The verdict on the sender of the last `checkSender`: nil accepts it.
     package mutating func answerSender(_ refusal: Reply?) {
@@ -284,6 +295,10 @@ package struct ServerSession: Sendable {
     }
 
     private mutating func tooLong() -> Step? {
+        if case .awaitingResponse = phase {
+            phase = .command
+            return mistake(.responseTooLong)
+        }
         phase = .command
         return mistake(.lineTooLong)
     }
@@ -313,7 +328,13 @@ package struct ServerSession: Sendable {
     var recipientCount: Int { envelope?.recipients.count ?? 0 }
     var mechanisms: [String] { isTLS ? configuration.mechanismsOverTLS : configuration.mechanisms }
 
-    mutating func say(_ reply: Reply) { output += reply.bytes }
+    mutating func say(_ reply: Reply) {
+        if let words = wording.take(), words.code / 100 == reply.code / 100 {
+            output += words.bytes
+        } else {
+            output += reply.bytes
+        }
+    }
 
     /// An answer to a command that made sense.
     mutating func answer(_ reply: Reply) -> Step? {

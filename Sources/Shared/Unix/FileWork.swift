@@ -48,11 +48,33 @@ enum FileWork {
 
     private static func startThread() {
         var thread = pthread_t()
-        // A thread that cannot be made leaves the work to those that exist; the first one must succeed.
         if pthread_create(&thread, nil, fileWorkThread, nil) == 0 {
             pthread_detach(thread)
-        } else {
-            state.withLock { $0.threads -= 1 }
+            return
+        }
+        // The work is left to the threads that exist. When there is none it is done here: late, but not lost.
+        let isAlone = state.withLock { state in
+            state.threads -= 1
+            return state.threads == 0
+        }
+        while isAlone, let work = next(wasIdle: false) { work() }
+    }
+
+    /// The piece of work that has waited longest, for this thread, which may have been idle.
+    private static func next(wasIdle: Bool) -> (@Sendable () -> Void)? {
+        state.withLock { state in
+            if wasIdle { state.idle -= 1 }
+            guard state.next < state.pending.count else { return nil }
+            let work = state.pending[state.next]
+            state.next += 1
+            if state.next == state.pending.count {
+                state.pending.removeAll(keepingCapacity: true)
+                state.next = 0
+            } else if state.next > 1_024, state.next * 2 > state.pending.count {
+                state.pending.removeFirst(state.next)
+                state.next = 0
+            }
+            return work
         }
     }
 
@@ -61,21 +83,7 @@ enum FileWork {
             state.withLock { $0.idle += 1 }
             var one: eventfd_t = 0
             while eventfd_read(available, &one) != 0 {}
-            let work = state.withLock { state -> (@Sendable () -> Void)? in
-                state.idle -= 1
-                guard state.next < state.pending.count else { return nil }
-                let work = state.pending[state.next]
-                state.next += 1
-                if state.next == state.pending.count {
-                    state.pending.removeAll(keepingCapacity: true)
-                    state.next = 0
-                } else if state.next > 1_024, state.next * 2 > state.pending.count {
-                    state.pending.removeFirst(state.next)
-                    state.next = 0
-                }
-                return work
-            }
-            work?()
+            next(wasIdle: true)?()
         }
     }
 }
