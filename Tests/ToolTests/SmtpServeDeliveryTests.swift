@@ -203,6 +203,32 @@ struct SmtpServeDeliveryTests {
         #expect(try ServeSupport.messages(directory, "mail/b").first?.contains(" with LMTP id ") == true)
     }
 
+    @Test("a file that --stdout fills holds whole messages only", arguments: ["mboxrd", "bsmtp"])
+    func fullCapture(_ format: String) throws {
+        let directory = try TestDirectory()
+        let server = try ToolProcess(
+            "/bin/sh",
+            [
+                "-c", "ulimit -f 100 && exec \"$0\" --listen 127.0.0.1:0 --json --stdout \(format) 2>&1 >\"$1\"",
+                ToolProcess.path(of: "smtp-serve"), directory.file("out"),
+            ])
+        defer { server.signal(SIGKILL) }
+        let line = server.nextLine(seconds: 20) ?? ""
+        let port = try #require(line.firstMatch(of: /127\.0\.0\.1:([0-9]+)/).flatMap { UInt16($0.1) })
+        let client = try LineClient(port: port)
+        _ = client.greet()
+        let large = String(repeating: String(repeating: "x", count: 70) + "\r\n", count: 500)
+        let codes = (0..<4).map { client.deliver("X-N: \($0)\r\n\r\n" + large) }
+        #expect(codes == ["250", "452", "452", "452"])
+        #expect(client.deliver("X-N: 9\r\n\r\nlast") == "250")
+        server.signal(SIGTERM)
+        #expect(server.wait() == 0)
+        let written = String(decoding: try directory.read("out"), as: UTF8.self)
+        #expect(written.matches(of: /X-N: [0-9]/).map { String($0.output) } == ["X-N: 0", "X-N: 9"])
+        let begin = format == "mboxrd" ? "\n\nFrom a@example.org " : "\r\n.\r\nMAIL FROM:<a@example.org>"
+        #expect(written.contains(begin) && written.hasSuffix(format == "mboxrd" ? "\nlast\n\n" : "\r\nQUIT\r\n"))
+    }
+
     @Test("--stdout writes mboxrd or batch SMTP before it answers, and events go to standard error")
     func capture() throws {
         for format in ["mboxrd", "bsmtp"] {

@@ -223,6 +223,18 @@ struct SmtpServeTests {
         #expect(client.deliver("x") == "250")
     }
 
+    @Test("descriptors that mail needs are not taken by connections, nor by the Maildirs of others")
+    func keptDescriptors() throws {
+        let directory = try TestDirectory()
+        let server = try TestServer("smtp-serve", ["--mail", directory.file("mail")], limits: "-n 400")
+        let clients = try (0..<400).map { _ in try LineClient(port: server.port) }
+        _ = clients[0].greet()
+        let codes = (0..<120).map { clients[0].deliver("x", to: ["user\($0)@example.net"]) }
+        #expect(Set(codes) == ["250"])
+        #expect(directory.names("mail").count == 120)
+        withExtendedLifetime(clients) {}
+    }
+
     @Test("STARTTLS: what was said before and put in with it is forgotten, and mail arrives as ESMTPS")
     func startTLS() throws {
         let directory = try TestDirectory()

@@ -144,8 +144,7 @@ package final class MessageDelivery: Sendable {
         for place in plan.places {
             switch place.target {
             case .maildir(let path):
-                let maildir = try cache.maildir(at: path)
-                let delivery = try maildir.begin()
+                let (maildir, delivery) = try cache.begin(at: path)
                 state.copies.append(.maildir(maildir, delivery))
                 if plan.places.count == 1 {
                     state.head = place.head

@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import Synchronization
 
@@ -32,8 +31,8 @@ enum FileWork {
     }
 
     private static let state = Mutex(State())
-    /// Counts pending pieces of work (an eventfd in semaphore mode, on which idle threads block).
-    private static let available = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_SEMAPHORE))
+    /// Counts pending pieces of work; idle threads block on it.
+    private static let available = Semaphore()
 
     static func submit(_ work: @escaping @Sendable () -> Void) {
         let mustStart = state.withLock { state in
@@ -42,7 +41,7 @@ enum FileWork {
             state.threads += 1
             return true
         }
-        eventfd_write(available, 1)
+        available.signal()
         if mustStart { startThread() }
     }
 
@@ -81,11 +80,30 @@ enum FileWork {
     static func runForever() {
         while true {
             state.withLock { $0.idle += 1 }
-            var one: eventfd_t = 0
-            while eventfd_read(available, &one) != 0 {}
+            available.wait()
             next(wasIdle: true)?()
         }
     }
+}
+
+/// A POSIX semaphore. It needs no descriptor, so that it is there when a process has none left.
+private final class Semaphore: @unchecked Sendable {
+    // Safe: it has one place for good, and its functions may be called from any thread.
+    private let semaphore: UnsafeMutablePointer<sem_t>
+
+    init() {
+        semaphore = .allocate(capacity: 1)
+        sem_init(semaphore, 0, 0)
+    }
+
+    deinit {
+        sem_destroy(semaphore)
+        semaphore.deallocate()
+    }
+
+    func signal() { sem_post(semaphore) }
+
+    func wait() { while sem_wait(semaphore) != 0 {} }
 }
 
 /// The body of a pool thread; a global function, because a closure would carry the isolation of where it is made.
