@@ -299,9 +299,7 @@ struct Conversation {
             switch verb {
             case "connect":
                 if reply.isPositive { session.greet(with: reply) } else { session.end(with: reply) }
-            case "message":
-                session.answerData([reply])
-                if reply.code == 421 { session.end() }
+            case "message": session.answerData([reply])
             case _ where Conversation.isCarriedOut(verb, reply):
                 session.word(reply)
                 return true

@@ -203,7 +203,7 @@ struct MessageDeliveryTests {
 
     @Test("Received fields name the client so that nothing it says can break them")
     func trace() throws {
-        let fields = TraceFields(
+        var fields = TraceFields(
             clientName: "x)\u{7}; y\u{e9}", clientAddress: try #require(SocketAddress("[2001:db8::1]:25")),
             serverName: "mx.example", transport: "ESMTPSA", security: "TLSv1.3 X", identifier: "Q1",
             onlyRecipient: Path(localPart: "b", domain: "c.d"))
@@ -216,6 +216,11 @@ struct MessageDeliveryTests {
                 \tTue, 14 Nov 2023 23:13:20 +0100
 
                 """)
+        fields.clientName = "\"a\\b\" <c@d>"
+        fields.onlyRecipient = Path(localPart: "Postmaster", domain: "")
+        let postmaster = fields.received(epoch: 0, zone: 0).text
+        #expect(postmaster.hasPrefix("Received: from ?a?b???c?d? ([IPv6:"))
+        #expect(postmaster.contains("\n\tfor <Postmaster@mx.example>;\n"))
         let way = LoopGuard(
             Array("Received: x\nRECEIVED: y\nDelivered-To: <A@b.C>\nSubject: z\n\nReceived: no\n".utf8).span)
         #expect(way.receivedCount == 2 && !way.isTooLong())

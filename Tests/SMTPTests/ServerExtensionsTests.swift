@@ -296,6 +296,9 @@ struct ServerExtensionsTests {
         #expect(Reply("451 4.3.0 try later") == Reply(451, "4.3.0", "try later"))
         #expect(Reply("550 no such user") == Reply(550, nil, "no such user"))
         #expect(Reply("421") == Reply(421, nil, ""))
+        #expect(Reply(wireLines: "554-5.7.1 one\r\n554 5.7.1 two") == Reply(554, "5.7.1", lines: ["one", "two"]))
+        #expect(Reply(wireLines: "554 one") == Reply(554, nil, "one") && Reply(wireLines: "554-a\r\n550 b") == nil)
+        #expect(Reply(wireLines: "") == nil && Reply(wireLines: "554-a\r\nb") == nil)
         #expect(Reply("550 4.1.1 x") == Reply(550, nil, "4.1.1 x"))
         #expect(Reply("55 x") == nil && Reply("abc") == nil && Reply("650 x") == nil && Reply("") == nil)
     }

@@ -41,7 +41,10 @@ package struct TraceFields: Sendable {
         text += "\tby \(serverName) (Facteur) with \(transport)"
         if let security { text += "\n\t(using \(security))" }
         text += " id \(identifier)"
-        if let onlyRecipient { text += "\n\tfor <\(onlyRecipient)>" }
+        if let onlyRecipient {
+            // A path has a domain (RFC 5321 4.4): a bare postmaster is this server's.
+            text += "\n\tfor <\(onlyRecipient)\(onlyRecipient.domain.isEmpty ? "@\(serverName)" : "")>"
+        }
         text += ";\n\t\(TraceFields.date(epoch: epoch, zone: zone))\n"
         return Array(text.utf8)
     }
@@ -79,10 +82,12 @@ package struct TraceFields: Sendable {
     /// A name from the client as a word that cannot break the field: other bytes become `?`.
     private static func word(_ name: String) -> String {
         name.utf8.prefix(255).map { byte in
-            byte > 0x20 && byte < 0x7F && byte != ASCII.openParenthesis && byte != ASCII.closeParenthesis
-                && byte != ASCII.semicolon ? byte : ASCII.question
+            byte > 0x20 && byte < 0x7F && !specials.contains(byte) ? byte : ASCII.question
         }.text
     }
+
+    /// What has a meaning in a structured field and none in a domain or an address literal (RFC 5322 3.2.3).
+    private static let specials = Array("()<>;@\\,\"".utf8)
 
     /// `Sat, 21 Aug 2004 12:27:43 +0200` (RFC 5322 3.3).
     package static func date(epoch: Int, zone: Int) -> String {

@@ -23,6 +23,18 @@ package struct Reply: Equatable, Sendable {
     /// 4yz: the same may work later.
     package var isTemporary: Bool { (400..<500).contains(code) }
 
+    /// Reads a reply of several lines, as it stands on the wire, with the code and the enhanced code of the first one.
+    package init?(wireLines text: String) {
+        let lines = text.split(whereSeparator: \.isNewline).map { line in
+            let mark = line.utf8.dropFirst(3).first
+            return String(line.prefix(3)) + (mark == ASCII.dash ? " " + line.dropFirst(4) : String(line.dropFirst(3)))
+        }
+        let replies = lines.compactMap { Reply($0) }
+        guard let first = replies.first, replies.count == lines.count, replies.allSatisfy({ $0.code == first.code })
+        else { return nil }
+        self.init(first.code, first.enhanced, lines: replies.flatMap(\.lines))
+    }
+
     /// Reads `451 4.3.0 text` or `550 text`: a code from 200 to 599, an enhanced code when one is there, text.
     package init?(_ text: String) {
         let words = text.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)

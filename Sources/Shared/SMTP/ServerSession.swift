@@ -159,12 +159,18 @@ package struct ServerSession: Sendable {
         phase = .command
     }
 
-    /// Answers the command of the last `inspect` in place of carrying it out. After 421 the session is over (RFC 5321 3.8).
+    /// Answers the command of the last `inspect` in place of carrying it out.
     package mutating func refuse(_ reply: Reply) {
         guard case .inspecting(let line) = phase else { return }
         phase = .command
-        if reply.code == 421 { return end(with: reply) }
         refuseCommand(line, reply)
+        if reply.code == 421 { end() }
+    }
+
+    /// The driver's last word on a command: after 421 the session is over (RFC 5321 3.8).
+    private mutating func finish(with reply: Reply) {
+        say(reply)
+        if reply.code == 421 { end() }
     }
 
     /// The command of the last `inspect` is answered in these words when it succeeds: with a reply of the same first
@@ -176,7 +182,7 @@ package struct ServerSession: Sendable {
         guard case .checkingSender(let envelope) = phase else { return }
         phase = .command
         if refusal == nil { self.envelope = envelope }
-        say(refusal ?? Reply(250, "2.1.0", "sender ok"))
+        finish(with: refusal ?? Reply(250, "2.1.0", "sender ok"))
     }
 
     /// The verdict on the recipient of the last `checkRecipient`: nil accepts it.
@@ -184,7 +190,7 @@ package struct ServerSession: Sendable {
         guard case .checkingRecipient(let recipient) = phase else { return }
         phase = .command
         if refusal == nil { envelope?.recipients.append(recipient) }
-        say(refusal ?? Reply(250, "2.1.5", "recipient ok"))
+        finish(with: refusal ?? Reply(250, "2.1.5", "recipient ok"))
     }
 
     /// The answer to the last `verify`, `expand` or `flushQueue`.
@@ -201,7 +207,7 @@ package struct ServerSession: Sendable {
         phase = .command
         let count = configuration.isLMTP ? max(1, recipientCount) : 1
         for index in 0..<count {
-            say(index < replies.count ? replies[index] : replies.last ?? Reply(451, "4.3.0", "no verdict"))
+            finish(with: index < replies.count ? replies[index] : replies.last ?? Reply(451, "4.3.0", "no verdict"))
         }
         envelope = nil
         incoming = nil
