@@ -19,16 +19,20 @@ bench_spamscore() {
 }
 
 bench_learned() {
-    local count=$1 half=$2 ours peer=0 few=200
+    local count=$1 half=$2 ours few=200 peer name
     heading "spamscore, learning from $half files and scoring $count by what was learned, on one core"
     time_of taskset -c 0 sh -c "rm -f '$scratch/weights'; '$bin/spamscore' --train '$scratch/lessons' --weights '$scratch/weights'"
     ours=$(over "$half" "$seconds")
-    if has bogofilter; then
-        time_of taskset -c 0 sh -c "rm -rf '$scratch/bogo'; mkdir '$scratch/bogo'
-            bogofilter -d '$scratch/bogo' -s -b <'$scratch/spam-list'; bogofilter -d '$scratch/bogo' -n -b <'$scratch/ham-list'"
-        peer=$(over "$half" "$seconds")
-    fi
-    bar 'learning' "$ours" "$peer" bogofilter /s 1
+    # With either of its databases.
+    for name in bogofilter-sqlite bogofilter-bdb; do
+        peer=0
+        if has "$name"; then
+            time_of taskset -c 0 sh -c "rm -rf '$scratch/$name'; mkdir '$scratch/$name'
+                $name -d '$scratch/$name' -s -b <'$scratch/spam-list'; $name -d '$scratch/$name' -n -b <'$scratch/ham-list'"
+            peer=$(over "$half" "$seconds")
+        fi
+        bar 'learning' "$ours" "$peer" "$name" /s 1
+    done
     peer=0
     if has sa-learn; then
         head -n "$few" "$scratch/spam-list" >"$scratch/few"
@@ -39,12 +43,14 @@ bench_learned() {
     bar 'learning' "$ours" "$peer" sa-learn /s 25
     time_of taskset -c 0 "$bin/spamscore" --learned-only --weights "$scratch/weights" --jobs 1 --files "$scratch/list"
     ours=$(over "$count" "$seconds")
-    peer=0
-    if has bogofilter; then
-        time_of taskset -c 0 sh -c "bogofilter -d '$scratch/bogo' -t -b <'$scratch/list'"
-        peer=$(over "$count" "$seconds")
-    fi
-    bar 'learned scoring' "$ours" "$peer" bogofilter /s 10
+    for name in bogofilter-sqlite bogofilter-bdb; do
+        peer=0
+        if has "$name"; then
+            time_of taskset -c 0 sh -c "$name -d '$scratch/$name' -t -b <'$scratch/list'"
+            peer=$(over "$count" "$seconds")
+        fi
+        bar 'learned scoring' "$ours" "$peer" "$name" /s 10
+    done
 }
 
 # The rules of SpamAssassin's package, local tests, nothing learned.

@@ -12,6 +12,8 @@ struct ScoringBasis: Sendable {
     /// What whoever runs this has of their own.
     let personal: PersonalState
     let required: Double
+    /// What the rules could give in all beside a learned part.
+    let possiblePoints: Double
     /// The learned words are looked up too.
     let explains: Bool
     /// The log-odds alone.
@@ -51,15 +53,18 @@ struct ScoringBasis: Sendable {
         } else {
             self.network = if let network { network } else { try NetworkTests(arguments) }
         }
+        possiblePoints = plan.possiblePoints(
+            scoreSet: LearnedPoints.scoreSet(isNetworked: self.network != nil, isLearned: true),
+            below: LearnedPoints.decision)
         personal = PersonalState(
-            weights: weights, reputation: SenderReputation(settings, folder),
+            weights: weights, reputation: SenderReputation(plan, folder),
             automatic: isLearnedOnly || !usesLearned ? nil : AutomaticLearning(settings, folder))
     }
 
     /// What another one has of their own, with weights that are open already.
     func personal(_ folder: UserFolder, _ weights: LearnedWeights?) -> PersonalState {
         PersonalState(
-            weights: weights, reputation: SenderReputation(plan.settings, folder),
+            weights: weights, reputation: SenderReputation(plan, folder),
             automatic: isLearnedOnly || !usesLearned ? nil : AutomaticLearning(plan.settings, folder))
     }
 }
@@ -96,15 +101,16 @@ final class MessageScorer {
         let network = basis.network
         let ask: ((NetworkSurvey) -> NetworkFacts)? = network.map { network in { network.facts($0) } }
         let outcome = try rules.score(
-            message, scoreSet: (network == nil ? 0 : 1) + (isLearned ? 2 : 0), network: ask)
+            message, scoreSet: LearnedPoints.scoreSet(isNetworked: network != nil, isLearned: isLearned),
+            learned: isLearned ? logOdds.map(LearnedPoints.probability) : nil, network: ask)
         var tests = outcome.hits.map { Verdict.Test($0) }
         cut += outcome.cut
         if let scan = basis.virusScan?.run(message) {
             if let test = scan.test { tests.append(test) }
             if let problem = scan.problem { cut.append(problem) }
         }
-        if let logOdds, let weights, isLearned {
-            let points = LearnedPoints(weights.counts)
+        if let logOdds, let weights, isLearned, !outcome.tellsLearned {
+            let points = LearnedPoints(weights.counts, possiblePoints: basis.possiblePoints)
             if let balance = points.balance(tests) { tests.append(balance) }
             tests.append(points.test(logOdds, text: evidence(message, weights)))
         }

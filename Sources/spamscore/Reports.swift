@@ -104,6 +104,11 @@ enum Reports {
         for (name, error) in errors {
             writeProblem("\(name): \(error)", nil, nil, rule: name, "\(error)", isJSON: isJSON)
         }
+        for note in set.notes {
+            let more = note.count > 1 ? " (\(note.count) lines)" : ""
+            Output.standard.writeLine(
+                TerminalText.escape("\(note.file):\(note.line): \(note.keyword) has no effect\(more): \(note.reason)"))
+        }
         let unscored = set.unscored
         if !unscored.isEmpty {
             let names = unscored.prefix(8).joined(separator: ", ") + (unscored.count > 8 ? " ..." : "")

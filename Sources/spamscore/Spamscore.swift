@@ -66,7 +66,7 @@ enum Spamscore: Tool {
                 """
                 LEARNED_00 to LEARNED_99 stand for what was learned; their points grow with the log-odds, and with the \
                 number of lessons of the kind that was learned less. LEARNED_BALANCE draws the sum of the rules \
-                together beside it, by the same degree; rules of 50 points and more, as of lists, are left alone. The \
+                together beside it, by the same degree, and takes something away for the rules that could have hit; rules of 50 points and more, as of lists, are left alone. The \
                 points shown add up to the score. Of four scores of a rule one counts: the first without network and \
                 lessons, then with the network, with lessons, with both.
                 """),

@@ -28,7 +28,7 @@ package struct CertificateFiles: Sendable {
         switch (chain, key) {
         case (let chain?, let key?): return (chain, key)
         case (nil, nil): return nil
-        default: throw ToolFailure(.usage, "--cert and --key belong together")
+        default: throw ToolFailure(.usage, "--cert and --key belong together: give both, or none")
         }
     }
 
@@ -39,7 +39,7 @@ package struct CertificateFiles: Sendable {
             return try TLSContext(
                 certificateChain: files.chain, key: files.key, clientAuthorities: clientAuthorities)
         } catch {
-            throw ToolFailure(.configuration, "\(error)")
+            throw ToolFailure(.configuration, "\(error): name PEM files with --cert and --key")
         }
     }
 }

@@ -149,6 +149,16 @@ package struct FileDescriptor: ~Copyable, Sendable {
         guard lseek(number, offset, SEEK_SET) >= 0 else { throw .last("seek in", subject) }
     }
 
+    /// Gives the bytes of the range a place on the disk, so that writing them needs no further room; the file grows to
+    /// their end. Where the file system cannot promise that, nothing happens.
+    package func reserve(_ range: Range<Int>) throws(SystemError) {
+        let code = posix_fallocate(number, range.lowerBound, range.count)
+        switch code {
+        case 0, EINVAL, EOPNOTSUPP: return
+        default: throw SystemError(code: code, operation: "write to", subject: subject)
+        }
+    }
+
     /// Cuts or extends the file to `size` bytes.
     package func truncate(to size: Int) throws(SystemError) {
         guard retryingOnInterrupt({ ftruncate(number, size) }) == 0 else { throw .last("truncate", subject) }
