@@ -15,7 +15,7 @@ struct MessageExcerpt {
     private static let limit = 40_000
 
     init(_ message: Span<UInt8>) {
-        var place = message.matches("From ", at: 0) ? message.line(at: 0).next : 0
+        var place = MboxLine(message)?.next ?? 0
         let end = min(message.count, place + MessageExcerpt.limit)
         text.reserveCapacity(end - place)
         place = takeHeader(message, from: place, to: end)
