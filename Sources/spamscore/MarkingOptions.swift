@@ -69,15 +69,16 @@ struct MarkingOptions: Sendable {
         var fields = standard
         for line in settings.texts("header_fields").map(\.text) {
             let words = line.split(maxSplits: 1, whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
+            let rest = words.count > 1 ? words[1] : ""
             switch words.first {
             case "clear_headers": fields = [standard[0]]
             case "add_header":
-                guard let field = field(words[1]) else { continue }
+                guard let field = field(rest) else { continue }
                 // A field may look one way for spam and another for ham.
                 fields.removeAll { $0.name.equalsIgnoringCase(field.name) && covers(field.audience, $0.audience) }
                 fields.append(field)
             default:
-                let parts = words[1].split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
+                let parts = rest.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
                 guard parts.count == 2, let audience = audience(parts[0]) else { continue }
                 fields = fields.flatMap { field -> [Field] in
                     guard field.name.equalsIgnoringCase(parts[1]), field.name != "Checker-Version" else {

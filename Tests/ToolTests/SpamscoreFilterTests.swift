@@ -52,6 +52,14 @@ struct SpamscoreFilterTests {
         #expect(ham.hasSuffix("Subject: hi\n\nhello\n") && !ham.contains("multipart"))
     }
 
+    @Test(
+        "a line of marking that says nothing is passed over",
+        arguments: ["add_header", "add_header all", "add_header all Name", "remove_header", "rewrite_header", "report"])
+    func emptyLines(_ line: String) throws {
+        let text = try Self.filter("A: 1\n\nbuy\n", "\(Self.spam)\(line)\n")
+        #expect(text.contains("\nX-Spam-Flag: YES\n") && text.hasSuffix("\nA: 1\n\nbuy\n"))
+    }
+
     @Test("rewrite_header marks the subject of spam; add_header fills its template")
     func templates() throws {
         let rules = """
