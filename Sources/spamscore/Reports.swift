@@ -106,8 +106,9 @@ enum Reports {
         }
         for note in set.notes {
             let more = note.count > 1 ? " (\(note.count) lines)" : ""
-            Output.standard.writeLine(
-                TerminalText.escape("\(note.file):\(note.line): \(note.keyword) has no effect\(more): \(note.reason)"))
+            let reason = "\(note.keyword) has no effect\(more): \(note.reason)"
+            let text = "\(note.file):\(note.line): \(reason)"
+            writeProblem(text, note.file, note.line, rule: nil, reason, isJSON: isJSON)
         }
         let unscored = set.unscored
         if !unscored.isEmpty {
@@ -148,7 +149,8 @@ enum Reports {
                 Output.standard.write(json.takeLine())
             } else {
                 let points = DecimalText.format(rule.points(), decimals: 3)
-                Output.standard.writeLine("\(name)\t\(rule.area.word)\t\(points)\t\(rule.description ?? "")")
+                let description = TerminalText.escape(rule.description ?? "")
+                Output.standard.writeLine("\(name)\t\(rule.area.word)\t\(points)\t\(description)")
             }
         }
     }

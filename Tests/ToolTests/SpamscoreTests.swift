@@ -152,4 +152,15 @@ struct SpamscoreTests {
         let list = try ToolProcess.run("spamscore", ["--list-rules", "--json", "--rules", rules])
         #expect(list.text.hasPrefix(#"{"name":"A","area":"body","score":2.000,"description":null}"#))
     }
+
+    @Test("--lint --json has objects alone, of lines without effect too; --list-rules shows no control characters")
+    func ruleTexts() throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("r.cf", "body A /x/\nscore A 2\ndescribe A \u{1B}[31mred\nlang de x\n")
+        let lint = try ToolProcess.run("spamscore", ["--lint", "--json", "--rules", rules])
+        #expect(lint.status == 0 && lint.text.hasPrefix(#"{"file":""#), "\(lint.text)")
+        #expect(lint.text.contains(#""line":4,"rule":null,"reason":"lang has no effect: "#), "\(lint.text)")
+        let list = try ToolProcess.run("spamscore", ["--list-rules", "--rules", rules])
+        #expect(list.text == "A\tbody\t2.000\t\\x1b[31mred\n")
+    }
 }
