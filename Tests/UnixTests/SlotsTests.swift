@@ -32,4 +32,28 @@ struct SlotsTests {
         }
         record.state.withLock { #expect($0.most <= 3 && $0.done == 200) }
     }
+
+    private final class LineRecord: Sendable {
+        let state = Mutex((begun: 0, served: 0))
+    }
+
+    @Test("a long line is served to its last")
+    func longLine() async {
+        let slots = Slots(1)
+        let record = LineRecord()
+        let slot = await slots.take()
+        await withTaskGroup(of: Void.self) { group in
+            for _ in 0..<3_000 {
+                group.addTask {
+                    record.state.withLock { $0.begun += 1 }
+                    let slot = await slots.take()
+                    record.state.withLock { $0.served += 1 }
+                    slots.give(slot)
+                }
+            }
+            while record.state.withLock({ $0.begun }) < 3_000 { await Task.yield() }
+            slots.give(slot)
+        }
+        record.state.withLock { #expect($0.served == 3_000) }
+    }
 }

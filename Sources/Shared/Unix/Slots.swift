@@ -36,6 +36,10 @@ package final class Slots: Sendable {
             if state.next == state.waiting.count {
                 state.waiting.removeAll(keepingCapacity: true)
                 state.next = 0
+            } else if state.next > 1_024, state.next * 2 > state.waiting.count {
+                // A line that is never empty must not keep those who have left it.
+                state.waiting.removeFirst(state.next)
+                state.next = 0
             }
             return next
         }
