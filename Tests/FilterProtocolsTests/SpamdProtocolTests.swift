@@ -76,6 +76,19 @@ struct SpamdProtocolTests {
         }
     }
 
+    @Test("what a client sent stands in the refusal in one line of some length, without control characters")
+    func shownInput() {
+        for field in ["Compress", "Message-class"] {
+            let text = "TELL SPAMC/1.5\r\n\(field): x\ry\u{1B}\(String(repeating: "z", count: 5_000))\r\n\r\n"
+            guard case .failure(let failure) = Self.read(text) else {
+                Issue.record("not refused")
+                continue
+            }
+            #expect(failure.code == 76 && failure.line.utf8.count < 300)
+            #expect(failure.line.utf8.dropLast(2).allSatisfy { $0 >= 0x20 && $0 < 0x7F }, "\(failure.line.utf8.count)")
+        }
+    }
+
     @Test("answers to old versions have the head that spamd gives them")
     func versions() {
         func head(_ method: SpamdMethod, _ version: Int) -> String {

@@ -136,17 +136,22 @@ package struct SpamdRequestReader: Sendable {
     private mutating func begin(_ line: [UInt8]) -> SpamdFailure? {
         let words = line.split(whereSeparator: \.isSpaceOrTab).map(\.text)
         guard words.count == 2, let method = SpamdMethod(rawValue: words[0]), words[1].hasPrefix("SPAMC/") else {
-            return .badHeader(line.prefix(200).filter { $0 >= 0x20 && $0 < 0x7F }.text)
+            return .badHeader(Self.shown(line))
         }
         let digits = words[1].dropFirst(6).split(separator: ".", omittingEmptySubsequences: false)
         guard digits.count == 2, let major = Int(digits[0]), let minor = Int(digits[1]), (0..<100).contains(major),
             (0..<10).contains(minor)
-        else { return .badHeader(line.prefix(200).filter { $0 >= 0x20 && $0 < 0x7F }.text) }
+        else { return .badHeader(Self.shown(line)) }
         request = SpamdRequest(method)
         request?.version = major * 10 + minor
         // Before version 1.5 a request without a message is one line.
         isInMessage = major * 10 + minor < 15 && (method == .ping || method == .skip)
         return nil
+    }
+
+    /// What a client has sent, as it may stand in the line of an answer.
+    private static func shown(_ text: some Sequence<UInt8>) -> String {
+        text.prefix(200).filter { $0 >= 0x20 && $0 < 0x7F }.text
     }
 
     private mutating func take(field name: String, _ value: String) -> SpamdFailure? {
@@ -163,14 +168,14 @@ package struct SpamdRequestReader: Sendable {
             request?.user = value
         case "compress":
             guard value.asciiLowercased == "zlib" else {
-                return .badHeader("(compression type not supported: \(value))")
+                return .badHeader("(compression type not supported: \(Self.shown(value.utf8)))")
             }
             request?.isCompressed = true
         case "message-class":
             switch value.asciiLowercased {
             case "spam": request?.telling.kind = .spam
             case "ham", "nonspam": request?.telling.kind = .ham
-            default: return .badHeader("(unknown Message-class: \(value))")
+            default: return .badHeader("(unknown Message-class: \(Self.shown(value.utf8)))")
             }
         case "set", "remove": takeActions(value, isSet: name == "set")
         default: break
