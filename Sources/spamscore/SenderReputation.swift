@@ -84,8 +84,9 @@ struct SenderReputation: Sendable {
 
     /// A line that is no one's, or another's whose hash is the same, counts for nothing.
     private static func read(_ bytes: [UInt8], _ who: String) -> (count: Int, total: Double) {
-        let words = bytes.prefix { $0 != ASCII.lf }.split(separator: ASCII.space).map(\.text)
-        guard words.count == 4, words[2...].joined(separator: " ") == who, let count = Int(words[0]), count > 0,
+        // Who it is may have spaces in it: the local part of an address in quotes.
+        let words = bytes.prefix { $0 != ASCII.lf }.split(separator: ASCII.space, maxSplits: 2).map(\.text)
+        guard words.count == 3, words[2] == who, let count = Int(words[0]), count > 0,
             let total = Double(words[1]), total.isFinite
         else { return (0, 0) }
         return (count, total)

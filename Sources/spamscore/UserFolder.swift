@@ -71,7 +71,7 @@ struct UserFolder: Sendable {
     /// One's own rules: the .cf files in the order of their names, and user_prefs.
     func rules() -> [String] {
         guard let path, let names = try? Files.names(inDirectory: path) else { return [] }
-        let own = names.map(\.text).filter { $0.hasSuffix(".cf") }.sorted()
+        let own = names.map(PathText.text).filter { $0.hasSuffix(".cf") }.sorted()
         return (own + (names.contains(Array("user_prefs".utf8)) ? ["user_prefs"] : [])).map { "\(path)/\($0)" }
     }
 }

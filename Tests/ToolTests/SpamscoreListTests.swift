@@ -31,12 +31,13 @@ struct SpamscoreListTests {
         let folder = try TestDirectory()
         let rules = try folder.write(
             "r.cf", "header A Subject =~ /bad/\nscore A 10\nuse_auto_whitelist 1\nauto_whitelist_factor 0.5\n")
-        func score(_ subject: String) throws -> String {
+        func score(_ message: [UInt8]) throws -> String {
             try ToolProcess.run(
                 "spamscore", ["-c", "--local", "--no-learned", "--rules", rules, "--user-dir", folder.path],
-                input: Self.message(subject)
+                input: message
             ).text
         }
+        func score(_ subject: String) throws -> String { try score(Self.message(subject)) }
         #expect(try score("good") == "0.0/5.0\n")
         #expect(try score("bad") == "5.0/5.0\n", "10 drawn half the way to the mean 0")
         #expect(try score("bad") == "7.5/5.0\n", "the mean of 0 and 10")
@@ -44,6 +45,11 @@ struct SpamscoreListTests {
         let file = try #require(files.first { $0.contains("/") })
         let text = try String(contentsOfFile: folder.file("senders/\(file)"), encoding: .utf8)
         #expect(text.split(separator: " ").map(String.init) == ["3", "20.0", "ann@a.example", "none\n"], "\(text)")
+        // The local part of an address may have spaces in it.
+        let quoted = Array("From: \"ann b\"@b.example\nSubject: bad\n\nhello\n".utf8)
+        for expected in ["10.0/5.0\n", "10.0/5.0\n"] { #expect(try score(quoted) == expected) }
+        let good = Array("From: \"ann b\"@b.example\nSubject: good\n\nhello\n".utf8)
+        #expect(try score(good) == "5.0/5.0\n", "0 drawn half the way to the mean 10")
         // A file that is none of ours counts for nothing and is written anew.
         _ = try folder.write("senders/\(file)", "rubbish")
         #expect(try score("bad") == "10.0/5.0\n")
