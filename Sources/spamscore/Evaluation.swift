@@ -38,7 +38,7 @@ enum Evaluation {
         let samples = collector.samples
         guard samples.contains(where: \.isSpam), samples.contains(where: { !$0.isSpam }) else {
             throw ToolFailure(
-                collector.hadUnreadable ? .noInput : .dataError, "--evaluate: needs messages of both kinds")
+                collector.outcome.problemCode ?? .dataError, "--evaluate: needs messages of both kinds")
         }
         let folds = arguments[options.folds]
         let outcome = crossValidate(
@@ -57,7 +57,7 @@ enum Evaluation {
                 throw ToolFailure(.cannotCreate, "\(place): cannot be written: \(error.reason)")
             }
         }
-        return collector.hadUnreadable ? .noInput : .ok
+        return collector.outcome.problemCode ?? .ok
     }
 
     private static func crossValidate(
@@ -126,7 +126,7 @@ enum Evaluation {
 private final class SampleCollector: MessageVisitor {
     var kind = MessageClass.ham
     private(set) var samples: [Evaluation.Sample] = []
-    private(set) var hadUnreadable = false
+    private(set) var outcome = RunOutcome()
     private let scorer: RuleScorer
     private let extractor = FeatureExtractor()
 
@@ -155,8 +155,5 @@ private final class SampleCollector: MessageVisitor {
         return ((hash ^ (hash >> 32)) &* 0x9E37_79B9_7F4A_7C15) >> 16
     }
 
-    func report(_ problem: InputProblem) {
-        if problem.kind == .unreadable { hadUnreadable = true }
-        Diagnostics.say("\(TerminalText.escape(problem.file)): \(problem.reason)")
-    }
+    func report(_ problem: InputProblem) { outcome.take(problem) }
 }

@@ -92,7 +92,7 @@ private final class FilterVisitor: MessageVisitor {
     private var status: FilterStatus
     private let marker: Result<Filter.Marker, any Error>
     private var writer = MboxWriter(format: .mboxrd)
-    private var problem: ExitCode?
+    private var outcome = RunOutcome()
 
     private static let fromLine = Array("From MAILER-DAEMON Thu Jan  1 00:00:00 1970".utf8)
 
@@ -101,7 +101,7 @@ private final class FilterVisitor: MessageVisitor {
         self.marker = marker
     }
 
-    var exitCode: ExitCode { problem ?? status.exitCode }
+    var exitCode: ExitCode { outcome.problemCode ?? status.exitCode }
 
     func visit(_ input: InputMessage, _ bytes: Span<UInt8>) throws -> Bool {
         let message = bytes.array
@@ -116,8 +116,5 @@ private final class FilterVisitor: MessageVisitor {
         return true
     }
 
-    func report(_ problem: InputProblem) {
-        self.problem = problem.kind == .unreadable ? .noInput : self.problem ?? .dataError
-        Diagnostics.say("\(TerminalText.escape(problem.file)): \(problem.reason)")
-    }
+    func report(_ problem: InputProblem) { outcome.take(problem) }
 }

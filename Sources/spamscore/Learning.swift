@@ -99,8 +99,7 @@ final class LessonVisitor: MessageVisitor {
     private var batch: [Learner.Exercise] = []
     private(set) var messages = 0
     private(set) var changed = 0
-    private var hadUnreadable = false
-    private var hadNoMessage = false
+    private var outcome = RunOutcome()
 
     /// More messages than this are learned in several batches, which bounds the memory they take.
     private static let batchSize = 16_384
@@ -112,7 +111,7 @@ final class LessonVisitor: MessageVisitor {
         self.lessons = lessons
     }
 
-    var exitCode: ExitCode { hadUnreadable ? .noInput : hadNoMessage ? .dataError : .ok }
+    var exitCode: ExitCode { outcome.problemCode ?? .ok }
 
     func visit(_ message: InputMessage, _ bytes: Span<UInt8>) throws -> Bool {
         messages += 1
@@ -136,11 +135,5 @@ final class LessonVisitor: MessageVisitor {
         try learner.commit()
     }
 
-    func report(_ problem: InputProblem) {
-        switch problem.kind {
-        case .unreadable: hadUnreadable = true
-        case .notMessage: hadNoMessage = true
-        }
-        Diagnostics.say("\(TerminalText.escape(problem.file)): \(problem.reason)")
-    }
+    func report(_ problem: InputProblem) { outcome.take(problem) }
 }

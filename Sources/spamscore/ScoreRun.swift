@@ -10,33 +10,12 @@ final class ScoreRun: MessageVisitor, Sendable {
     /// How a message is reported.
     enum Form: Sendable { case line, json, explanation, check }
 
-    /// What came of it.
-    struct Outcome: Sendable {
-        var hadUnreadable = false
-        var hadNoMessage = false
-        var hasSpam = false
-
-        init() {}
-
-        init(_ shares: [Outcome]) {
-            hadUnreadable = shares.contains { $0.hadUnreadable }
-            hadNoMessage = shares.contains { $0.hadNoMessage }
-            hasSpam = shares.contains { $0.hasSpam }
-        }
-
-        func exitCode(spamIsNegative: Bool) -> ExitCode {
-            if hadUnreadable { return .noInput }
-            if hadNoMessage { return .dataError }
-            return hasSpam && spamIsNegative ? .negative : .ok
-        }
-    }
-
     private let form: Form
     private let output: Output
     private let scorer: Mutex<MessageScorer>
-    private let state = Mutex(Outcome())
+    private let state = Mutex(RunOutcome())
 
-    var outcome: Outcome { state.withLock { $0 } }
+    var outcome: RunOutcome { state.withLock { $0 } }
 
     init(_ basis: ScoringBasis, _ form: Form, _ output: Output) {
         self.form = form
@@ -67,14 +46,8 @@ final class ScoreRun: MessageVisitor, Sendable {
     }
 
     func report(_ problem: InputProblem) {
-        state.withLock { state in
-            switch problem.kind {
-            case .unreadable: state.hadUnreadable = true
-            case .notMessage: state.hadNoMessage = true
-            }
-        }
         output.flush()
-        Diagnostics.say("\(TerminalText.escape(problem.file)): \(problem.reason)")
+        state.withLock { $0.take(problem) }
     }
 
     func endStretch() { output.flush() }

@@ -43,13 +43,14 @@ struct SpamdClient {
     /// Lets the server mark a message.
     private func mark(_ message: [UInt8]) throws(ToolFailure) -> (bytes: [UInt8], isSpam: Bool) {
         let answer = try ask(SpamdRequest(.process), message)
+        if let refusal = refusal(in: answer) { throw refusal }
         if answer.content.isEmpty, !message.isEmpty {
             throw ToolFailure(.protocolError, "\(address.address): the message did not come back")
         }
         return (answer.content, answer.verdict?.isSpam ?? false)
     }
 
-    /// One request on a connection of its own; what the server refuses is thrown.
+    /// One request on a connection of its own.
     func ask(_ request: SpamdRequest, _ message: [UInt8]) throws(ToolFailure) -> SpamdClientMessage.Answer {
         var request = request
         request.message = message
@@ -64,12 +65,15 @@ struct SpamdClient {
         guard let answer = SpamdClientMessage.answer(bytes, to: request.method) else {
             throw ToolFailure(.protocolError, "\(address.address): no answer of the spamd protocol, or one cut short")
         }
-        guard answer.code == 0 else {
-            throw ToolFailure(
-                SpamdClient.exitCode(answer.code),
-                "\(address.address): the server says: \(TerminalText.escape(answer.text))")
-        }
         return answer
+    }
+
+    /// What an answer says is wrong; nil when nothing is.
+    func refusal(in answer: SpamdClientMessage.Answer) -> ToolFailure? {
+        guard answer.code != 0 else { return nil }
+        return ToolFailure(
+            SpamdClient.exitCode(answer.code),
+            "\(address.address): the server says: \(TerminalText.escape(answer.text))")
     }
 
     /// The server's code, which is one of sysexits; 79 is its own for what took too long.
@@ -114,9 +118,9 @@ private final class SpamdVisitor: MessageVisitor {
     private let arguments: Arguments
     private let client: SpamdClient
     private let request: SpamdRequest
-    private var hasSpam = false
-    private var hadUnreadable = false
-    private var hadNoMessage = false
+    private var outcome = RunOutcome()
+    /// The first refusal.
+    private var refusal: ToolFailure?
 
     init(_ arguments: Arguments, _ client: SpamdClient) {
         let options = SpamscoreOptions.self
@@ -135,15 +139,20 @@ private final class SpamdVisitor: MessageVisitor {
     }
 
     var exitCode: ExitCode {
-        if hadUnreadable { return .noInput }
-        if hadNoMessage { return .dataError }
         let options = SpamscoreOptions.self
-        return hasSpam && (arguments[options.check] || arguments[options.exitCode]) ? .negative : .ok
+        return outcome.problemCode ?? refusal?.exitCode
+            ?? outcome.exitCode(spamIsNegative: arguments[options.check] || arguments[options.exitCode])
     }
 
     func visit(_ message: InputMessage, _ bytes: Span<UInt8>) throws -> Bool {
         let begin = ContinuousClock.now
         let answer = try client.ask(request, bytes.array)
+        if let failure = client.refusal(in: answer) {
+            // It is of this message alone.
+            refusal = refusal ?? failure
+            Diagnostics.say("\(TerminalText.escape(message.file)): \(failure.message)")
+            return true
+        }
         write(answer, message, Double((ContinuousClock.now - begin) / .microseconds(1)) / 1_000)
         return true
     }
@@ -154,7 +163,7 @@ private final class SpamdVisitor: MessageVisitor {
             writeTold(answer, message)
             return
         }
-        hasSpam = hasSpam || verdict.isSpam
+        if verdict.isSpam { outcome.hasSpam = true }
         let score = "\(TerminalText.escape(verdict.score))/\(TerminalText.escape(verdict.required))"
         switch request.method {
         case .report: output.write(TerminalText.escape(answer.content.text, keepingLines: true))
@@ -214,11 +223,5 @@ private final class SpamdVisitor: MessageVisitor {
         return json.takeLine()
     }
 
-    func report(_ problem: InputProblem) {
-        switch problem.kind {
-        case .unreadable: hadUnreadable = true
-        case .notMessage: hadNoMessage = true
-        }
-        Diagnostics.say("\(TerminalText.escape(problem.file)): \(problem.reason)")
-    }
+    func report(_ problem: InputProblem) { outcome.take(problem) }
 }

@@ -122,9 +122,11 @@ enum Spamscore: Tool {
             (.usage, "wrong usage"),
             (.dataError, "not a message, or no file of weights"), (.noInput, "an input cannot be read"),
             (.unavailable, "PCRE2 is not on this system, or the server refuses (--connect)"),
+            (.osError, "the server cannot listen there (--serve)"),
             (.cannotCreate, "the plot cannot be written"), (.ioError, "output failed"),
             (.temporaryFailure, "scoring failed (--filter --fail), or no server (--connect)"),
             (.protocolError, "no answer of the spamd protocol (--connect)"),
+            (.noPermission, "the server may not listen there (--serve)"),
         ],
         seeAlso: ["smtp-serve(1)", "mailparse(1)"])
 
@@ -153,7 +155,7 @@ enum Spamscore: Tool {
         let runs = try Inputs.of(arguments).read(jobs: arguments[options.jobs], write: { Output.standard.write($0) }) {
             ScoreRun(basis, form, Output(to: $0.write))
         }
-        return ScoreRun.Outcome(runs.map(\.outcome))
+        return RunOutcome(runs.map(\.outcome))
             .exitCode(spamIsNegative: arguments[options.check] || arguments[options.exitCode])
     }
 }

@@ -186,6 +186,17 @@ struct SpamscoreServerTests {
         #expect(gone.text == Self.message && gone.status == 75)
     }
 
+    @Test("what a server refuses is one message, and the others are asked about")
+    func refusedMessage() throws {
+        let folder = try TestDirectory()
+        let server = try Self.server(folder, ["--max-size", "200"])
+        let large = try folder.write("large", "A: 1\n\n\(String(repeating: "x", count: 300))\n")
+        let small = try folder.write("small", Self.message)
+        let result = try ToolProcess.run("spamscore", ["--connect", "127.0.0.1:\(server.port)", large, small])
+        #expect(result.text == "6.0/5.0 spam \(small)\n" && result.status == 76, "\(result.text)\(result.diagnostics)")
+        #expect(result.diagnostics.contains("\(large): 127.0.0.1:\(server.port): the server says: "))
+    }
+
     @Test("before version 1.5 PING is one line, and old clients get the heads that they know")
     func oldClients() throws {
         let server = try Self.server(TestDirectory())
