@@ -50,35 +50,43 @@ final class NetworkTests: Sendable {
     /// What can be found out; blocks the thread for as long as the deadline, at most.
     func facts(_ survey: NetworkSurvey) -> NetworkFacts {
         let answer = BlockingValue<NetworkFacts>()
-        let isReady = state.withLock { state in
+        let isSent = state.withLock { state in
             if let until = state.silentUntil {
                 if .now < until { return false }
                 state.silentUntil = nil
             }
             if !state.isRunning { state.isRunning = threads.start { [self] in run() } }
+            // In the lock, so that `run` knows who waits; there is room for a job of each thread that scores.
+            if state.isRunning { jobs.send(Job(survey: survey, answer: answer)) }
             return state.isRunning
         }
-        guard isReady else { return NetworkTests.nothing }
-        jobs.send(Job(survey: survey, answer: answer))
-        return answer.wait()
+        return isSent ? answer.wait() : NetworkTests.nothing("no DNS server answers")
     }
 
-    private static var nothing: NetworkFacts {
+    /// Facts of nothing, and why.
+    private static func nothing(_ reason: String) -> NetworkFacts {
         var facts = NetworkFacts()
-        facts.cut = ["network: no DNS server answers"]
+        facts.cut = ["network: \(reason)"]
         return facts
     }
 
     private func run() {
-        let failure: Void? = try? EventLoop.run { [self] _ in
-            await withDiscardingTaskGroup { group in
-                while let job = await jobs.receive() {
-                    group.addTask { job.answer.set(await self.look(job.survey)) }
+        do {
+            try EventLoop.run { [self] _ in
+                await withDiscardingTaskGroup { group in
+                    while let job = await jobs.receive() {
+                        group.addTask { job.answer.set(await self.look(job.survey)) }
+                    }
                 }
             }
+        } catch {
+            // Without a loop nobody else would answer those who wait.
+            let facts = NetworkTests.nothing((error as? SystemError)?.reason ?? "\(error)")
+            state.withLock { state in
+                state.isRunning = false
+                for job in jobs.takeWaiting() { job.answer.set(facts) }
+            }
         }
-        // Without a loop nobody would answer those who wait.
-        if failure == nil { state.withLock { $0.isRunning = false } }
     }
 
     // MARK: On the loop
@@ -113,7 +121,7 @@ final class NetworkTests: Sendable {
         }
         if !found.isAnswered, found.wasAsked {
             state.withLock { $0.silentUntil = .now + NetworkTests.silence }
-            return NetworkTests.nothing
+            return NetworkTests.nothing("no DNS server answers")
         }
         var facts = found.facts
         if !isComplete { facts.cut.append("network: deadline") }

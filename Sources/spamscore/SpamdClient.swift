@@ -60,7 +60,8 @@ struct SpamdClient {
             bytes = try EventLoop.run { [request] _ in try await exchange(request) }
         } catch {
             let reason = (error as? SystemError)?.reason ?? "\(error)"
-            throw ToolFailure(.temporaryFailure, "\(address.address): \(reason)")
+            throw ToolFailure(
+                .temporaryFailure, "\(address.address): \(reason): is a server of the spamd protocol there?")
         }
         guard let answer = SpamdClientMessage.answer(bytes, to: request.method) else {
             throw ToolFailure(.protocolError, "\(address.address): no answer of the spamd protocol, or one cut short")

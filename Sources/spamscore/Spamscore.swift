@@ -127,6 +127,7 @@ enum Spamscore: Tool {
             (.temporaryFailure, "scoring failed (--filter --fail), or no server (--connect)"),
             (.protocolError, "no answer of the spamd protocol (--connect)"),
             (.noPermission, "the server may not listen there (--serve)"),
+            (.configuration, "certificate or key cannot be used (--serve)"),
         ],
         seeAlso: ["smtp-serve(1)", "mailparse(1)"])
 

@@ -213,4 +213,21 @@ struct SpamscoreNetworkTests {
         let bad = try ToolProcess.run("spamscore", ["--server", "name"], input: Array(Self.message.utf8))
         #expect(bad.status == 64)
     }
+
+    @Test("where no more files can be open, a message is scored without the network", arguments: 5...12)
+    func fewDescriptors(_ count: Int) throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("r.cf", "header LIST eval:check_rbl('a', 'list.example.')\nbody OFFER /today/\n")
+        let file = try folder.write("m.eml", Self.message)
+        let result = try ToolProcess.run(
+            "spamscore",
+            [
+                "-c", "--rules", rules, "--user-dir", folder.file("none"), "--server", "127.0.0.1:9", "--deadline", "1",
+                file,
+            ],
+            limits: "-n \(count)", seconds: 30)
+        // With the fewest, rules or message cannot be read, or PCRE2 cannot be loaded.
+        let isScored = result.status == 0 && result.text == "1.0/5.0\n"
+        #expect(isScored || [66, 69].contains(result.status), "\(count): \(result.text)\(result.diagnostics)")
+    }
 }

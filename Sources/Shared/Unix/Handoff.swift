@@ -38,6 +38,16 @@ package final class Handoff<Value: Sendable>: Sendable {
         receiver.resume(returning: value)
     }
 
+    /// Takes the values that wait for nobody who will come.
+    package func takeWaiting() -> [Value] {
+        let values = state.withLock { state in
+            defer { state.values.removeAll() }
+            return state.values
+        }
+        for _ in values { eventfd_write(room, 1) }
+        return values
+    }
+
     /// Nothing more will be sent.
     package func finish() {
         let receiver = state.withLock { state -> UnsafeContinuation<Value?, Never>? in
