@@ -69,7 +69,9 @@ struct SendPlan: Sendable {
             reportForm = .load(isJSON: arguments[SendOptions.json])
             return
         }
-        if arguments[SendOptions.sendmail], !arguments[SendOptions.verbose], !arguments[SendOptions.json] {
+        // Of sendmail's modes only the one that verifies addresses (-bv) answers something.
+        let isSilent = arguments[SendOptions.sendmail] && !arguments.isGiven(SendOptions.quitAfter)
+        if isSilent, !arguments[SendOptions.verbose], !arguments[SendOptions.json] {
             reportForm = .failuresOnly
             return
         }
