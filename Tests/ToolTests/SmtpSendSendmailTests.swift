@@ -66,6 +66,8 @@ struct SmtpSendSendmailTests {
         let result = try run("sendmail", ["-bv", "b@example.org", "nobody@example.org"])
         #expect(result.text.hasPrefix("b@example.org: accepted: 250 ") && server.log.messages.isEmpty)
         #expect(result.status == 69 && result.diagnostics.contains("nobody@example.org: refused"))
+        let queued = try run("sendmail", ["--queue", directory.file("q"), "-bv", "b@example.org"])
+        #expect(queued.status == 0 && directory.names("q").isEmpty)
     }
 
     @Test("-odq queues, -bp and mailq list, -q sends")
