@@ -164,6 +164,10 @@ struct ServerSessionTests {
         for _ in 0..<100 { #expect(dialogue.send(String(repeating: "x", count: 100) + "\r\n").isEmpty) }
         #expect(dialogue.send(".\r\n").first?.hasPrefix("552 5.3.4 ") == true)
         #expect(dialogue.messages.isEmpty && dialogue.codes("NOOP\r\n") == ["250"])
+        // No limit is told as 0.
+        var open = ServerDialogue { $0.maximumSize = .max }
+        #expect(open.send(Self.hello).contains("250-SIZE 0"))
+        #expect(open.codes("MAIL FROM:<a@b.c> SIZE=99999999999999999999\r\n") == ["250"])
     }
 
     @Test("STARTTLS drops what came before the handshake and everything the client said (RFC 3207 4.2)")

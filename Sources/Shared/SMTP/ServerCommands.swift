@@ -64,8 +64,10 @@ extension ServerSession {
             _ = answer(Reply(250, nil, hostName))
             return step
         }
+        // RFC 1870 4: 0 says that there is no limit.
+        let size = maximumSize == .max ? 0 : maximumSize
         var lines = [
-            hostName, "PIPELINING", "SIZE \(maximumSize)", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN",
+            hostName, "PIPELINING", "SIZE \(size)", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN",
             "ENHANCEDSTATUSCODES", "LIMITS RCPTMAX=\(configuration.maximumRecipients)",
         ]
         if configuration.offersTLS, !isTLS { lines.append("STARTTLS") }
