@@ -418,10 +418,10 @@ struct Conversation {
 
     /// RFC 1985 5.3: for whoever may relay, the mail of one domain is tried, with `@` before it also that of those below.
     private func flushQueue(_ text: String) async -> Reply {
-        if text.hasPrefix("#") { return Reply(458, "5.5.4", "there is no queue of the name \(text)") }
+        if text.hasPrefix("#") { return Reply(458, "4.5.4", "there is no queue of the name \(text)") }
         guard QueueDomains([text]) != nil else { return Reply(501, "5.5.4", "not a domain") }
         guard mayRelay, let requests = service.queueRequests else {
-            return Reply(459, "5.7.1", "the queue is run for those only who may relay")
+            return Reply(459, "4.7.1", "the queue is run for those only who may relay")
         }
         do throws(SystemError) {
             guard try await requests.hasWaiting(text) else {
