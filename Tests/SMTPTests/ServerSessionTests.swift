@@ -31,7 +31,8 @@ struct ServerSessionTests {
             ("STARTTLS\r\n", "502"),
             ("QUIT\r\n", "221"),
             (hello + "NOOP   \r\nRSET \t\r\n", "250 250 250"),
-            ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "554"),
+            ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "554"), ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "554"),
+            ("DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", "554"),
             ("EHLO not_a.valid-.name\r\n", "250"),
         ])
     func order(_ input: String, _ codes: String) {

@@ -31,7 +31,7 @@ extension ServerSession {
             return .close
         case "STARTTLS": return startTLS(argument)  // RFC 3207
         case "AUTH": return authenticate(argument)  // RFC 4954
-        case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT":
+        case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI":
             // A browser that was lured here speaks HTTP; the rest of its request must not be read as commands.
             end(with: Reply(554, "5.5.1", "this is a mail server"))
             return .close
