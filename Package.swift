@@ -115,7 +115,7 @@ let package = Package(
             dependencies: [
                 "Bytes", "Unix", "MessageFormat", "Mailboxes", "DNS", "SMTP", "POP3", "SASL", "FilterProtocols",
                 "Accounts", "Delivery",
-                "SenderAuthentication", "SpamRules", "Network", "TransportPolicy",
+                "SenderAuthentication", "SpamRules", "SpamClassifier", "Network", "TransportPolicy",
             ],
             path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(
@@ -142,7 +142,7 @@ let package = Package(
             "SenderAuthentication", "Bytes", "Unix", "OpenSSL", "MessageFormat", "DNS", "SenderAuthentication"),
         tests("TransportPolicy", "Bytes", "Unix", "OpenSSL", "Network", "DNS", "TransportPolicy"),
         tests("SpamClassifier", "Bytes", "Unix", "MessageFormat", "SpamClassifier"),
-        tests("SpamRules", "Bytes", "MessageFormat", "SpamRules"),
+        tests("SpamRules", "Bytes", "Unix", "MessageFormat", "SpamRules"),
         .testTarget(
             name: "ToolTests", dependencies: (["TestSupport"] + tools).map { .byName(name: $0) },
             path: "Tests/ToolTests", exclude: ["Data"], swiftSettings: settings),

@@ -180,6 +180,12 @@ final class NetworkTests: Sendable {
             group.addTask {
                 guard let report = try? await self.verifier.verify(survey.message, client: request) else { return }
                 found.take(report, isSenderKnown: question?.mailFrom != nil, question)
+                let signers = report.dkim.filter { $0.verdict == .pass }.map { $0.domain.lowercased() }
+                await withDiscardingTaskGroup { group in
+                    for question in survey.questions(signers: signers) {
+                        group.addTask { if let answers = await lookup(question) { found.add(question, answers) } }
+                    }
+                }
             }
             if let request, let question, !question.helo.isEmpty {
                 group.addTask {

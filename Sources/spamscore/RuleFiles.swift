@@ -13,8 +13,9 @@ enum RuleFiles {
         let files = try files(arguments, folder)
         let cache = isCached ? RuleCache(files) : nil
         if let plan = cache?.plan() { return plan }
-        let plan = RulePlan(try read(files))
-        cache?.store(plan)
+        let set = try read(files)
+        let plan = RulePlan(set)
+        cache?.store(plan, included: set.included)
         return plan
     }
 
@@ -32,11 +33,14 @@ enum RuleFiles {
         return files.filter { $0.hasSuffix(".pre") } + files.filter { !$0.hasSuffix(".pre") } + folder.rules()
     }
 
+    /// Bytes of a file.
+    private static let limit = 64 << 20
+
     private static func read(_ files: [String]) throws(ToolFailure) -> RuleSet {
         var set = RuleSet()
         for file in files {
             do throws(SystemError) {
-                set.read(try Files.read(file, limit: 64 << 20), file: file)
+                set.read(try Files.read(file, limit: limit), file: file) { try? Files.read($0, limit: limit) }
             } catch {
                 throw ToolFailure(.noInput, "\(TerminalText.escape(file)): cannot be read: \(error.reason)")
             }

@@ -8,6 +8,7 @@ import Unix
 /// network, with the count of its messages, the sum of their scores, and who it is.
 struct SenderReputation: Sendable {
     let name: String
+    private let description: String
     private let folder: String
     /// How far a score is drawn: 0 not at all, 1 to the mean.
     private let factor: Double
@@ -16,10 +17,16 @@ struct SenderReputation: Sendable {
     private static let longest = 4_096
 
     /// Nil when nothing asks for it, or there is no place for it.
-    init?(_ settings: RuleSettings, _ user: UserFolder) {
-        let isTxRep = settings.isOn("use_txrep", default: false)
-        guard let path = user.path, isTxRep || settings.isOn("use_auto_welcomelist", default: false) else { return nil }
-        name = isTxRep ? "TXREP" : "AWL"
+    ///
+    /// A rule that calls SpamAssassin's test of reputations asks for it too, and gives it its name and description.
+    init?(_ plan: RulePlan, _ user: UserFolder) {
+        let settings = plan.settings
+        let rule = plan.reputationRule
+        let isTxRep = settings.isOn("use_txrep", default: rule?.isTxRep ?? false)
+        let isAsked = isTxRep || settings.isOn("use_auto_welcomelist", default: rule.map { !$0.isTxRep } ?? false)
+        guard let path = user.path, isAsked else { return nil }
+        name = rule?.name ?? (isTxRep ? "TXREP" : "AWL")
+        description = rule?.description ?? "the mean of this sender's earlier messages"
         folder = "\(path)/senders"
         let told = settings.number(isTxRep ? "txrep_factor" : "auto_welcomelist_factor")
         factor = min(max(told ?? 0.5, 0), 1)
@@ -37,7 +44,7 @@ struct SenderReputation: Sendable {
             guard points != 0 else { return .success(nil) }
             return .success(
                 Verdict.Test(
-                    name: name, points: points, description: "the mean of this sender's earlier messages",
+                    name: name, points: points, description: description,
                     area: "sender", text: "\(sender.address), \(count) earlier, mean \(Reports.points(mean))",
                     isReason: true))
         } catch {

@@ -48,7 +48,7 @@ struct ListTests {
         ("welcomelist_from_rcvd *@shop.example [192.0.2]\nheader X eval:check_from_in_welcomelist()", true),
         ("welcomelist_from_rcvd *@shop.example [192.0.2.11]\nheader X eval:check_from_in_welcomelist()", false),
         (
-            "welcomelist_from_rcvd *@shop.example home.example\nwelcomelist_allow_relays *@shop.example\nheader X eval:check_forged_in_welcomelist()",
+            "welcomelist_from_rcvd *@shop.example home.example\nwelcomelist_allows_relays *@shop.example\nheader X eval:check_forged_in_welcomelist()",
             false
         ),
         (

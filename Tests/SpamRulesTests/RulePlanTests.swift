@@ -20,7 +20,7 @@ struct RulePlanTests {
 
     @Test("an image gives the rules that it was made of")
     func image() throws {
-        let read = try #require(RulePlan(image: Self.plan.image))
+        let read = try #require(RulePlan(image: RuleImageBytes(Self.plan.image)))
         for message in [ScoringTests.message, ListTests.message, "Subject: x\n\nx\n"] {
             let bytes = Array(message.utf8)
             for set in 0..<4 {
@@ -35,8 +35,8 @@ struct RulePlanTests {
     func compiled() throws {
         let compiled = Self.plan.compiledExpressions
         #expect(!compiled.isEmpty)
-        let read = try #require(RulePlan(image: Self.plan.image))
-        read.adopt(compiled)
+        let read = try #require(RulePlan(image: RuleImageBytes(Self.plan.image)))
+        read.adopt(RuleImageBytes(compiled))
         let bytes = Array(ScoringTests.message.utf8)
         let first = try RuleScorer(Self.plan).score(bytes.span)
         let scorer = RuleScorer(read)
@@ -48,12 +48,12 @@ struct RulePlanTests {
     func damaged() throws {
         let image = Self.plan.image
         for length in stride(from: 0, to: image.count, by: 97) {
-            #expect(RulePlan(image: Array(image[..<length])) == nil)
+            #expect(RulePlan(image: RuleImageBytes(Array(image[..<length]))) == nil)
         }
         var generator = SeededGenerator(seed: 71)
         let message = Array(ScoringTests.message.utf8)
         for _ in 0..<200 {
-            guard let plan = RulePlan(image: generator.mutated(image)) else { continue }
+            guard let plan = RulePlan(image: RuleImageBytes(generator.mutated(image))) else { continue }
             _ = try RuleScorer(plan).score(message.span)
         }
     }

@@ -81,6 +81,45 @@ struct SpamscoreListTests {
         #expect(FileManager.default.fileExists(atPath: folder.file("learned.weights")))
     }
 
+    @Test("a cache is made anew when a file that the others include changes")
+    func includedCache() throws {
+        let folder = try TestDirectory()
+        let filler = (0..<2_000).map { "body __F\($0) /filler\($0)word/\n" }.joined()
+        _ = try folder.write("more.cf", "score A 1.5\n")
+        let rules = try folder.write("r.cf", "header A Subject =~ /x/\n\(filler)include more.cf\n")
+        func score() throws -> String {
+            try ToolProcess.run(
+                "spamscore", ["-c", "--local", "--no-learned", "--rules", rules],
+                input: Array("Subject: x\n\nhello\n".utf8), environment: ["XDG_CACHE_HOME": folder.path]
+            ).text
+        }
+        #expect(try score() == "1.5/5.0\n")
+        #expect(try score() == "1.5/5.0\n")
+        _ = try folder.write("more.cf", "score A 2.25\n")
+        #expect(try score() == "2.3/5.0\n" || score() == "2.2/5.0\n")
+        try FileManager.default.removeItem(atPath: folder.file("more.cf"))
+        #expect(try score() == "1.0/5.0\n")
+    }
+
+    @Test("a rule that calls SpamAssassin's test of reputations gives ours its name and words")
+    func reputationRule() throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write(
+            "r.cf",
+            "body A /offer/\nscore A 6\nheader MY_AWL eval:check_from_in_auto_welcomelist()\ndescribe MY_AWL from before\n"
+        )
+        func run(_ body: String) throws -> String {
+            try ToolProcess.run(
+                "spamscore",
+                ["--json", "--local", "--no-learned", "--rules", rules, "--user-dir", folder.file("user")],
+                input: Array("From: a@b.example\nSubject: s\n\n\(body)\n".utf8)
+            ).text
+        }
+        #expect(try !run("offer").contains("MY_AWL"))
+        let second = try run("hello")
+        #expect(second.contains("\"name\":\"MY_AWL\",\"score\":3.0") && second.contains("from before"))
+    }
+
     @Test("rules are read from a cache that is as good as none when it is cut short, another's or of other files")
     func cache() throws {
         let folder = try TestDirectory()

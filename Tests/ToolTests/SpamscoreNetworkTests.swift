@@ -38,6 +38,16 @@ struct SpamscoreNetworkTests {
         66.113.0.203.list   A 127.0.0.2
         77.100.51.198.names A 127.0.1.9
         7.2.0.192.in-addr.arpa. PTR out.sender.example.
+        sender.example.fresh    A 127.2.0.2
+        sender.example.texts    TXT "all good"
+        sender      NS ns.sender
+        ns.sender.example.names A 127.0.1.6
+        198.51.100.9.nothing    A 127.0.0.2
+        5f10ae8c77550ab40cc31e585debd5b6e6197451.hashes A 127.0.0.2
+        a6c1bbcd26a214f4604e62ce2e274b80dd65dbfa.hashes A 127.0.0.3
+        5fa2a52cd06dfb7b8e940f977c5f7d5c.sums   A 127.0.0.3
+        offers.words            A 127.0.0.2
+        out.sender.example.names    A 127.0.1.7
 
         """
 
@@ -91,6 +101,30 @@ struct SpamscoreNetworkTests {
         ("header X eval:check_dmarc_reject()", true), ("header X eval:check_dmarc_pass()", false),
         ("full X eval:check_dkim_signed()", false), ("full X eval:check_dkim_dependable()", true),
         ("trusted_networks 192.0.2.0/24 198.51.100.0/24\nheader X eval:check_for_spf_fail()", false),
+        ("askdns X _AUTHORDOMAIN_.fresh.example. A /^127\\.2\\.0\\.2$/", true),
+        ("askdns X _AUTHORDOMAIN_.fresh.example A 127.2.0.3", false),
+        ("askdns X _AUTHORDOMAIN_.fresh.example A 127.2.0.1-127.2.0.9", true),
+        ("askdns X _AUTHORDOMAIN_.fresh.example A 2", true), ("askdns X _AUTHORDOMAIN_.fresh.example A 0x4", false),
+        ("askdns X _SENDERDOMAIN_.texts.example TXT \"all good\"", true),
+        ("askdns X _SENDERDOMAIN_.texts.example TXT /bad/", false),
+        ("askdns X _HEADER(From:addr:domain)_.fresh.example", true),
+        ("askdns X _LASTEXTERNALREVIP_.list.example A 127.0.0.4", true),
+        ("askdns X _DKIMDOMAIN_.fresh.example A", false),
+        ("header X eval:check_rbl_headers('h', 'names.example.', '127.0.1.2', 'X-None')", false),
+        ("header X eval:check_rbl_ns_from('n', 'names.example.', '127.0.1.6')", true),
+        ("header X eval:check_rbl_rcvd('r', 'names.example.', '127.0.1.7')", true),
+        ("header X eval:check_hashbl_emails('hashes.example')", true),
+        ("header X eval:check_hashbl_emails('hashes.example', 'sha1', 'To')", false),
+        ("header X eval:check_hashbl_emails('hashes.example/A', 'sha1', 'From', '^127\\.0\\.0\\.2$')", true),
+        ("hashbl_ignore bob@sender.example\nheader X eval:check_hashbl_emails('hashes.example')", false),
+        (
+            "hashbl_acl_mine other.example\nheader X eval:check_hashbl_emails('hashes.example', '', '', '', 'mine')",
+            false
+        ),
+        ("header X eval:check_hashbl_uris('hashes.example', 'sha1', '^127\\.0\\.0\\.3')", true),
+        ("header X eval:check_hashbl_uris('sums.example', 'md5')", true),
+        ("body X eval:check_hashbl_bodyre('words.example', 'raw', '\\b(offers)\\b')", true),
+        ("header X eval:check_hashbl_tag('fresh.example', 'raw', 'SENDERDOMAIN')", true),
     ]
 
     @Test("lists of addresses and names, the sender's domain, the relay's name, SPF and DMARC", arguments: cases)

@@ -76,9 +76,20 @@ extension EvalTests {
             return facts.matches("\\b\\Q\(domain)\\E.\\Q\(user)\\E@", from, caseless: true) ? 1 : 0
         },
         "check_for_to_in_subject": { facts, arguments in
-            guard let user = facts.address("To").split(separator: "@").first, !user.isEmpty else { return 0 }
+            let to = facts.address("To")
             let subject = facts.text("Subject")
-            return arguments.first == "user" && facts.matches("^\\s*\\Q\(user)\\E,\\S", subject, caseless: true) ? 1 : 0
+            guard !to.isEmpty, !to.contains("\\E") else { return 0 }
+            if arguments.first == "address" {
+                return facts.matches("\\b\\Q\(to)\\E\\b", subject, caseless: true) ? 1 : 0
+            }
+            guard arguments.first == "user", let user = to.split(separator: "@", omittingEmptySubsequences: false).first
+            else { return 0 }
+            let name = "\\Q\(user)\\E"
+            let forms = [
+                "(?:re|fw):\\s*(?:\\w+\\s+)?\(name)$", "(?-i:\(name))\\s*[,:;!?-](?:$|\\s)", "\(name)$",
+                ",\\s*\(name)[,:;!?-]$",
+            ]
+            return facts.matches("^(?:\(forms.joined(separator: "|")))", subject, caseless: true) ? 1 : 0
         },
     ]
 

@@ -15,6 +15,11 @@ extension EvalTests {
                 return signature(facts) { $0 == sender && isOne($0, of: arguments) }
             },
             "check_dkim_dependable": { facts, _ in facts.network.sender == nil ? 0 : 1 },
+            "check_dkim_verified": { facts, arguments in signature(facts) { isOne($0, of: arguments) } },
+            "check_dkim_signall": { facts, _ in signingPractice(facts, ["A"]) },
+            // What signs some of its mail says nothing of mail without a signature.
+            "check_dkim_signsome": { _, _ in 0 },
+            "check_spf_skipped_noenvfrom": { facts, _ in facts.relays.envelopeFrom == nil ? 1 : 0 },
             "check_dkim_testing": { facts, _ in
                 facts.network.sender?.signatures.contains { $0.isValid && $0.isTesting } == true ? 1 : 0
             },

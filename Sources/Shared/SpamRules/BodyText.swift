@@ -14,23 +14,29 @@ struct TextPart {
     let html: RenderedHTML?
 
     /// So much of the text of a part is looked at (bytes).
-    static let bodyLimit = 50_000
-    static let rawLimit = 500_000
+    struct Limits {
+        let body: Int
+        let raw: Int
+        static let usual = Limits(body: 50_000, raw: 500_000)
+    }
+
+    private let bodyLimit: Int
 
     /// Shown to `rawbody` rules.
     var isRaw: Bool { type != "text/calendar" }
     /// Shown to `body` rules: what people see.
     var isRendered: Bool { type == "text/plain" || type == "text/html" }
 
-    init?(_ index: Int, _ structure: MessageStructure, _ message: [UInt8]) {
+    init?(_ index: Int, _ structure: MessageStructure, _ message: [UInt8], _ limits: Limits) {
         let part = structure.parts[index]
         guard part.isLeaf, part.contentType.isText || part.contentType.name.hasPrefix("message/") else { return nil }
         self.index = index
+        bodyLimit = limits.body
         let type = part.contentType.name
         self.type = type
         var decoded = structure.content(of: index, in: message.span).bytes.filter { $0 != ASCII.cr }
-        if decoded.count > TextPart.rawLimit {
-            decoded = BodyText.cut(decoded, TextPart.rawLimit, [ASCII.lf, ASCII.greater, ASCII.space])
+        if decoded.count > limits.raw {
+            decoded = BodyText.cut(decoded, limits.raw, [ASCII.lf, ASCII.greater, ASCII.space])
         }
         let content = decoded
         self.content = content
@@ -47,8 +53,8 @@ struct TextPart {
     /// What people see of it, at most as much as is looked at.
     var rendered: [UInt8] {
         let whole = html?.text ?? text
-        return whole.count > TextPart.bodyLimit
-            ? BodyText.cut(whole, TextPart.bodyLimit, [ASCII.lf, ASCII.space]) : whole
+        return whole.count > bodyLimit
+            ? BodyText.cut(whole, bodyLimit, [ASCII.lf, ASCII.space]) : whole
     }
 }
 

@@ -8,6 +8,14 @@ final class ExpressionStore: Sendable {
         /// As machine code, of those that are run often.
         var fast: [PerlPattern?]
         var errors: [Int: PerlRegexError] = [:]
+        /// Compiled elsewhere, with a checksum for each.
+        var stored: (texts: StoredTexts, checksums: [Int32])?
+
+        func read(_ rule: Int) -> PerlPattern? {
+            guard let stored, !stored.texts.isEmpty(rule) else { return nil }
+            let bytes = stored.texts[rule]
+            return RulePlan.checksum(bytes) == stored.checksums[rule] ? PerlPattern(reading: bytes) : nil
+        }
     }
 
     private let state: Mutex<State>
@@ -28,6 +36,8 @@ final class ExpressionStore: Sendable {
                 let plain: PerlPattern
                 if let known = state.plain[rule] {
                     plain = known
+                } else if let read = state.read(rule) {
+                    plain = read
                 } else {
                     plain = try ExpressionStore.compiled(rule, plan)
                 }
@@ -49,13 +59,11 @@ final class ExpressionStore: Sendable {
 
     private static func compiled(_ rule: Int, _ plan: RulePlan) throws(PerlRegexError) -> PerlPattern {
         let options = PerlRegex.Options(rawValue: UInt32(bitPattern: plan.options[rule]))
-        return try PerlPattern(Array(plan.patterns[rule]), options, isFast: false)
+        return try PerlPattern(plan.patterns[rule], options, isFast: false)
     }
 
-    /// Takes expressions that were compiled elsewhere.
-    func adopt(_ patterns: [PerlPattern], of rules: [Int32]) {
-        state.withLock { state in
-            for (rule, pattern) in zip(rules, patterns) { state.plain[Int(rule)] = pattern }
-        }
+    /// Takes expressions that were compiled elsewhere, by rule, with the checksum of each.
+    func adopt(_ texts: StoredTexts, _ checksums: [Int32]) {
+        state.withLock { $0.stored = (texts, checksums) }
     }
 }

@@ -17,7 +17,7 @@ extension EvalTests {
                 ? 1 : 0
         },
         "check_freemail_body": { facts, arguments in
-            facts.bodyAddresses.contains { isFreemail($0, facts) && fits($0, arguments.first, facts) } ? 1 : 0
+            bodyFreemails(facts).contains { fits($0, arguments.first, facts) } ? 1 : 0
         },
         "check_freemail_replyto": { facts, arguments in
             let from = addresses(facts, "From:addr")
@@ -31,14 +31,23 @@ extension EvalTests {
                 return 0
             }
             let answered = arguments.first == "reply" && !isReply ? from : reply
-            return facts.bodyAddresses.contains { body in
-                isFreemail(body, facts) && answered.contains { $0 != body }
-            } ? 1 : 0
+            return bodyFreemails(facts).contains { body in answered.contains { $0 != body } } ? 1 : 0
         },
     ]
 
     private static func addresses(_ facts: MessageFacts, _ subject: String) -> [String] {
         facts.text(subject).asciiLowercased.split(separator: "\n").map(String.init)
+    }
+
+    /// Addresses at such services that the body names; none when it names many addresses.
+    private static func bodyFreemails(_ facts: MessageFacts) -> [String] {
+        let settings = facts.settings
+        let all = facts.bodyAddresses
+        let freemails = all.filter { isFreemail($0, facts) }
+        let isOver =
+            Double(all.count) >= settings.number("freemail_max_body_emails") ?? 5
+            || Double(freemails.count) >= settings.number("freemail_max_body_freemails") ?? 3
+        return isOver && settings.isOn("freemail_skip_when_over_max", default: true) ? [] : freemails.sorted()
     }
 
     private static func fits(_ address: String, _ pattern: String?, _ facts: MessageFacts) -> Bool {
@@ -59,6 +68,12 @@ extension EvalTests {
         }
         let exempt = facts.settings.words("freemail_welcomelist")
         if exempt.contains(where: { $0.equalsIgnoringCase(address) || $0.equalsIgnoringCase(domain) }) { return false }
+        for (option, list) in [
+            ("freemail_import_welcomelist_auth", "welcomelist_auth"),
+            ("freemail_import_def_welcomelist_auth", "def_welcomelist_auth"),
+        ] where facts.settings.isOn(option, default: false) && facts.tables.addresses(of: list).contains(address) {
+            return false
+        }
         return facts.tables.freemail.contains(domain)
     }
 }

@@ -53,6 +53,12 @@ extension EvalTests {
                 texts(html, arguments[0]).contains { facts.expressions.matches(arguments[1], $0, []) }
             } ? 1 : 0
         },
+        "html_text_not_match": { facts, arguments in
+            guard arguments.count == 2 else { return 0 }
+            return facts.htmlParts.contains { html in
+                texts(html, arguments[0]).contains { !facts.expressions.matches(arguments[1], $0, []) }
+            } ? 1 : 0
+        },
         "html_title_subject_ratio": { facts, arguments in
             let subject = facts.text("Subject").utf8.count
             guard subject > 0, let least = arguments.first.flatMap({ Double($0) }) else { return 0 }
@@ -60,15 +66,21 @@ extension EvalTests {
                 html.titles.contains { Double($0.count) / Double(subject) > least }
             } ? 1 : 0
         },
-        "html_charset_faraway": { _, _ in 0 },
         "check_iframe_src": { facts, _ in
             facts.htmlParts.contains { $0.links.contains { $0.element == "iframe" } } ? 1 : 0
         },
         "multipart_alternative_difference": { facts, arguments in
             guard arguments.count == 2, let least = Double(arguments[0]) else { return 0 }
-            let difference = wordDifference(facts)
-            if arguments[1] == "undef" { return difference > least ? 1 : 0 }
-            return difference > least && difference <= (Double(arguments[1]) ?? 0) ? 1 : 0
+            let difference = wordDifference(facts).share
+            guard least == 0 || difference > least else { return 0 }
+            return arguments[1] == "undef" || difference <= (Double(arguments[1]) ?? 0) ? 1 : 0
+        },
+        "multipart_alternative_difference_count": { facts, arguments in
+            guard arguments.count == 2, let ratio = Double(arguments[0]), let least = Int(arguments[1]) else {
+                return 0
+            }
+            let (_, html, text) = wordDifference(facts)
+            return html > least && Double(text) / Double(html) > ratio ? 1 : 0
         },
     ]
 
@@ -103,10 +115,12 @@ extension EvalTests {
         }
     }
 
-    /// The share of the words of the HTML, of 100, that the plain text beside it lacks; the largest of all alternatives.
-    private static func wordDifference(_ facts: MessageFacts) -> Double {
+    /// The share of the words of the HTML, of 100, that the plain text beside it lacks, the largest of all alternatives;
+    /// and how many different words the last of them has in either.
+    private static func wordDifference(_ facts: MessageFacts) -> (share: Double, html: Int, text: Int) {
         let structure = facts.structure
         var largest = 0.0
+        var counts = (html: 0, text: 0)
         for index in structure.parts.indices where structure.parts[index].contentType.name == "multipart/alternative" {
             var inHTML: [ArraySlice<UInt8>: Int] = [:]
             var inText: [ArraySlice<UInt8>: Int] = [:]
@@ -120,10 +134,11 @@ extension EvalTests {
                 if part.html?.inside["img"] != nil, inHTML.isEmpty { inHTML[[ASCII.lf]] = 1 }
             }
             guard !inHTML.isEmpty else { continue }
+            counts = (inHTML.count, inText.count)
             let missing = inHTML.filter { word, count in count - (inText[word] ?? 0) >= 1 || inText[word] == nil }
             largest = max(largest, 100 * Double(missing.count) / Double(inHTML.count))
         }
-        return largest
+        return (largest, counts.html, counts.text)
     }
 
     private static func isBelow(_ part: Int, _ ancestor: Int, _ facts: MessageFacts) -> Bool {

@@ -1,5 +1,6 @@
 import Bytes
 import MessageFormat
+import Unix
 
 /// The values that `header` rules look at.
 enum HeaderValues {
@@ -11,12 +12,39 @@ enum HeaderValues {
         if subject.forms.contains("addr") || subject.forms.contains("name") {
             lines = addresses(lines, subject.forms)
             guard !lines.isEmpty else { return nil }
-            if subject.forms.contains("host") || subject.forms.contains("domain") {
-                lines = lines.compactMap { line in line.lastIndex(of: ASCII.at).map { Array(line[($0 + 1)...]) } }
-            }
-            return Array(lines.joined(separator: [ASCII.lf]))
         }
-        return Array(lines.joined())
+        guard subject.forms.contains(where: { ["addr", "name", "host", "domain", "ip", "revip"].contains($0) }) else {
+            return Array(lines.joined())
+        }
+        let domains = facts.tables.domains
+        if subject.forms.contains("host") || subject.forms.contains("domain") {
+            lines = lines.compactMap { host(in: $0, isAddress: subject.forms.contains("addr"), domains) }
+            if subject.forms.contains("domain") {
+                lines = lines.map { Array(domains.registered($0.map(\.asciiLowercased).text).utf8) }
+            }
+        } else if subject.forms.contains("ip") || subject.forms.contains("revip") {
+            let addresses = lines.compactMap(address)
+            lines = addresses.map { address in
+                let isReversed = subject.forms.contains("revip")
+                return Array((isReversed ? String(EvalTests.listed(address, "x").name.dropLast(2)) : address).utf8)
+            }
+        }
+        return lines.isEmpty ? nil : Array(lines.joined(separator: [ASCII.lf]))
+    }
+
+    /// The host of an address; of other text, what stands behind an `@`, else the first word that is a domain.
+    private static func host(in line: [UInt8], isAddress: Bool, _ domains: DomainTables) -> [UInt8]? {
+        if isAddress { return line.lastIndex(of: ASCII.at).map { Array(line[($0 + 1)...]) } }
+        let words = line.split { !$0.isASCIIAlphanumeric && ![ASCII.dot, ASCII.dash, ASCII.underscore].contains($0) }
+        let hosts = words.map { $0.drop { $0 == ASCII.dot } }.filter(domains.isDomain)
+        return (hosts.last { $0.startIndex > 0 && line[$0.startIndex - 1] == ASCII.at } ?? hosts.first).map(Array.init)
+    }
+
+    /// The first IP address of a text.
+    private static func address(in line: [UInt8]) -> String? {
+        line.split { $0.hexadecimalValue == nil && $0 != ASCII.dot && $0 != ASCII.colon }.lazy.map(\.text).first {
+            ($0.contains(".") || $0.contains(":")) && IPAddress($0) != nil
+        }
     }
 
     private static func lines(_ subject: HeaderSubject, _ facts: MessageFacts) -> [[UInt8]] {

@@ -7,6 +7,7 @@ final class ListTables: Sendable {
     let domains: DomainTables
     let trust: RelayTrust
     private let settings: RuleSettings
+    private let enlisted: [String: [String]]
     private let addresses = Mutex<[String: AddressPatterns]>([:])
     private let hosts = Mutex<[String: [String: Bool]]?>(nil)
 
@@ -14,7 +15,18 @@ final class ListTables: Sendable {
         freemail = FreemailDomains(settings)
         domains = DomainTables(settings)
         trust = RelayTrust(settings)
+        enlisted = ListTables.enlisted(settings)
         self.settings = settings
+    }
+
+    /// The addresses of `enlist_addrlist (NAME)`, by name.
+    private static func enlisted(_ settings: RuleSettings) -> [String: [String]] {
+        var lists: [String: [String]] = [:]
+        for line in settings.lines("enlist_addrlist") {
+            guard let name = line.first, name.hasPrefix("("), name.hasSuffix(")") else { continue }
+            lists[String(name.dropFirst().dropLast()), default: []] += line.dropFirst()
+        }
+        return lists
     }
 
     func write(to image: inout RuleImageWriter) {
@@ -28,6 +40,7 @@ final class ListTables: Sendable {
             top: WordTable(sorted: try image.texts()), second: WordTable(sorted: try image.texts()),
             third: WordTable(sorted: try image.texts()))
         trust = RelayTrust(settings)
+        enlisted = ListTables.enlisted(settings)
         self.settings = settings
     }
 
@@ -35,8 +48,7 @@ final class ListTables: Sendable {
     func addresses(of list: String) -> AddressPatterns {
         addresses.withLock { known in
             if let patterns = known[list] { return patterns }
-            var texts = ListTables.pairs.contains(list) ? [] : settings.words(list)
-            for line in settings.lines("enlist_addrlist") where line.first == "(\(list))" { texts += line.dropFirst() }
+            let texts = (ListTables.pairs.contains(list) ? [] : settings.words(list)) + (enlisted[list] ?? [])
             let pairs = ListTables.pairs.contains(list) ? settings.lines(list) : []
             let patterns = AddressPatterns(texts.map { [$0] } + pairs)
             known[list] = patterns

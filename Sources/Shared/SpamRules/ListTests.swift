@@ -70,7 +70,7 @@ extension EvalTests {
                     facts.reason = "\(sender) through \(wanted)"
                     return .proved
                 }
-                isForged = isForged || !facts.tables.addresses(of: "welcomelist_allow_relays").contains(sender)
+                isForged = isForged || !facts.tables.addresses(of: "welcomelist_allows_relays").contains(sender)
             }
         }
         return isForged ? .forged : .unlisted

@@ -113,18 +113,8 @@ struct LiteralIndex: Sendable {
         let bucket = Table.hash(gram, Table.bucketBits)
         for index in Int(table.starts[bucket])..<Int(table.starts[bucket + 1]) where table.grams[index] == gram {
             let owner = Int(table.owners[index])
-            if !found.contains(owner), stands(table.words, index, in: text, at: start) { found.insert(owner) }
+            if !found.contains(owner), table.words.stands(index, in: text, at: start) { found.insert(owner) }
         }
-    }
-
-    private static func stands(_ words: TextTable, _ index: Int, in text: Span<UInt8>, at start: Int) -> Bool {
-        let range = words.range(index)
-        guard range.count <= text.count - start else { return false }
-        for place in 0..<range.count where words.bytes[range.lowerBound + place] != text[start + place].asciiLowercased
-        {
-            return false
-        }
-        return true
     }
 
     // MARK: Image
@@ -183,6 +173,13 @@ struct LiteralMarks {
     }
 
     func contains(_ owner: Int) -> Bool { stamps[owner] == stamp }
+
+    /// Takes back what was inserted.
+    mutating func remove(_ owner: Int) {
+        guard stamps[owner] == stamp else { return }
+        stamps[owner] = stamp &- 1
+        owners.removeAll { $0 == owner }
+    }
 
     mutating func insert(_ owner: Int) {
         guard stamps[owner] != stamp else { return }

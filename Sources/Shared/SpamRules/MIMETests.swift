@@ -18,6 +18,13 @@ extension EvalTests {
             case "mime_missing_boundary": return parts.lacksBoundary ? 1 : 0
             case "mime_multipart_alternative": return parts.hasAlternative ? 1 : 0
             case "mime_ascii_text_illegal": return parts.illegalLines > 0 ? 1 : 0
+            case "mime_attachment": return parts.hasAttachment ? 1 : 0
+            case "mime_body_html_count": return parts.htmlCount > 0 ? 1 : 0
+            case "mime_body_text_count": return parts.textCount > 0 ? 1 : 0
+            case "mime_bad_iso_charset": return parts.charsets.contains { isBadISO($0, facts) } ? 1 : 0
+            case "mime_faraway_charset":
+                guard let locales = facts.locales else { return 0 }
+                return parts.charsets.contains { !CharsetLocale.isUsed($0, in: locales) } ? 1 : 0
             default: return 0
             }
         },
@@ -34,6 +41,8 @@ extension EvalTests {
             switch arguments.first {
             case "missing_head_body_separator": return facts.lacksSeparator ? 1 : 0
             case "mime_epilogue_exists": return facts.hasEpilogue ? 1 : 0
+            case "missing_mime_headers": return facts.lacksPartHeader ? 1 : 0
+            case "missing_mime_head_body_separator": return facts.lacksPartSeparator ? 1 : 0
             default: return 0
             }
         },
@@ -44,6 +53,12 @@ extension EvalTests {
             return longest >= least ? 1 : 0
         },
     ]
+}
+
+/// A charset that looks like one of ISO's and is none that mail uses.
+private func isBadISO(_ charset: String, _ facts: MessageFacts) -> Bool {
+    facts.matches("iso-\\S+-\\S+\\b", charset)
+        && !facts.matches("iso-(?:8859-\\d{1,2}|2022-(?:jp|kr))\\b", charset)
 }
 
 extension MessageFacts {
@@ -60,9 +75,29 @@ extension MessageFacts {
         return bytes[end...].contains { !$0.isMailWhitespace && $0 != ASCII.dot }
     }
 
+    /// What follows a boundary is no header field.
+    var lacksPartHeader: Bool {
+        structure.parts.contains { part in
+            guard part.parent.map({ structure.parts[$0].isMultipart }) ?? false, part.headerOffset < bytes.count else {
+                return false
+            }
+            let name = bytes[part.headerOffset...].prefix { (0x21...0x7E).contains($0) && $0 != ASCII.colon }
+            return name.isEmpty || name.endIndex == bytes.count || bytes[name.endIndex] != ASCII.colon
+        }
+    }
+
     /// The header runs into the body without an empty line.
-    var lacksSeparator: Bool {
-        let end = structure.parts.first?.bodyOffset ?? 0
+    var lacksSeparator: Bool { lacksSeparator(before: structure.parts.first?.bodyOffset ?? 0) }
+
+    /// The same of a part.
+    var lacksPartSeparator: Bool {
+        structure.parts.contains { part in
+            part.parent != nil && part.source == 0 && part.bodyOffset > part.headerOffset
+                && lacksSeparator(before: part.bodyOffset)
+        }
+    }
+
+    private func lacksSeparator(before end: Int) -> Bool {
         guard end > 0, end < bytes.count else { return false }
         return
             !(bytes[end - 1] == ASCII.lf
@@ -78,6 +113,9 @@ struct PartCounts {
     private(set) var base64Count = 0
     private(set) var longestBase64 = 0
     private(set) var hasEncodedText = false
+    private(set) var hasAttachment = false
+    /// Of all parts, in lower case.
+    private(set) var charsets: [String] = []
     private(set) var hasAlternative = false
     private(set) var lacksBoundary = false
     private(set) var hasLongQPLine = false
@@ -87,6 +125,13 @@ struct PartCounts {
     private(set) var illegalLines = 0
     private(set) var plainBytes = 0
     private(set) var entityCount = 0
+    /// Bytes of the last plain text for each of the last HTML, in a message with alternatives; 1 else.
+    var plainShare: Double {
+        guard hasAlternative, let plain = lastPlain, let html = lastHTML, html > 0 else { return 1 }
+        return Double(plain) / Double(html)
+    }
+    private var lastPlain: Int?
+    private var lastHTML: Int?
 
     init(_ facts: MessageFacts) {
         let structure = facts.structure
@@ -102,14 +147,22 @@ struct PartCounts {
             let isAttachment = header.disposition == "attachment"
             if encoding == "base64" { base64Count += 1 }
             let charset = part.contentType["charset"]?.asciiLowercased
+            if isAttachment { hasAttachment = true }
+            if let charset, charset.contains(where: \.isLetter), charsets.count < 100 { charsets.append(charset) }
             if type.hasPrefix("text/"), encoding == "base64", !isAttachment,
                 ["", "us-ascii", "iso-8859-1", "utf-8"].contains(charset ?? "")
             {
                 hasEncodedText = hasEncodedText || (charset ?? "us-ascii") == "us-ascii"
             }
             if !isAttachment {
-                if type == "text/html" { htmlCount += 1 }
-                if type == "text/plain" { textCount += 1 }
+                if type == "text/html" {
+                    htmlCount += 1
+                    lastHTML = part.body.count
+                }
+                if type == "text/plain" {
+                    textCount += 1
+                    lastPlain = part.body.count
+                }
             }
             countLines(bytes, part.body, type, encoding, charset)
         }

@@ -1,5 +1,6 @@
 import Bytes
 import MessageFormat
+import Unix
 
 /// A message as rules and tests look at it; each view is made when it is first asked for. For one thread.
 final class MessageFacts {
@@ -13,6 +14,8 @@ final class MessageFacts {
     let expressions: ExpressionCache
     /// The calls of all rules that ask lists of addresses.
     let listCalls: [EvalCall]
+    /// The probability that it is spam by what was learned; nil when nothing was.
+    var learned: Double?
     /// What the network says; nothing before it was asked.
     var network = NetworkFacts()
     /// Why the test that runs hits, when it says so.
@@ -33,11 +36,19 @@ final class MessageFacts {
         bytes = content
     }
 
-    /// The header fields of the message, in order.
-    private(set) lazy var fields: [MessageField] = readFields(of: 0)
+    /// The header fields of the message, in order, without X-Spam ones: what others have concluded is no evidence.
+    private(set) lazy var fields: [MessageField] = readFields(of: 0).filter { !$0.key.hasPrefix("x-spam-") }
 
     /// The text parts and what they hold, in order.
-    private(set) lazy var textParts: [TextPart] = structure.walk().compactMap { TextPart($0, structure, bytes) }
+    private(set) lazy var textParts: [TextPart] = {
+        func limit(_ name: String, _ usual: Int) -> Int {
+            settings.number(name).map { $0 == 0 ? .max : Int(min(max($0, 1), 1e9)) } ?? usual
+        }
+        let limits = TextPart.Limits(
+            body: limit("body_part_scan_size", TextPart.Limits.usual.body),
+            raw: limit("rawbody_part_scan_size", TextPart.Limits.usual.raw))
+        return structure.walk().compactMap { TextPart($0, structure, bytes, limits) }
+    }()
 
     /// The HTML parts, read.
     private(set) lazy var htmlParts: [RenderedHTML] = textParts.compactMap(\.html)
@@ -53,18 +64,43 @@ final class MessageFacts {
     /// Addresses of pages and mailboxes in the text and the HTML, as written and in canonical form.
     private(set) lazy var uris: [[UInt8]] = MessageURIs.find(in: self)
 
+    /// Expressions whose first group is where a link leads on to.
+    private(set) lazy var redirectors: [String] = settings.texts("redirector_pattern").compactMap { text in
+        guard let pattern = try? RulePattern(text[...]) else { return nil }
+        return (pattern.options.contains(.caseless) ? "(?i)" : "") + pattern.text.text
+    }
+
+    /// A link is longer than what is looked at.
+    var hasLongLink: Bool {
+        htmlParts.contains { $0.links.contains { $0.target.utf8.count > MessageURIs.longest } }
+    }
+
+    /// The links with all that is known of each.
+    private(set) lazy var links = MessageURIs.details(in: self)
+
     /// The hosts of the URIs in lower case, each once, in order: names and IPv4 addresses.
     private(set) lazy var uriHosts: [String] = MessageURIs.hosts(of: uris, tables.domains)
 
     /// The servers that it came through.
     private(set) lazy var relays = Relays(self)
 
+    /// When it was sent and relayed.
+    private(set) lazy var dates = MessageDates(self)
+
     /// Its parts, counted.
     private(set) lazy var parts = PartCounts(self)
 
+    /// The images that are attached to it.
+    private(set) lazy var images = AttachedImage.find(in: self)
+
     /// Mail addresses that the text names, in lower case.
     private(set) lazy var bodyAddresses: Set<String> = MessageURIs.addresses(in: bodyLines).union(
-        MessageURIs.addresses(linkedBy: htmlParts))
+        MessageURIs.addresses(linkedBy: htmlParts)
+    ).filter { address in
+        address.utf8.lastIndex(of: ASCII.at).map { at in
+            tables.domains.isDomain(Array(address.utf8[at...].dropFirst())[...])
+        } ?? false
+    }
 
     private var values: [HeaderSubject: [UInt8]?] = [:]
 

@@ -2,8 +2,8 @@ import Bytes
 
 /// The URIs of a message: what its HTML links to, and what mail programs make links of in its text.
 enum MessageURIs {
-    private static let most = 1_000
-    private static let longest = 2_048
+    static let most = 1_000
+    static let longest = 8_192
 
     /// Each as written and in the forms that programs understand it as.
     static func find(in facts: MessageFacts) -> [[UInt8]] {
@@ -12,18 +12,46 @@ enum MessageURIs {
         func take(_ uri: [UInt8]) {
             if !uri.isEmpty, found.count < most, seen.insert(uri).inserted { found.append(uri) }
         }
-        let domains = facts.tables.domains
-        for line in facts.bodyLines {
-            for word in line.split(whereSeparator: endsWord) {
-                if let uri = textLink(Array(word.prefix(longest)), domains) {
-                    CanonicalURI.forms(of: uri).forEach(take)
-                }
-            }
-        }
+        for link in textLinks(in: facts) { forms(of: link, facts).forEach(take) }
         for html in facts.htmlParts {
-            for link in html.links { CanonicalURI.forms(of: Array(link.target.utf8.prefix(longest))).forEach(take) }
+            for link in html.links { forms(of: Array(link.target.utf8.prefix(longest)), facts).forEach(take) }
         }
         return found
+    }
+
+    /// The forms of a link and of those that it leads on to.
+    static func forms(of link: [UInt8], _ facts: MessageFacts, depth: Int = 0) -> [[UInt8]] {
+        let forms = CanonicalURI.forms(of: link)
+        guard depth < 4, let last = forms.last, let target = target(of: last, facts) else { return forms }
+        return forms + self.forms(of: target, facts, depth: depth + 1)
+    }
+
+    /// The link that is a part of another: by a redirector_pattern, or where it begins with a scheme.
+    private static func target(of uri: [UInt8], _ facts: MessageFacts) -> [UInt8]? {
+        guard let slashes = place(of: Array("://".utf8), in: uri), let scheme = uri.first?.asciiLowercased,
+            scheme == UInt8(ascii: "h"), let path = uri[(slashes + 3)...].firstIndex(of: ASCII.slash),
+            uri[path...].contains(ASCII.dot)
+        else { return nil }
+        for pattern in facts.redirectors {
+            if let found = facts.expressions.groups(of: pattern, in: uri).first, found.contains(ASCII.dot) {
+                return found
+            }
+        }
+        let rest = Array(uri[path...])
+        let lower = rest.map(\.asciiLowercased)
+        guard let start = ["http:", "https:"].compactMap({ place(of: Array($0.utf8), in: lower) }).min() else {
+            return nil
+        }
+        let target = rest[start...].prefix { $0 != UInt8(ascii: "&") && $0 != UInt8(ascii: "#") }
+        return target.contains(ASCII.dot) ? Array(target) : nil
+    }
+
+    /// What mail programs make links of in the text, with a scheme.
+    static func textLinks(in facts: MessageFacts) -> [[UInt8]] {
+        let domains = facts.tables.domains
+        return facts.bodyLines.flatMap { line in
+            line.split(whereSeparator: endsWord).compactMap { textLink(Array($0.prefix(longest)), domains) }
+        }
     }
 
     /// The hosts of URIs, without user and port.

@@ -16,6 +16,11 @@ package struct NetworkSurvey: Sendable {
     /// Lists of names that are asked for the names of name servers; whole names, or registered ones.
     private var serverNameZones: Set<String> = []
     private var serverDomainZones: Set<String> = []
+    /// Lists that are asked for the name servers of the sender's domain.
+    private var senderDomain = ""
+    private var senderServerZones: Set<String> = []
+    /// Names with `_DKIMDOMAIN_` in them, asked for each domain with a valid signature.
+    private var signerNames: Set<NetworkQuestion> = []
     /// An address whose name is wanted, and whether that name leads back to it.
     private var reverseAddress: String?
     /// What SPF is asked, when a rule wants to know who sent the message.
@@ -27,6 +32,7 @@ package struct NetworkSurvey: Sendable {
 
     package var isEmpty: Bool {
         questions.isEmpty && servedDomains.isEmpty && hosts.isEmpty && reverseAddress == nil && !wantsSender
+            && senderServerZones.isEmpty
     }
 
     init(_ facts: MessageFacts, _ calls: some Sequence<EvalCall>) {
@@ -46,6 +52,18 @@ package struct NetworkSurvey: Sendable {
         case "check_uridnsbl": addURIList(call, facts)
         case "check_no_reverse_name", "check_unconfirmed_reverse_name":
             reverseAddress = facts.relays.relays(.external).first { !$0.isPrivate }?.address
+        case "check_rbl_ns_from":
+            guard call.arguments.count > 1, !facts.senderDomain.isEmpty else { return }
+            senderDomain = facts.senderDomain
+            senderServerZones.insert(EvalTests.zone(call.arguments[1]))
+        case "askdns":
+            guard let query = DNSTagQuery(call.arguments) else { return }
+            if query.needsSignatures {
+                wantsSender = true
+                signerNames.formUnion(query.questions(facts, signers: [NetworkSurvey.signer]))
+            } else {
+                questions.formUnion(query.questions(facts, signers: []))
+            }
         case "check_dkim_adsp":
             if call.arguments.first == "N" { questions.formUnion(EvalTests.authorQuestions(facts)) }
             wantsSender = true
@@ -81,6 +99,19 @@ package struct NetworkSurvey: Sendable {
         }
     }
 
+    /// Stands for the domain of a signature until that is known.
+    private static let signer = "_dkimdomain_"
+
+    /// What is to be asked once it is known which domains have valid signatures.
+    package func questions(signers: [String]) -> [NetworkQuestion] {
+        Set(signers).flatMap { signer in
+            signerNames.map { question in
+                let name = question.name.split(separator: ".").map { $0 == NetworkSurvey.signer ? signer : String($0) }
+                return NetworkQuestion(name.joined(separator: "."), question.kind)
+            }
+        }
+    }
+
     /// Asks everything at the same time; what depends on an answer, when that is there. `learned` is told of each answer
     /// as it comes.
     package func ask(_ lookup: @escaping Lookup, learned: @escaping @Sendable (NetworkQuestion, [String]) -> Void) async
@@ -113,6 +144,16 @@ package struct NetworkSurvey: Sendable {
                             }
                         }
                         await NetworkSurvey.each(asked) { _ = await answer($0) }
+                    }
+                }
+            }
+            if !senderServerZones.isEmpty {
+                group.addTask {
+                    let servers = await answer(NetworkQuestion(senderDomain, .nameServer)).prefix(4)
+                    await NetworkSurvey.each(servers) { server in
+                        for zone in senderServerZones {
+                            _ = await answer(NetworkQuestion("\(server).\(zone)", .address))
+                        }
                     }
                 }
             }

@@ -8,6 +8,8 @@ extension EvalTests {
         "check_rbl": list("check_rbl"), "check_rbl_txt": list("check_rbl_txt"),
         "check_rbl_sub": list("check_rbl_sub"), "check_rbl_from_host": list("check_rbl_from_host"),
         "check_rbl_from_domain": list("check_rbl_from_domain"), "check_rbl_envfrom": list("check_rbl_envfrom"),
+        "check_rbl_headers": list("check_rbl_headers"), "check_rbl_rcvd": list("check_rbl_rcvd"),
+        "check_rbl_ns_from": list("check_rbl_ns_from"),
         "check_uridnsbl": { facts, arguments in
             guard facts.network.isKnown, !facts.settings.isOn("skip_uribl_checks", default: false),
                 let list = URIList(
@@ -58,10 +60,22 @@ extension EvalTests {
                 ? domain(facts.relays.envelopeFrom ?? "") : domain(facts.address("From"))
             let asked = call.function == "check_rbl_from_domain" ? facts.tables.domains.registered(name) : name
             return asked.contains(".") ? [NetworkQuestion("\(asked).\(zone(arguments[1]))", .address)] : []
+        case "check_rbl_headers", "check_rbl_rcvd":
+            guard arguments.count > 1, !facts.settings.isOn("skip_rbl_checks", default: false) else { return [] }
+            let isOfRelay = call.function == "check_rbl_rcvd"
+            let hosts = isOfRelay ? facts.namesOfFirstRelay : facts.hosts(inFields: call.arguments)
+            return hosts.map { listed($0, zone(arguments[1])) }
+        case "check_rbl_ns_from":
+            guard arguments.count > 1 else { return [] }
+            let servers = facts.network.answers[NetworkQuestion(facts.senderDomain, .nameServer)] ?? []
+            return servers.map { NetworkQuestion("\($0).\(zone(arguments[1]))", .address) }
+        case "askdns":
+            guard let query = DNSTagQuery(arguments), !query.needsSignatures else { return [] }
+            return query.questions(facts, signers: [])
         case "check_dns_sender":
             let domain = facts.senderDomain
             return domain.isEmpty ? [] : [NetworkQuestion(domain, .exchange), NetworkQuestion(domain, .address)]
-        default: return []
+        default: return HashList(call)?.questions(facts) ?? []
         }
     }
 
@@ -147,6 +161,34 @@ extension MessageFacts {
     var senderDomain: String {
         let domain = EvalTests.domain(relays.envelopeFrom ?? "")
         return domain.contains(".") ? domain : ""
+    }
+
+    /// Addresses and names that may be looked up, each once.
+    private func lookedUp(_ hosts: [String]) -> [String] {
+        var seen: Set<String> = []
+        return hosts.map { EvalTests.zone($0.asciiLowercased) }.filter { host in
+            (IPAddress(host) != nil || tables.domains.isDomain(Array(host.utf8)[...])) && seen.insert(host).inserted
+        }
+    }
+
+    /// Address and names of the relay that it began with.
+    fileprivate var namesOfFirstRelay: [String] {
+        guard let relay = relays.relays(.untrusted).last else { return [] }
+        return lookedUp([relay.address, relay.by, relay.helo, relay.reverseName])
+    }
+
+    /// The hosts that fields name, of the addresses in them or by themselves: those of the fourth argument, else of
+    /// rbl_headers.
+    fileprivate func hosts(inFields arguments: [String]) -> [String] {
+        let usual = "EnvelopeFrom,Reply-To,Disposition-Notification-To,X-WebmailclientIP,X-Mailer"
+        let fields = arguments.count > 3 ? arguments[3] : settings.value("rbl_headers") ?? usual
+        return lookedUp(
+            fields.split(separator: ",").flatMap { field -> [String] in
+                let name = String(field).filter { $0 != " " }
+                let address = self.address(name)
+                if address.contains("@") { return [EvalTests.domain(address)] }
+                return text(name).split(separator: "\n").map { String($0).filter { $0 != " " } }
+            })
     }
 
     /// The address of the newest relay that is not ours and its names, when they are known.

@@ -20,9 +20,24 @@ enum ReceivedRelay {
             return .ignored
         }
         if text.holds("with local for") { return .ignored }
-        if text.hasPrefix("(") { return .ignored }
+        if text.hasPrefix("(") || isWithoutClient(text) { return .ignored }
         // sendmail can be told to write the sender behind the date.
         return Reader(String(withoutDate(text).dropFirst(5)), envelopeSender: envelopeSender(text)).outcome
+    }
+
+    /// `from NAME by HOST;`: it tells nothing of how the message came.
+    private static func isWithoutClient(_ text: String) -> Bool {
+        let words = text.split(separator: " ", maxSplits: 4)
+        guard words.count > 3, String(words[2]).asciiLowercased == "by", !isAddressLiteral(words[1]) else {
+            return false
+        }
+        let host = words[3].prefix { $0 != ";" }
+        return !host.isEmpty && (host.endIndex < words[3].endIndex || words.count > 4 && words[4].hasPrefix(";"))
+    }
+
+    private static func isAddressLiteral(_ word: Substring) -> Bool {
+        word.hasPrefix("[") && word.hasSuffix("]")
+            && word.dropFirst().dropLast().allSatisfy { $0.isNumber || $0 == "." }
     }
 
     /// The date behind the last semicolon is cut off.
@@ -113,12 +128,7 @@ enum ReceivedRelay {
                 if isWithinHost { return .ignored }
                 return .unparsed
             }
-            relay.lacksName =
-                relay.reverseName.isEmpty && !after.holds("(Lotus Domino ") && !text.holds("softdnserr")
-            // qmail writes unknown when nobody has told it a name.
-            if relay.reverseName == "unknown", comments.count < 2 || !comments[0].holds("HELO ") {
-                relay.lacksName = true
-            }
+            relay.lacksName = looksUpNames(relay) && ["", "unknown"].contains(relay.reverseName)
             finish(&relay)
             return .relay(relay)
         }
@@ -168,7 +178,9 @@ enum ReceivedRelay {
                         relay.reverseName = Reader.isAddress(name) ? "" : name
                         return true
                     }
-                    return false
+                    guard let address = Reader.address(name) else { return false }
+                    relay.address = address
+                    return true
                 }
                 // Servers that write it so say how the message came.
                 let tellsHow = after.holds(" with ") || after.holds(" via ") || after.holds(" (")
@@ -196,7 +208,29 @@ enum ReceivedRelay {
             return false
         }
 
+        /// Whether the writer looks up the name of whom it takes mail from, so that no name means that there is none.
+        private func looksUpNames(_ relay: Relay) -> Bool {
+            guard let first = comments.first, !text.holds("Exim"), !after.holds("Microsoft SMTPSVC"),
+                !after.holds("(Lotus Domino "), !text.holds("softdnserr")
+            else { return false }
+            if let (reverse, _) = Reader.nameAndAddress(first) {
+                return !reverse.isEmpty || !before.holds("may be forged")
+            }
+            let isHello = first.hasPrefix("HELO ") || first.hasPrefix("EHLO ")
+            guard (isHello && comments.count > 1) || Reader.identAndAddress(first) != nil else { return false }
+            // qmail writes unknown when nobody has told it a name.
+            let isQmail =
+                after.holds(" with SMTP") && !after.holds(" with SMTP id ")
+                || after.holds(" with QMQP") && !after.holds(" with QMQP id ")
+            return !isQmail || relay.reverseName != "unknown"
+        }
+
         private var isWithinHost: Bool {
+            let words = text.split(separator: " ", maxSplits: 3)
+            if words.count > 3, words[1] == "by", ["with ", "via ", "for ", "("].contains(where: words[3].hasPrefix) {
+                return true
+            }
+            if after.holds("(LSMTP for") { return true }
             if name == "localhost" || name.contains("@") || text.hasPrefix("Unknown/Local (")
                 || after.holds("with local-")
             {
@@ -277,7 +311,7 @@ enum ReceivedRelay {
 
         /// `address`, `[address]`, `ident@address`.
         private static func identAndAddress(_ text: String) -> (ident: String, address: String)? {
-            let word = text.hasSuffix(" with login") ? String(text.dropLast(11)) : text
+            let word = text.utf8.firstRange(of: Array(" with ".utf8)).map { String(text[..<$0.lowerBound]) } ?? text
             if let address = address(word) { return ("", address) }
             guard let at = word.lastIndex(of: "@"), let address = address(String(word[word.index(after: at)...])),
                 !word.contains(" ")

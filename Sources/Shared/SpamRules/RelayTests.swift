@@ -25,6 +25,17 @@ extension EvalTests {
                 return !named.isPrivate && !relay.address.hasPrefix(network)
             } ? 1 : 0
         },
+        "check_for_from_domain_in_received_headers": { facts, arguments in
+            guard arguments.count > 1, facts.address("From").asciiLowercased.contains(arguments[0].asciiLowercased)
+            else { return 0 }
+            let domain = arguments[0].asciiLowercased
+            let isThere = facts.relays.all.contains {
+                $0.reverseName.asciiLowercased.hasSuffix(domain) && $0.by.asciiLowercased.hasSuffix(domain)
+            }
+            return isThere == (arguments[1] == "true") ? 1 : 0
+        },
+        // SpamAssassin has it for old rules, and it never hits there either.
+        "check_for_illegal_ip": { _, _ in 0 },
         "check_for_sender_no_reverse": { facts, _ in
             guard let last = facts.relays.relays(.untrusted).last else { return 0 }
             return last.reverseName.contains(".") && !last.isPrivate ? 1 : 0

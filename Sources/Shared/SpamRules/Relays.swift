@@ -115,12 +115,14 @@ struct Relays {
         if isFetched, facts.text("X-Sender:first:addr").contains("@") { return nil }
         for name in ["x-envelope-from", "envelope-sender", "return-path"] {
             guard let place = fields.firstIndex(where: { $0.key == name }) else { continue }
-            if let received = places.first, received < place {
+            // One below a Received field is of an earlier way, and so may be the others.
+            if let received = places.first, let last = fields.lastIndex(where: { $0.key == name }), received < last {
                 if name == "x-envelope-from" { return nil }
                 continue
             }
             let value = fields[place].raw.filter { $0 != ASCII.less && $0 != ASCII.greater && !$0.isMailWhitespace }
-            return value.text
+            // The null sender is one; a word that is no address is none.
+            if value.isEmpty || value.contains(ASCII.at) { return value.text }
         }
         return nil
     }

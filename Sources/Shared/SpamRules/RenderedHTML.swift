@@ -14,8 +14,10 @@ struct RenderedHTML {
     private(set) var titles: [[UInt8]] = []
     /// The text of links, in which `<img>` stands for an image.
     private(set) var anchors: [[UInt8]] = []
-    /// What it links to, with the element that does.
-    private(set) var links: [(element: String, target: String)] = []
+    /// What it links to, with the element that does, and the place of its text in `anchors`.
+    private(set) var links: [(element: String, target: String, anchor: Int?)] = []
+    /// Charsets that it says it is in.
+    private(set) var charsets: [String] = []
     private(set) var hasBadFontFace = false
     private(set) var hasLowContrast = false
     private(set) var hasInvalidColor = false
@@ -121,7 +123,8 @@ struct RenderedHTML {
         guard let target = RenderedHTML.value(key, attributes), links.count < 2_000 else { return }
         let trimmed = target.split(whereSeparator: { "\n\r\t ".contains($0) })
         guard let first = trimmed.first, let last = trimmed.last else { return }
-        links.append((name, String(target[first.startIndex..<last.endIndex])))
+        let anchor = name == "a" ? anchors.count : nil
+        links.append((name, String(target[first.startIndex..<last.endIndex]), anchor))
     }
 
     private mutating func look(_ name: String, _ attributes: Attributes) {
@@ -141,6 +144,13 @@ struct RenderedHTML {
                 mailsForm = true
             }
         case "object", "embed": hasEmbedded = true
+        case "meta":
+            guard let content = RenderedHTML.value("content", attributes)?.asciiLowercased,
+                RenderedHTML.value("http-equiv", attributes)?.asciiLowercased == "content-type",
+                let place = content.utf8.firstRange(of: Array("charset=".utf8)), charsets.count < 100
+            else { break }
+            let name = content[place.upperBound...].drop { "\"' ".contains($0) }.prefix { !"\"'; ".contains($0) }
+            if !name.isEmpty { charsets.append(String(name)) }
         case "a": if anchors.count < 2_000 { anchors.append([]) }
         case "title": if titles.count < 100 { titles.append([]) }
         default: break

@@ -7,21 +7,33 @@ import Unix
 /// Only what is sure is said: nil means that nothing is required, and the expression has to be tried.
 struct RequiredLiterals {
     let words: Set<[UInt8]>
+    /// In so many places one of them must begin.
+    let times: Int
 
     /// A word shorter than this stands in nearly every text.
     static let shortest = 3
-    private static let mostWords = 96
+    private static let mostWords = 256
+    /// Of texts that are spelled out to be joined with others.
+    private static let mostTexts = 96
+    private static let fewWords = 24
     private static let longest = 24
-    /// A longer pattern spells out look-alikes of letters: it has no words, and is dear to read.
-    private static let longestPattern = 2_000
+    /// A class of more bytes than this spells no words.
+    private static let mostMembers = 6
 
-    /// Nil when the pattern requires no word of some length, or is not understood.
-    init?(_ pattern: [UInt8], _ options: PerlRegex.Options) {
-        guard pattern.count <= RequiredLiterals.longestPattern else { return nil }
-        var parser = Parser(bytes: pattern, isExtended: options.contains(.extended))
-        guard let need = parser.alternatives(0), parser.place == pattern.count else { return nil }
-        guard let words = need.best else { return nil }
+    /// Nil when the pattern requires no word of some length.
+    init?(_ tree: PatternTree) {
+        guard let words = RequiredLiterals.need(of: tree).best else { return nil }
         self.words = words
+        times = RequiredLiterals.repetitions(of: words, in: tree)
+    }
+
+    /// How often a piece is repeated that needs just these words: each copy needs one of its own.
+    private static func repetitions(of words: Set<[UInt8]>, in tree: PatternTree) -> Int {
+        switch tree {
+        case .sequence(let parts): parts.map { repetitions(of: words, in: $0) }.max() ?? 1
+        case .repeated(let part, let least, _) where least > 1 && need(of: part).best == words: least
+        default: 1
+        }
     }
 
     /// Whether what a pattern matches in a line it also matches where other lines stand before and after it: no anchors,
@@ -97,343 +109,99 @@ struct RequiredLiterals {
 
     /// A set of texts as required words, when each of them is long enough.
     private static func usable(_ exact: Set<[UInt8]>?) -> Set<[UInt8]>? {
-        guard let exact, !exact.isEmpty, exact.count <= mostWords, weight(exact) >= shortest else { return nil }
+        guard let exact, !exact.isEmpty, exact.count <= mostTexts, weight(exact) >= shortest else { return nil }
         return exact
     }
 
-    /// Reads a pattern; each function gives nil when something is not understood.
-    private struct Parser {
-        let bytes: [UInt8]
-        var isExtended: Bool
-        var place = 0
-
-        private var next: UInt8? { place < bytes.count ? bytes[place] : nil }
-
-        mutating func alternatives(_ depth: Int) -> Need? {
-            guard depth < 40, var result = sequence(depth) else { return nil }
-            while next == UInt8(ascii: "|") {
-                place += 1
-                guard let other = sequence(depth) else { return nil }
-                var exact: Set<[UInt8]>?
-                if let left = result.exact, let right = other.exact, left.count + right.count <= mostWords {
-                    exact = left.union(right)
-                }
-                let leftBest = better(result.best, usable(result.exact))
-                let rightBest = better(other.best, usable(other.exact))
-                var best: Set<[UInt8]>?
-                if let leftBest, let rightBest, leftBest.count + rightBest.count <= mostWords {
-                    best = leftBest.union(rightBest)
-                }
-                result = Need(exact: exact, best: best)
-            }
-            return result
-        }
-
-        private mutating func sequence(_ depth: Int) -> Need? {
-            var run: Set<[UInt8]> = [[]]
-            var best: Set<[UInt8]>?
-            var isExact = true
-            while let byte = next, byte != UInt8(ascii: "|"), byte != ASCII.closeParenthesis {
-                if isExtended, skipsExtended() { continue }
-                guard let atom = atom(depth), let (least, most) = quantifier() else { return nil }
-                if least == 0 || atom.exact == nil || most != 1 {
-                    // What may be missing, repeated or anything ends the run; one copy is sure when it must be there.
-                    if least > 0 {
-                        if let exact = atom.exact, let joined = join(run, exact) { run = joined }
-                        best = better(best, atom.best)
-                    }
-                    best = better(best, usable(run))
-                    run = [[]]
-                    isExact = false
-                    // The last copy of a repeated piece also begins the next run.
-                    if least > 0, let exact = atom.exact, most != 1 { run = exact }
-                } else if let exact = atom.exact, let joined = join(run, exact) {
-                    best = better(best, atom.best)
-                    run = joined
-                } else {
-                    best = better(better(best, usable(run)), atom.best)
-                    run = atom.exact ?? [[]]
-                    isExact = false
-                }
-            }
-            best = better(best, usable(run))
-            return Need(exact: isExact ? run : nil, best: best)
-        }
-
-        /// Every text of one set followed by every one of the other; nil when they become too many or too long.
-        private func join(_ left: Set<[UInt8]>, _ right: Set<[UInt8]>) -> Set<[UInt8]>? {
-            guard left.count * right.count <= mostWords else { return nil }
-            var result: Set<[UInt8]> = []
-            for first in left {
-                for second in right {
-                    guard first.count + second.count <= longest else { return nil }
-                    result.insert(first + second)
-                }
-            }
-            return result
-        }
-
-        private mutating func skipsExtended() -> Bool {
-            guard let byte = next else { return false }
-            if byte.isMailWhitespace {
-                place += 1
-                return true
-            }
-            guard byte == UInt8(ascii: "#") else { return false }
-            while let byte = next, byte != ASCII.lf { place += 1; _ = byte }
-            return true
-        }
-
-        /// How often the piece before it must and may stand there.
-        private mutating func quantifier() -> (least: Int, most: Int?)? {
-            var result: (Int, Int?) = (1, 1)
-            switch next {
-            case UInt8(ascii: "?"): result = (0, 1)
-            case ASCII.asterisk: result = (0, nil)
-            case ASCII.plus: result = (1, nil)
-            case UInt8(ascii: "{"):
-                guard let (least, most, end) = bounds() else { return (1, 1) }
-                place = end - 1
-                result = (least, most)
-            default: return (1, 1)
-            }
-            place += 1
-            // Lazy and possessive forms match no other texts.
-            if next == UInt8(ascii: "?") || next == ASCII.plus { place += 1 }
-            return result
-        }
-
-        /// `{2}`, `{2,}`, `{2,5}` at the current place.
-        private func bounds() -> (least: Int, most: Int?, end: Int)? {
-            guard let close = bytes[place...].firstIndex(of: UInt8(ascii: "}")) else { return nil }
-            let parts = bytes[(place + 1)..<close].split(separator: ASCII.comma, omittingEmptySubsequences: false)
-            guard let first = parts.first, parts.count <= 2, let least = Int(first.text) else { return nil }
-            if parts.count == 1 { return (least, least, close + 1) }
-            if parts[1].isEmpty { return (least, nil, close + 1) }
-            guard let most = Int(parts[1].text) else { return nil }
-            return (least, most, close + 1)
-        }
-
-        private mutating func atom(_ depth: Int) -> Need? {
-            guard let byte = next else { return nil }
-            place += 1
-            switch byte {
-            case ASCII.openParenthesis: return group(depth)
-            case ASCII.openBracket: return bracket()
-            case ASCII.backslash: return escape()
-            case UInt8(ascii: "^"), UInt8(ascii: "$"): return .nothing
-            case ASCII.dot: return .anything
-            default: return Need(exact: [[byte.asciiLowercased]], best: nil)
-            }
-        }
-
-        private mutating func group(_ depth: Int) -> Need? {
-            var isZeroWidth = false
-            if next == ASCII.asterisk { return nil }
-            if next == ASCII.question {
-                place += 1
-                guard let kind = next else { return nil }
-                place += 1
-                switch kind {
-                case ASCII.colon, ASCII.greater: break
-                case ASCII.equals, UInt8(ascii: "!"): isZeroWidth = true
-                case ASCII.less, UInt8(ascii: "P"):
-                    if kind == UInt8(ascii: "P") {
-                        guard next == ASCII.less else { return nil }
-                        place += 1
-                    }
-                    if kind == ASCII.less, next == ASCII.equals || next == UInt8(ascii: "!") {
-                        place += 1
-                        isZeroWidth = true
-                    } else {
-                        guard let end = bytes[place...].firstIndex(of: ASCII.greater) else { return nil }
-                        place = end + 1
-                    }
-                case UInt8(ascii: "#"):
-                    guard let end = bytes[place...].firstIndex(of: ASCII.closeParenthesis) else { return nil }
-                    place = end + 1
-                    return .nothing
-                case ASCII.openParenthesis: return definitions()
-                case UInt8(ascii: "&"):
-                    guard let end = bytes[place...].firstIndex(of: ASCII.closeParenthesis) else { return nil }
-                    place = end + 1
-                    return .anything
-                default:
-                    place -= 1
-                    guard flags() else { return nil }
-                    if next == ASCII.closeParenthesis {
-                        place += 1
-                        return .nothing
-                    }
-                    guard next == ASCII.colon else { return nil }
-                    place += 1
-                }
-            }
-            let wasExtended = isExtended
-            guard let inner = alternatives(depth + 1), next == ASCII.closeParenthesis else { return nil }
-            isExtended = wasExtended
-            place += 1
-            return isZeroWidth ? .nothing : inner
-        }
-
-        /// `(?(DEFINE)...)`, which matches nothing by itself.
-        private mutating func definitions() -> Need? {
-            let opening = Array("DEFINE)".utf8)
-            guard bytes[place...].starts(with: opening) else { return nil }
-            place += opening.count
-            var depth = 1
-            var isClass = false
-            while let byte = next {
-                place += 1
-                switch byte {
-                case ASCII.backslash: place += 1
-                case ASCII.openBracket where !isClass:
-                    isClass = true
-                    if next == ASCII.closeBracket { place += 1 }
-                case ASCII.closeBracket where isClass: isClass = false
-                case ASCII.openParenthesis where !isClass: depth += 1
-                case ASCII.closeParenthesis where !isClass:
-                    depth -= 1
-                    if depth == 0 { return .nothing }
-                default: break
-                }
-            }
-            return nil
-        }
-
-        private mutating func flags() -> Bool {
-            var isOff = false
-            while let byte = next, byte.isASCIILetter || byte == ASCII.dash || byte == UInt8(ascii: "^") {
-                if byte == ASCII.dash { isOff = true }
-                if byte == UInt8(ascii: "x") { isExtended = !isOff }
-                place += 1
-            }
-            return true
-        }
-
-        private mutating func bracket() -> Need? {
-            guard let members = Class.read(bytes, &place) else { return nil }
-            guard let members = members.few else { return .anything }
-            return Need(exact: Set(members.map { [$0] }), best: nil)
-        }
-
-        private mutating func escape() -> Need? {
-            guard let byte = next else { return nil }
-            place += 1
-            switch byte {
-            case UInt8(ascii: "b"), UInt8(ascii: "B"), UInt8(ascii: "A"), UInt8(ascii: "z"), UInt8(ascii: "Z"),
-                UInt8(ascii: "G"):
-                return .nothing
-            case UInt8(ascii: "d"), UInt8(ascii: "D"), UInt8(ascii: "w"), UInt8(ascii: "W"), UInt8(ascii: "s"),
-                UInt8(ascii: "S"), UInt8(ascii: "h"), UInt8(ascii: "H"), UInt8(ascii: "v"), UInt8(ascii: "V"),
-                UInt8(ascii: "N"), UInt8(ascii: "R"), UInt8(ascii: "X"), UInt8(ascii: "1")...UInt8(ascii: "9"):
-                while let digit = next, byte.isASCIIDigit, digit.isASCIIDigit { place += 1 }
-                return .anything
-            default:
-                place -= 1
-                guard let literal = Class.escaped(bytes, &place) else { return nil }
-                return Need(exact: [[literal.asciiLowercased]], best: nil)
-            }
+    private static func need(of tree: PatternTree) -> Need {
+        switch tree {
+        case .byte(let set):
+            let members = Set(set == .all ? [] : set.members.map(\.asciiLowercased))
+            return members.isEmpty || members.count > mostMembers
+                ? .anything : Need(exact: Set(members.map { [$0] }), best: nil)
+        case .sequence(let parts): return need(ofAll: parts)
+        case .alternatives(let parts): return need(ofOne: parts)
+        case .repeated: return need(ofAll: [tree])
+        case .nothing: return .nothing
+        case .anything: return .anything
         }
     }
 
-    /// The bytes of a class in brackets, lower-cased.
-    private struct Class {
-        /// The members, when they are few.
-        let few: Set<UInt8>?
-
-        /// Reads what follows `[`, with the closing bracket; nil when it is not understood.
-        static func read(_ bytes: [UInt8], _ place: inout Int) -> Class? {
-            var members: Set<UInt8> = []
-            var isOpen = false
-            var isNegated = false
-            if place < bytes.count, bytes[place] == UInt8(ascii: "^") {
-                isNegated = true
-                place += 1
+    private static func need(ofOne parts: [PatternTree]) -> Need {
+        var all: Need?
+        for part in parts {
+            let other = need(of: part)
+            guard let result = all else {
+                all = other
+                continue
             }
-            var isFirst = true
-            while place < bytes.count {
-                let byte = bytes[place]
-                if byte == ASCII.closeBracket, !isFirst {
-                    place += 1
-                    return Class(few: isNegated || isOpen || members.count > 6 || members.isEmpty ? nil : members)
-                }
-                isFirst = false
-                place += 1
-                var low: UInt8? = byte
-                if byte == ASCII.openBracket, place < bytes.count, bytes[place] == ASCII.colon {
-                    guard let end = bytes[place...].firstIndex(of: ASCII.closeBracket) else { return nil }
-                    place = end + 1
-                    isOpen = true
-                    continue
-                }
-                if byte == ASCII.backslash { low = member(bytes, &place, &isOpen) }
-                guard place + 1 < bytes.count, bytes[place] == ASCII.dash, bytes[place + 1] != ASCII.closeBracket else {
-                    if let low { members.insert(low.asciiLowercased) }
-                    continue
-                }
-                place += 1
-                var high: UInt8? = bytes[place]
-                place += 1
-                if high == ASCII.backslash { high = member(bytes, &place, &isOpen) }
-                guard let low, let high, low <= high else {
-                    isOpen = true
-                    continue
-                }
-                for value in low...high { members.insert(value.asciiLowercased) }
+            var exact: Set<[UInt8]>?
+            if let left = result.exact, let right = other.exact, left.count + right.count <= mostTexts {
+                exact = left.union(right)
             }
-            return nil
+            let leftBest = better(result.best, usable(result.exact))
+            let rightBest = better(other.best, usable(other.exact))
+            var best: Set<[UInt8]>?
+            if let leftBest, let rightBest {
+                let union = unspaced(leftBest).union(unspaced(rightBest))
+                if union.count <= mostWords { best = union }
+            }
+            all = Need(exact: exact, best: best)
         }
+        return all ?? .nothing
+    }
 
-        /// A member after its backslash; one that stands for many opens the class.
-        private static func member(_ bytes: [UInt8], _ place: inout Int, _ isOpen: inout Bool) -> UInt8? {
-            guard place < bytes.count else { return nil }
-            if bytes[place] == UInt8(ascii: "b") {
-                place += 1
-                return 8
-            }
-            if bytes[place].isASCIILetter, !"abcefnrtx".utf8.contains(bytes[place]) {
-                place += 1
-                isOpen = true
-                return nil
-            }
-            let value = escaped(bytes, &place)
-            if value == nil { isOpen = true }
-            return value
+    /// A set of many words that differ in white space, as the longest piece of each without it.
+    private static func unspaced(_ words: Set<[UInt8]>) -> Set<[UInt8]> {
+        guard words.count > fewWords else { return words }
+        let pieces = words.map { word in
+            word.split { $0 == ASCII.space || (9...13).contains($0) }.max { $0.count < $1.count }.map(Array.init) ?? []
         }
+        return weight(Set(pieces)) >= shortest ? Set(pieces) : words
+    }
 
-        /// The byte that an escape stands for; the place is behind the backslash. Nil when it is none.
-        static func escaped(_ bytes: [UInt8], _ place: inout Int) -> UInt8? {
-            guard place < bytes.count else { return nil }
-            let byte = bytes[place]
-            place += 1
-            switch byte {
-            case UInt8(ascii: "n"): return ASCII.lf
-            case UInt8(ascii: "r"): return ASCII.cr
-            case UInt8(ascii: "t"): return ASCII.tab
-            case UInt8(ascii: "f"): return 12
-            case UInt8(ascii: "a"): return 7
-            case UInt8(ascii: "e"): return ASCII.escape
-            case UInt8(ascii: "x"):
-                var value: UInt8 = 0
-                var digits = 0
-                while digits < 2, place < bytes.count, let digit = bytes[place].hexadecimalValue {
-                    value = value << 4 | digit
-                    place += 1
-                    digits += 1
+    private static func need(ofAll parts: [PatternTree]) -> Need {
+        var run: Set<[UInt8]> = [[]]
+        var best: Set<[UInt8]>?
+        var isExact = true
+        for part in parts {
+            var (atom, least, most): (PatternTree, Int, Int?) = (part, 1, 1)
+            if case .repeated(let inner, let low, let high) = part { (atom, least, most) = (inner, low, high) }
+            let need = need(of: atom)
+            if least == 0 || need.exact == nil || most != 1 {
+                // What may be missing, repeated or anything ends the run; one copy is sure when it must be there.
+                if least > 0 {
+                    if let exact = need.exact, let joined = join(run, exact) { run = joined }
+                    best = better(best, need.best)
                 }
-                return place < bytes.count && digits == 0 && bytes[place] == UInt8(ascii: "{") ? nil : value
-            case ASCII.zero:
-                var value = 0
-                var digits = 0
-                while digits < 2, place < bytes.count, (ASCII.zero...UInt8(ascii: "7")).contains(bytes[place]) {
-                    value = value << 3 | Int(bytes[place] - ASCII.zero)
-                    place += 1
-                    digits += 1
-                }
-                return UInt8(value)
-            default: return byte.isASCIIAlphanumeric ? nil : byte
+                best = better(best, usable(run))
+                run = [[]]
+                isExact = false
+                // The last copy of a repeated piece also begins the next run.
+                if least > 0, let exact = need.exact, most != 1 { run = exact }
+            } else if let exact = need.exact, let joined = join(run, exact) {
+                best = better(best, need.best)
+                run = joined
+            } else {
+                best = better(better(best, usable(run)), need.best)
+                run = need.exact ?? [[]]
+                isExact = false
             }
         }
+        best = better(best, usable(run))
+        return Need(exact: isExact ? run : nil, best: best)
+    }
+
+    /// Every text of one set followed by every one of the other; nil when they become too many or too long.
+    private static func join(_ left: Set<[UInt8]>, _ right: Set<[UInt8]>) -> Set<[UInt8]>? {
+        guard left.count * right.count <= mostTexts else { return nil }
+        var result: Set<[UInt8]> = []
+        for first in left {
+            for second in right {
+                guard first.count + second.count <= longest else { return nil }
+                result.insert(first + second)
+            }
+        }
+        return result
     }
 }

@@ -1,5 +1,24 @@
 import Bytes
 
+/// The kinds of rules, by what they look at.
+enum RuleKind: Int32 {
+    case header, exists, mimeHeader, body, rawBody, uri, full, eval, meta
+
+    /// The keyword; what is written as code has that of its rule.
+    var word: String {
+        switch self {
+        case .header, .exists: "header"
+        case .mimeHeader: "mimeheader"
+        case .body: "body"
+        case .rawBody: "rawbody"
+        case .uri: "uri"
+        case .full: "full"
+        case .meta: "meta"
+        case .eval: "eval"
+        }
+    }
+}
+
 /// What a rule looks at.
 package enum RuleArea: Equatable, Sendable {
     case header(HeaderSubject, RulePattern, isNegated: Bool, ifUnset: String?)
@@ -15,16 +34,19 @@ package enum RuleArea: Equatable, Sendable {
     case eval(EvalCall)
 
     /// The word for it in reports.
-    package var word: String {
+    package var word: String { if case .eval(let call) = self { call.area } else { kind.word } }
+
+    var kind: RuleKind {
         switch self {
-        case .header, .exists: "header"
-        case .mimeHeader: "mimeheader"
-        case .body: "body"
-        case .rawBody: "rawbody"
-        case .uri: "uri"
-        case .full: "full"
-        case .meta: "meta"
-        case .eval(let call): call.area
+        case .header: .header
+        case .exists: .exists
+        case .mimeHeader: .mimeHeader
+        case .body: .body
+        case .rawBody: .rawBody
+        case .uri: .uri
+        case .full: .full
+        case .meta: .meta
+        case .eval: .eval
         }
     }
 
@@ -95,6 +117,9 @@ package struct EvalCall: Equatable, Sendable {
     package let arguments: [String]
 }
 
+/// What a hit of a rule that ends the scoring says of the message.
+enum Shortcircuit: String, Sendable { case spam, ham, on }
+
 /// One rule.
 package struct Rule: Sendable {
     package let name: String
@@ -107,8 +132,14 @@ package struct Rule: Sendable {
     package internal(set) var maximumHits = Int.max
     /// Does not look at the subject that stands before the body.
     package internal(set) var skipsSubject = false
+    /// A line outside the reference rules defines it or gives it its points.
+    package internal(set) var isOwn = false
     /// Says nothing of a message that could be learned: tflags noautolearn, userconf and learn.
     package internal(set) var teachesNothing = false
+    /// Where it stands in the order of rules: lower ones come first.
+    package internal(set) var priority = 0
+    /// Ends the scoring.
+    var shortcircuit: Shortcircuit?
     /// Flags that say which hosts and addresses a test of URI lists asks for: a, ns, domains_only, ips_only.
     package internal(set) var scopeFlags: [String] = []
 
@@ -138,4 +169,22 @@ package struct RuleProblem: Equatable, Sendable {
     package let file: String
     package let line: Int
     package let reason: String
+}
+
+/// Lines that are understood and have no effect here.
+package struct RuleNote: Equatable, Sendable {
+    package let keyword: String
+    /// Why: a phrase.
+    package let reason: String
+    package let file: String
+    /// The first such line.
+    package let line: Int
+    package internal(set) var count = 0
+
+    init(_ keyword: String, _ reason: String, file: String, line: Int) {
+        self.keyword = keyword
+        self.reason = reason
+        self.file = file
+        self.line = line
+    }
 }

@@ -1,4 +1,5 @@
 import Bytes
+import Unix
 
 /// Why an image of rules cannot be used. It is made anew then.
 struct RuleImageError: Error {}
@@ -39,70 +40,145 @@ struct RuleImageWriter {
         put(texts.bytes)
         put(texts.ends)
     }
+
+    mutating func put(_ texts: StoredTexts) {
+        put(texts.bytes)
+        put(texts.ends)
+    }
+
+    mutating func put(_ block: SIMD8<UInt64>) { for word in 0..<8 { put(block[word]) } }
+}
+
+/// Where an image lies: in memory, or in a file of which that is read that is asked for.
+package final class RuleImageBytes: Sendable {
+    private let file: SharedMappedFile?
+    private let array: [UInt8]
+    private let range: Range<Int>
+
+    package init(_ bytes: [UInt8]) {
+        file = nil
+        array = bytes
+        range = 0..<bytes.count
+    }
+
+    /// `range` lies within the file.
+    package init(_ file: SharedMappedFile, _ range: Range<Int>) {
+        self.file = file
+        array = []
+        self.range = range.clamped(to: 0..<file.count)
+    }
+
+    var count: Int { range.count }
+
+    /// Bytes of a range within the image.
+    func array(_ part: Range<Int>) -> [UInt8] { with(part) { $0.array(0..<$0.count) } }
+
+    func with<Result, Failure: Error>(
+        _ part: Range<Int>, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let start = range.lowerBound
+        if let file {
+            return try RuleImageBytes.with(file.file, (start + part.lowerBound)..<(start + part.upperBound), body)
+        }
+        return try RuleImageBytes.with(array, part, body)
+    }
+
+    private static func with<Result, Failure: Error>(
+        _ array: [UInt8], _ range: Range<Int>, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(array.span.extracting(range))
+    }
+
+    private static func with<Result, Failure: Error>(
+        _ file: borrowing MappedFile, _ range: Range<Int>, _ body: (Span<UInt8>) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        try body(file.bytes.extracting(range))
+    }
 }
 
 /// Reads what `RuleImageWriter` has written; takes any bytes.
 struct RuleImageReader {
-    private let bytes: [UInt8]
+    private let bytes: RuleImageBytes
     private var place = 0
 
-    init(_ bytes: [UInt8]) { self.bytes = bytes }
+    init(_ bytes: RuleImageBytes) { self.bytes = bytes }
 
     var isAtEnd: Bool { place == bytes.count }
 
-    private mutating func take(_ count: Int) throws(RuleImageError) -> Range<Int> {
-        guard count >= 0, count <= bytes.count - place else { throw RuleImageError() }
-        defer { place += count }
-        return place..<(place + count)
+    private mutating func take(_ count: Int, of size: Int = 1) throws(RuleImageError) -> Range<Int> {
+        guard count >= 0, count <= (bytes.count - place) / size else { throw RuleImageError() }
+        defer { place += count * size }
+        return place..<(place + count * size)
+    }
+
+    /// Little-endian numbers.
+    private static func words(_ bytes: Span<UInt8>) -> [UInt32] {
+        var words: [UInt32] = []
+        words.reserveCapacity(bytes.count / 4)
+        var place = 0
+        while place &+ 3 < bytes.count {
+            let low = UInt32(bytes[place]) | UInt32(bytes[place &+ 1]) << 8
+            let high = UInt32(bytes[place &+ 2]) | UInt32(bytes[place &+ 3]) << 8
+            words.append(low | high << 16)
+            place &+= 4
+        }
+        return words
+    }
+
+    private static func longWords(_ bytes: Span<UInt8>) -> [UInt64] {
+        var words: [UInt64] = []
+        words.reserveCapacity(bytes.count / 8)
+        var place = 0
+        while place &+ 7 < bytes.count {
+            var word: UInt64 = 0
+            for offset in 0..<8 { word |= UInt64(bytes[place &+ offset]) << UInt64(offset &* 8) }
+            words.append(word)
+            place &+= 8
+        }
+        return words
     }
 
     /// A number from 0 to 2^31 - 1.
     mutating func int() throws(RuleImageError) -> Int {
         let range = try take(4)
-        let number = RuleImageReader.word(bytes, range.lowerBound)
+        let number = bytes.with(range) { RuleImageReader.words($0).first ?? 0 }
         guard number < 1 << 31 else { throw RuleImageError() }
         return Int(number)
     }
 
-    mutating func uint64() throws(RuleImageError) -> UInt64 {
-        let range = try take(8)
-        return UInt64(RuleImageReader.word(bytes, range.lowerBound))
-            | UInt64(RuleImageReader.word(bytes, range.lowerBound + 4)) << 32
-    }
-
-    private static func word(_ bytes: [UInt8], _ place: Int) -> UInt32 {
-        UInt32(bytes[place]) | UInt32(bytes[place + 1]) << 8 | UInt32(bytes[place + 2]) << 16
-            | UInt32(bytes[place + 3]) << 24
-    }
-
     mutating func int32s() throws(RuleImageError) -> [Int32] {
-        let count = try int()
-        let range = try take(count * 4)
-        let span = bytes.span.extracting(range)
-        var numbers: [Int32] = []
-        numbers.reserveCapacity(count)
-        var place = 0
-        while place < span.count {
-            let low = UInt32(span[place]) | UInt32(span[place &+ 1]) << 8
-            let high = UInt32(span[place &+ 2]) | UInt32(span[place &+ 3]) << 8
-            numbers.append(Int32(bitPattern: low | high << 16))
-            place &+= 4
+        let range = try take(try int(), of: 4)
+        return bytes.with(range) { bytes in
+            var numbers: [Int32] = []
+            numbers.reserveCapacity(bytes.count / 4)
+            var place = 0
+            while place &+ 3 < bytes.count {
+                let low = UInt32(bytes[place]) | UInt32(bytes[place &+ 1]) << 8
+                let high = UInt32(bytes[place &+ 2]) | UInt32(bytes[place &+ 3]) << 8
+                numbers.append(Int32(bitPattern: low | high << 16))
+                place &+= 4
+            }
+            return numbers
         }
-        return numbers
     }
 
     mutating func doubles() throws(RuleImageError) -> [Double] {
-        let count = try int()
-        guard count <= (bytes.count - place) / 8 else { throw RuleImageError() }
-        var numbers: [Double] = []
-        for _ in 0..<count { numbers.append(Double(bitPattern: try uint64())) }
-        return numbers
+        let range = try take(try int(), of: 8)
+        return bytes.with(range) { RuleImageReader.longWords($0).map { Double(bitPattern: $0) } }
     }
 
-    mutating func text() throws(RuleImageError) -> [UInt8] {
-        let range = try take(try int())
-        return Array(bytes[range])
+    /// `count` sets of bits.
+    mutating func blocks(_ count: Int) throws(RuleImageError) -> [SIMD8<UInt64>] {
+        let range = try take(count, of: 64)
+        let words = bytes.with(range) { RuleImageReader.longWords($0) }
+        return (0..<count).map { index in
+            var block = SIMD8<UInt64>(repeating: 0)
+            for word in 0..<8 { block[word] = words[index * 8 + word] }
+            return block
+        }
     }
+
+    mutating func text() throws(RuleImageError) -> [UInt8] { bytes.array(try take(try int())) }
 
     mutating func string() throws(RuleImageError) -> String { try text().text }
 
@@ -110,6 +186,13 @@ struct RuleImageReader {
         let bytes = try text()
         guard let table = TextTable(bytes: bytes, ends: try int32s()) else { throw RuleImageError() }
         return table
+    }
+
+    /// Texts that stay where they are until they are asked for.
+    mutating func storedTexts() throws(RuleImageError) -> StoredTexts {
+        let range = try take(try int())
+        guard let texts = StoredTexts(bytes, range, ends: try int32s()) else { throw RuleImageError() }
+        return texts
     }
 
     /// Numbers that are places in something of `limit` places.

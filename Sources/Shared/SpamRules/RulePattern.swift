@@ -3,6 +3,8 @@ import Unix
 
 /// A regular expression as a rule writes it: Perl's, over bytes.
 package struct RulePattern: Equatable, Sendable {
+    package typealias Options = PerlRegex.Options
+
     package internal(set) var text: [UInt8]
     package let options: PerlRegex.Options
 
@@ -39,7 +41,7 @@ package struct RulePattern: Equatable, Sendable {
         self.options = options
     }
 
-    private static func closer(of open: UInt8) -> UInt8 {
+    static func closer(of open: UInt8) -> UInt8 {
         switch open {
         case UInt8(ascii: "{"): UInt8(ascii: "}")
         case ASCII.openParenthesis: ASCII.closeParenthesis

@@ -4,45 +4,50 @@ import Unix
 /// A set of rules made ready to run, in tables that many scorers share: by what the rules look at, with the words that
 /// say which of them can hit. It can be written to an image and read from it in a moment.
 package final class RulePlan: Sendable {
-    /// What a rule looks at.
-    enum Area: Int32 { case header, exists, mimeHeader, body, rawBody, uri, full, eval, meta }
-
     struct Flags: OptionSet {
         let rawValue: Int32
         static let negated = Flags(rawValue: 1)
         /// It looks at something else when there is no such field.
         static let hasDefault = Flags(rawValue: 2)
         static let skipsSubject = Flags(rawValue: 4)
-        /// Some word has to occur for it to hit.
-        static let hasWords = Flags(rawValue: 8)
         static let isSubrule = Flags(rawValue: 16)
         static let teachesNothing = Flags(rawValue: 32)
         static let hasDescription = Flags(rawValue: 64)
         /// What it matches in one of several texts it also matches in all of them joined.
         static let isJoinable = Flags(rawValue: 128)
+        /// Nothing that comes after its hit counts: as spam, as ham, or as its points say.
+        static let endsAsSpam = Flags(rawValue: 256)
+        static let endsAsHam = Flags(rawValue: 512)
+        static let ends = Flags(rawValue: 1_024)
+        /// It tells of what was learned, for which LEARNED_xx has the points.
+        static let isLearned = Flags(rawValue: 2_048)
     }
 
     /// Rules over the same texts.
     struct Group: Sendable {
         /// Run on every text.
         var always: [Int32] = []
-        /// Run where one of their words occurs.
-        var words = LiteralIndex()
+        /// Run where what they require occurs.
+        var needs = RequirementIndex()
         var isEmpty = true
     }
 
     // By rule.
     let names: TextTable
-    let descriptions: TextTable
+    let descriptions: StoredTexts
     /// The regular expressions as they are compiled.
-    let patterns: TextTable
+    let patterns: StoredTexts
     /// What a header rule looks at when the field is missing.
     let defaults: TextTable
-    private let areas: [Int32]
+    private let kinds: [Int32]
     private let flags: [Int32]
     /// The flags of the expression.
     let options: [Int32]
     let maximumHits: [Int32]
+    /// Where a rule stands in the order of rules, as far as that counts: lower ones come first.
+    let priorities: [Int32]
+    /// Some rule ends the scoring.
+    let hasEnds: Bool
     /// The place in `subjects` of header rules; 0 for others.
     let subjectOf: [Int32]
     /// Four for each rule.
@@ -53,7 +58,7 @@ package final class RulePlan: Sendable {
     let subjects: [HeaderSubject]
     /// Header rules that are run wherever their subject has a value, or even where not.
     let headers: [Int32]
-    let headerWords: LiteralIndex
+    let headerNeeds: RequirementIndex
     let mimeHeaders: [Int32]
     let body: Group
     let rawBody: Group
@@ -71,28 +76,30 @@ package final class RulePlan: Sendable {
     let tables: ListTables
     let expressions: ExpressionStore
 
+    /// A rule that stands for a sender's reputation: its name and description.
+    package var reputationRule: (name: String, description: String?, isTxRep: Bool)? {
+        evals.first { EvalTests.reputationTests.contains($0.call.function) }.map {
+            (names.text($0.rule), description($0.rule), $0.call.function == "check_senders_reputation")
+        }
+    }
+
+    private static func hasEnds(_ flags: [Int32]) -> Bool {
+        flags.contains { !Flags(rawValue: $0).isDisjoint(with: [.endsAsSpam, .endsAsHam, .ends]) }
+    }
+
     var count: Int { names.count }
 
-    func area(_ rule: Int) -> Area { Area(rawValue: areas[rule]) ?? .meta }
+    func kind(_ rule: Int) -> RuleKind { RuleKind(rawValue: kinds[rule]) ?? .meta }
     func flags(_ rule: Int) -> Flags { Flags(rawValue: flags[rule]) }
     func points(_ rule: Int, set: Int) -> Double { points[rule * 4 + set] }
 
     /// Points of zero put a rule out of force; subrules have none and are.
-    func isActive(_ rule: Int, set: Int) -> Bool { flags(rule).contains(.isSubrule) || points(rule, set: set) != 0 }
+    func isActive(_ rule: Int, set: Int) -> Bool {
+        !flags(rule).isDisjoint(with: [.isSubrule, .isLearned]) || points(rule, set: set) != 0
+    }
 
     /// The word for what a rule looks at.
-    func word(_ rule: Int) -> String {
-        switch area(rule) {
-        case .header, .exists: "header"
-        case .mimeHeader: "mimeheader"
-        case .body: "body"
-        case .rawBody: "rawbody"
-        case .uri: "uri"
-        case .full: "full"
-        case .eval: evalAreas.text(rule)
-        case .meta: "meta"
-        }
-    }
+    func word(_ rule: Int) -> String { kind(rule) == .eval ? evalAreas.text(rule) : kind(rule).word }
 
     func description(_ rule: Int) -> String? {
         flags(rule).contains(.hasDescription) ? descriptions.text(rule) : nil
@@ -107,19 +114,21 @@ package final class RulePlan: Sendable {
 
     private init(_ planner: RulePlanner) {
         names = planner.names
-        descriptions = planner.descriptions
-        patterns = planner.patterns
+        descriptions = StoredTexts(planner.descriptions)
+        patterns = StoredTexts(planner.patterns)
         defaults = planner.defaults
-        areas = planner.areas
+        kinds = planner.kinds
         flags = planner.flags
         options = planner.options
         maximumHits = planner.maximumHits
+        priorities = planner.priorities
+        hasEnds = RulePlan.hasEnds(planner.flags)
         subjectOf = planner.subjectOf
         points = planner.points
         evalAreas = planner.evalAreas
         subjects = planner.subjects
         headers = planner.headers
-        headerWords = planner.headerWords
+        headerNeeds = planner.headerNeeds
         mimeHeaders = planner.mimeHeaders
         body = planner.body
         rawBody = planner.rawBody
@@ -139,27 +148,49 @@ package final class RulePlan: Sendable {
 
     /// All expressions, compiled: what `adopt` takes. Empty when that cannot be done.
     package var compiledExpressions: [UInt8] {
-        var rules: [Int32] = []
-        var compiled: [PerlPattern] = []
-        for rule in 0..<count where !patterns.range(rule).isEmpty {
-            guard let pattern = expressions.pattern(of: rule, self, isFast: false) else { continue }
-            rules.append(Int32(rule))
-            compiled.append(pattern)
+        var compiled = TextTable()
+        var checksums: [Int32] = []
+        for rule in 0..<count {
+            var bytes: [UInt8] = []
+            if !patterns.isEmpty(rule), let pattern = expressions.pattern(of: rule, self, isFast: false) {
+                bytes = pattern.bytes ?? []
+            }
+            compiled.append(bytes)
+            checksums.append(RulePlan.checksum(bytes))
         }
-        guard let bytes = PerlPattern.bytes(of: compiled) else { return [] }
         var image = RuleImageWriter()
-        image.put(rules)
-        image.put(bytes)
+        image.put(compiled)
+        image.put(checksums)
         return image.bytes
     }
 
-    /// Takes what `compiledExpressions` of the same plan has given, byte for byte: PCRE2 trusts what it reads.
-    package func adopt(_ compiled: [UInt8]) {
+    /// Takes what `compiledExpressions` of the same plan has given. Each expression is read when it is first needed, if
+    /// its bytes are as they were written: PCRE2 trusts what it reads.
+    package func adopt(_ compiled: RuleImageBytes) {
         var image = RuleImageReader(compiled)
-        guard let rules = try? image.places(below: count), let bytes = try? image.text(),
-            let patterns = PerlPattern.read(bytes), patterns.count == rules.count
+        guard let texts = try? image.storedTexts(), let checksums = try? image.int32s(), texts.count == count,
+            checksums.count == count
         else { return }
-        expressions.adopt(patterns, of: rules)
+        expressions.adopt(texts, checksums)
+    }
+
+    static func checksum(_ bytes: [UInt8]) -> Int32 {
+        let factor: UInt64 = 0x9E37_79B9_7F4A_7C15
+        var sum = UInt64(bytes.count)
+        let span = bytes.span
+        var place = 0
+        while place &+ 7 < span.count {
+            var word: UInt64 = 0
+            for offset in 0..<8 { word |= UInt64(span[place &+ offset]) << UInt64(offset &* 8) }
+            sum = (sum ^ word) &* factor
+            sum ^= sum >> 29
+            place &+= 8
+        }
+        while place < span.count {
+            sum = (sum ^ UInt64(span[place])) &* factor
+            place &+= 1
+        }
+        return Int32(truncatingIfNeeded: sum >> 32)
     }
 
     // MARK: Image
@@ -167,16 +198,18 @@ package final class RulePlan: Sendable {
     /// What `init(image:)` reads. It belongs to this version of the program.
     package var image: [UInt8] {
         var image = RuleImageWriter()
-        for table in [names, descriptions, patterns, defaults, evalAreas] { image.put(table) }
-        for column in [areas, flags, options, maximumHits, subjectOf] { image.put(column) }
+        for table in [names, defaults, evalAreas] { image.put(table) }
+        image.put(descriptions)
+        image.put(patterns)
+        for column in [kinds, flags, options, maximumHits, priorities, subjectOf] { image.put(column) }
         image.put(points)
         image.put(TextTable(subjects.map { Array($0.text.utf8) }))
         image.put(headers)
         image.put(mimeHeaders)
-        headerWords.write(to: &image)
+        headerNeeds.write(to: &image)
         for group in [body, rawBody, uri, full] {
             image.put(group.always)
-            group.words.write(to: &image)
+            group.needs.write(to: &image)
             image.put(group.isEmpty ? 1 : 0)
         }
         image.put(evals.count)
@@ -200,8 +233,8 @@ package final class RulePlan: Sendable {
     }
 
     /// Nil when the bytes are no image.
-    package convenience init?(image bytes: [UInt8]) {
-        var reader = RuleImageReader(bytes)
+    package convenience init?(image: RuleImageBytes) {
+        var reader = RuleImageReader(image)
         do throws(RuleImageError) {
             try self.init(reading: &reader)
         } catch {
@@ -211,29 +244,34 @@ package final class RulePlan: Sendable {
 
     private init(reading image: inout RuleImageReader) throws(RuleImageError) {
         names = try image.texts()
-        descriptions = try image.texts()
-        patterns = try image.texts()
         defaults = try image.texts()
         evalAreas = try image.texts()
-        areas = try image.int32s()
+        descriptions = try image.storedTexts()
+        patterns = try image.storedTexts()
+        kinds = try image.int32s()
         flags = try image.int32s()
         options = try image.int32s()
         maximumHits = try image.int32s()
+        priorities = try image.int32s()
+        hasEnds = RulePlan.hasEnds(flags)
         subjectOf = try image.int32s()
         points = try image.doubles()
         let count = names.count
         let tables = [descriptions.count, patterns.count, defaults.count, evalAreas.count]
-        let columns = [areas.count, flags.count, options.count, maximumHits.count, subjectOf.count, points.count / 4]
+        let columns = [
+            kinds.count, flags.count, options.count, maximumHits.count, priorities.count, subjectOf.count,
+            points.count / 4,
+        ]
         guard (tables + columns).allSatisfy({ $0 == count }), points.count == count * 4 else { throw RuleImageError() }
         let subjectTexts = try image.texts()
         subjects = (0..<subjectTexts.count).map { HeaderSubject(image: subjectTexts.text($0)) }
         headers = try image.places(below: count)
         mimeHeaders = try image.places(below: count)
         for (rule, subject) in subjectOf.enumerated() {
-            let isHeader = [Area.header.rawValue, Area.exists.rawValue, Area.mimeHeader.rawValue].contains(areas[rule])
+            let isHeader = [RuleKind.header, .exists, .mimeHeader].map(\.rawValue).contains(kinds[rule])
             guard !isHeader || (subject >= 0 && Int(subject) < subjects.count) else { throw RuleImageError() }
         }
-        headerWords = try LiteralIndex(from: &image, owners: count)
+        headerNeeds = try RequirementIndex(from: &image, owners: count)
         body = try RulePlan.group(&image, count)
         rawBody = try RulePlan.group(&image, count)
         uri = try RulePlan.group(&image, count)
@@ -269,7 +307,7 @@ package final class RulePlan: Sendable {
 
     private static func group(_ image: inout RuleImageReader, _ count: Int) throws(RuleImageError) -> Group {
         Group(
-            always: try image.places(below: count), words: try LiteralIndex(from: &image, owners: count),
+            always: try image.places(below: count), needs: try RequirementIndex(from: &image, owners: count),
             isEmpty: try image.int() == 1)
     }
 }

@@ -8,16 +8,17 @@ struct RulePlanner {
     private(set) var patterns = TextTable()
     private(set) var defaults = TextTable()
     private(set) var evalAreas = TextTable()
-    private(set) var areas: [Int32] = []
+    private(set) var kinds: [Int32] = []
     private(set) var flags: [Int32] = []
     private(set) var options: [Int32] = []
     private(set) var maximumHits: [Int32] = []
+    private(set) var priorities: [Int32] = []
     private(set) var subjectOf: [Int32] = []
     private(set) var points: [Double] = []
 
     private(set) var subjects: [HeaderSubject] = []
     private(set) var headers: [Int32] = []
-    private(set) var headerWords = LiteralIndex()
+    private(set) var headerNeeds = RequirementIndex()
     private(set) var mimeHeaders: [Int32] = []
     private(set) var body = RulePlan.Group()
     private(set) var rawBody = RulePlan.Group()
@@ -40,12 +41,24 @@ struct RulePlanner {
             rule.isSubrule || rule.allPoints.contains { $0 != 0 }
         }
         for rule in rules { add(rule, RulePlanner.pattern(of: rule, set)) }
-        headerWords.build()
-        body.words.build()
-        rawBody.words.build()
-        uri.words.build()
-        full.words.build()
+        headerNeeds.build()
+        body.needs.build()
+        rawBody.needs.build()
+        uri.needs.build()
+        full.needs.build()
         orderMetas(rules)
+        raisePriorities(rules)
+    }
+
+    /// What a meta speaks of comes no later than the meta itself.
+    private mutating func raisePriorities(_ rules: [Rule]) {
+        let places = Dictionary(rules.enumerated().map { ($1.name, $0) }) { first, _ in first }
+        for meta in metas.reversed() {
+            guard case .meta(let expression) = rules[Int(meta)].area else { continue }
+            for place in expression.names.compactMap({ places[$0] }) where priorities[place] > priorities[Int(meta)] {
+                priorities[place] = priorities[Int(meta)]
+            }
+        }
     }
 
     /// The expression with its tags written out, or, where that is too large, with tags as subroutines.
@@ -68,63 +81,67 @@ struct RulePlanner {
         patterns.append(pattern?.text ?? [])
         options.append(Int32(bitPattern: pattern?.options.rawValue ?? 0))
         maximumHits.append(rule.isMultiple ? Int32(clamping: rule.maximumHits) : 1)
-        points += rule.allPoints
-        let required = pattern.flatMap { RequiredLiterals($0.text, $0.options) }
+        priorities.append(Int32(clamping: rule.priority))
+        let isLearned = RulePlanner.tellsLearned(rule)
+        // The points of the reference rules for what was learned are those of LEARNED_xx.
+        points += isLearned && !rule.isOwn ? [0, 0, 0, 0] : rule.allPoints
+        let required = pattern.flatMap { Requirement($0) }
         var flag: RulePlan.Flags = []
-        if required != nil { flag.insert(.hasWords) }
         if let pattern, RequiredLiterals.isJoinable(pattern.text) { flag.insert(.isJoinable) }
         if rule.isSubrule { flag.insert(.isSubrule) }
+        if isLearned { flag.insert(.isLearned) }
+        switch rule.shortcircuit {
+        case .spam: flag.insert(.endsAsSpam)
+        case .ham: flag.insert(.endsAsHam)
+        case .on: flag.insert(.ends)
+        case nil: break
+        }
         if rule.skipsSubject { flag.insert(.skipsSubject) }
         if rule.teachesNothing { flag.insert(.teachesNothing) }
         if rule.description != nil { flag.insert(.hasDescription) }
         var subject: HeaderSubject?
         var unset: String?
-        let area: RulePlan.Area
         switch rule.area {
         case .header(let field, _, let isNegated, let ifUnset):
-            area = .header
             subject = field
             unset = ifUnset
             if isNegated { flag.insert(.negated) }
             if let required, !isNegated, ifUnset == nil {
-                headerWords.add(required.words, owner: index)
+                headerNeeds.add(required, owner: index)
             } else {
                 headers.append(Int32(index))
             }
         case .exists(let field):
-            area = .exists
             subject = field
             headers.append(Int32(index))
         case .mimeHeader(let field, _, let isNegated, let ifUnset):
-            area = .mimeHeader
             subject = field
             unset = ifUnset
             if isNegated { flag.insert(.negated) }
             mimeHeaders.append(Int32(index))
         case .body:
-            area = .body
             RulePlanner.add(index, required, to: &body)
         case .rawBody:
-            area = .rawBody
             RulePlanner.add(index, required, to: &rawBody)
         case .uri:
-            area = .uri
             RulePlanner.add(index, required, to: &uri)
         case .full:
-            area = .full
             RulePlanner.add(index, required, to: &full)
         case .eval(let call):
-            area = .eval
             let arguments = call.arguments + (call.function == "check_uridnsbl" ? rule.scopeFlags : [])
             evals.append((index, EvalCall(area: call.area, function: call.function, arguments: arguments)))
-        case .meta: area = .meta
+        case .meta: break
         }
         if unset != nil { flag.insert(.hasDefault) }
         defaults.append((unset ?? "").utf8)
         if case .eval(let call) = rule.area { evalAreas.append(call.area.utf8) } else { evalAreas.append([]) }
-        areas.append(area.rawValue)
+        kinds.append(rule.area.kind.rawValue)
         flags.append(flag.rawValue)
         subjectOf.append(subject.map { number(of: $0) } ?? 0)
+    }
+
+    private static func tellsLearned(_ rule: Rule) -> Bool {
+        if case .eval(let call) = rule.area { call.function == "check_bayes" } else { false }
     }
 
     private mutating func number(of subject: HeaderSubject) -> Int32 {
@@ -135,9 +152,9 @@ struct RulePlanner {
         return number
     }
 
-    private static func add(_ rule: Int, _ required: RequiredLiterals?, to group: inout RulePlan.Group) {
+    private static func add(_ rule: Int, _ required: Requirement?, to group: inout RulePlan.Group) {
         group.isEmpty = false
-        if let required { group.words.add(required.words, owner: rule) } else { group.always.append(Int32(rule)) }
+        if let required { group.needs.add(required, owner: rule) } else { group.always.append(Int32(rule)) }
     }
 
     /// Metas after their operands, without recursion. Those that speak of each other in a circle never hit.

@@ -34,6 +34,8 @@ package struct RuleVerdict: Equatable, Sendable {
     package let lesson: LessonPoints
     /// Who sent it, as lists of senders know them: the address of From, and the network that handed it over.
     package let correspondent: Correspondent?
+    /// Rules of one's own have given the points for what was learned.
+    package let tellsLearned: Bool
     /// The sum of the points.
     package var score: Double { hits.reduce(0) { $0 + $1.points } }
 }
@@ -74,7 +76,7 @@ package final class RuleScorer {
 
     /// Compiles every expression, and tells which cannot be, by the names of their rules.
     package func compileAll() -> [String: PerlRegexError] {
-        for rule in 0..<plan.count where !plan.patterns.range(rule).isEmpty {
+        for rule in 0..<plan.count where !plan.patterns.isEmpty(rule) {
             _ = plan.expressions.pattern(of: rule, plan, isFast: false)
         }
         var errors: [String: PerlRegexError] = [:]
@@ -86,12 +88,15 @@ package final class RuleScorer {
     ///
     /// - Parameters:
     ///   - scoreSet: 0 for local tests only, 1 with the network, 2 and 3 the same with a learned classifier.
+    ///   - learned: the probability that it is spam by what was learned; nil when nothing was.
     ///   - network: asks the network what the rules want to know; nil for local tests only.
     package func score(
-        _ message: Span<UInt8>, scoreSet: Int = 0, network: ((NetworkSurvey) -> NetworkFacts)? = nil
+        _ message: Span<UInt8>, scoreSet: Int = 0, learned: Double? = nil,
+        network: ((NetworkSurvey) -> NetworkFacts)? = nil
     ) throws(PerlRegexError) -> RuleVerdict {
         if scratch == nil { scratch = try PerlMatchScratch() }
         let facts = MessageFacts(message, plan, expressions, listCalls: listCalls)
+        facts.learned = learned
         let active = active(scoreSet)
         if let network {
             let survey = NetworkSurvey(facts, tests.lazy.filter { active[$0.rule] }.map(\.call))
@@ -112,7 +117,8 @@ package final class RuleScorer {
             if run.counts[rule] != 0, let reason = facts.reason { run.reasons[rule] = reason }
         }
         runMetas(&run)
-        return verdict(run, facts)
+        let ending = plan.hasEnds ? shortcircuit(&run) : nil
+        return verdict(run, facts, ending)
     }
 
     private func active(_ set: Int) -> [Bool] {
@@ -134,7 +140,23 @@ package final class RuleScorer {
         }
     }
 
-    private func verdict(_ run: RuleRun, _ facts: MessageFacts) -> RuleVerdict {
+    /// When a rule that ends the scoring has hit: takes back what comes after the first of them, and gives what it says.
+    private func shortcircuit(_ run: inout RuleRun) -> RuleHit? {
+        let ends: RulePlan.Flags = [.endsAsSpam, .endsAsHam, .ends]
+        let hits = (0..<plan.count).filter { run.counts[$0] != 0 && !plan.flags($0).isDisjoint(with: ends) }
+        guard let first = hits.min(by: { plan.priorities[$0] < plan.priorities[$1] }) else { return nil }
+        for rule in 0..<plan.count where plan.priorities[rule] > plan.priorities[first] { run.counts[rule] = 0 }
+        let flags = plan.flags(first)
+        let points =
+            flags.contains(.endsAsSpam)
+            ? plan.settings.number("shortcircuit_spam_score") ?? 100
+            : flags.contains(.endsAsHam) ? plan.settings.number("shortcircuit_ham_score") ?? -100 : 0
+        return RuleHit(
+            name: "SHORTCIRCUIT", points: points, description: "not all rules were needed", area: "meta",
+            text: plan.names.text(first), isReason: true)
+    }
+
+    private func verdict(_ run: RuleRun, _ facts: MessageFacts, _ ending: RuleHit?) -> RuleVerdict {
         var hits: [RuleHit] = []
         var subrules: [String] = []
         var lesson = LessonPoints()
@@ -157,10 +179,19 @@ package final class RuleScorer {
                 if word != "header" { lesson.body += points }
             }
         }
+        if let ending { hits.append(ending) }
         let cut = run.cut.sorted().map { plan.names.text($0) } + facts.network.cut
         return RuleVerdict(
             hits: hits, cut: run.isOutOfTime ? cut + ["time_limit"] : cut, subrules: subrules, lesson: lesson,
-            correspondent: Correspondent(facts))
+            correspondent: Correspondent(facts), tellsLearned: tellsLearned(run))
+    }
+
+    /// Whether a rule with points of its own for what was learned has hit.
+    private func tellsLearned(_ run: RuleRun) -> Bool {
+        plan.evals.contains { rule, _ in
+            run.counts[rule] != 0 && plan.flags(rule).contains(.isLearned)
+                && plan.points(rule, set: run.scoreSet) != 0
+        }
     }
 
     /// What matched, for people: its beginning, without the line end of a header field.
@@ -175,14 +206,14 @@ package final class RuleScorer {
         for (subject, value) in values.enumerated() {
             guard let value else { continue }
             marks.clear()
-            plan.headerWords.scan(value.span, into: &marks)
+            plan.headerNeeds.scan(value.span, into: &marks)
             for rule in marks.owners where Int(plan.subjectOf[rule]) == subject && run.active[rule] {
                 match(rule, value, &run)
             }
         }
         for rule in plan.headers.map(Int.init) where run.active[rule] {
             let value = values[Int(plan.subjectOf[rule])]
-            if plan.area(rule) == .exists {
+            if plan.kind(rule) == .exists {
                 run.counts[rule] = value == nil ? 0 : 1
                 continue
             }
@@ -214,7 +245,7 @@ package final class RuleScorer {
         guard !group.isEmpty else { return }
         for (number, text) in texts.enumerated() {
             marks.clear()
-            group.words.scan(text.span, into: &marks)
+            group.needs.scan(text.span, into: &marks)
             for rule in marks.owners where run.active[rule] {
                 if number == 0, hasSubject, plan.flags(rule).contains(.skipsSubject) { continue }
                 match(rule, text, &run)
@@ -232,7 +263,7 @@ package final class RuleScorer {
 
     /// Whether a rule matches somewhere in a text; true when nobody can say.
     private func isIn(_ text: [UInt8], _ rule: Int, _ run: inout RuleRun) -> Bool {
-        guard !run.isOver(), let pattern = pattern(rule, isWorth: text.count > 2_048), let scratch else { return false }
+        guard !run.isOver(), let pattern = pattern(rule, isWorth: text.count > 8_192), let scratch else { return false }
         return pattern.firstMatch(in: text.span, scratch) != .none
     }
 

@@ -13,10 +13,23 @@ package struct RuleSet: Sendable {
     private var scores: [String: [Double]] = [:]
     private var descriptions: [String: String] = [:]
     private var flags: [String: [String]] = [:]
+    private var priorities: [String: Int] = [:]
+    private var shortcircuits: [String: Shortcircuit] = [:]
     /// Rules of which the file that is read has said something.
     private var touched: Set<String> = []
     /// The file that is read is the one with SpamAssassin's own defaults.
     private var isDefaults = false
+    /// The folder of the reference rules, once it is known, and whether the file that is read lies in another.
+    private var referenceFolder: Substring?
+    private var isOwn = true
+    private var owned: Set<String> = []
+    /// Lines that are understood and say nothing here, by keyword.
+    private var idle: [String: RuleNote] = [:]
+    /// Files that others include, in order.
+    package private(set) var included: [String] = []
+    private var nesting = 0
+    /// The file that is read.
+    private var file = ""
 
     package init() {}
 
@@ -29,10 +42,24 @@ package struct RuleSet: Sendable {
     package var unscored: [String] { names.filter { rules[$0]?.scores == nil && rules[$0]?.isSubrule == false } }
 
     /// Reads the text of a file; `file` is its name for problems.
-    package mutating func read(_ bytes: [UInt8], file: String) {
+    ///
+    /// - Parameter open: gives the content of a file that an include line names; nil when it cannot be read.
+    package mutating func read(_ bytes: [UInt8], file: String, open: (String) -> [UInt8]? = { _ in nil }) {
         isDefaults = file.hasSuffix("/10_default_prefs.cf")
+        let folder = file.lastIndex(of: "/").map { file[..<$0] } ?? ""
+        if isDefaults { referenceFolder = folder }
+        isOwn = folder != referenceFolder
+        self.file = file
         var branches: [Bool] = []
         RuleLine.forEach(in: bytes.span) { line in
+            if line.keyword == "include", !branches.contains(false) {
+                if let reason = include(line.value.text, from: String(folder), open) {
+                    problems.append(RuleProblem(file: file, line: line.number, reason: reason))
+                }
+                isOwn = folder != referenceFolder
+                self.file = file
+                return
+            }
             if let reason = obey(line, &branches) {
                 problems.append(RuleProblem(file: file, line: line.number, reason: reason))
             }
@@ -42,6 +69,21 @@ package struct RuleSet: Sendable {
         }
         attach()
     }
+
+    /// Reads the file that a line names, relative to the folder of the one that it stands in.
+    private mutating func include(_ name: String, from folder: String, _ open: (String) -> [UInt8]?) -> String? {
+        guard nesting < 10 else { return "files include each other: \(name) is left out" }
+        let path = name.hasPrefix("/") || folder.isEmpty ? name : "\(folder)/\(name)"
+        guard !name.isEmpty, let bytes = open(path) else { return "\(name) cannot be read" }
+        included.append(path)
+        nesting += 1
+        read(bytes, file: path, open: open)
+        nesting -= 1
+        return nil
+    }
+
+    /// What was read and has no effect here, by keyword, with the place of the first line.
+    package var notes: [RuleNote] { idle.values.sorted { $0.keyword < $1.keyword } }
 
     /// Obeys one line; returns what is wrong with it.
     private mutating func obey(_ line: RuleLine, _ branches: inout [Bool]) -> String? {
@@ -94,10 +136,13 @@ package struct RuleSet: Sendable {
                 return error.text
             }
         case "describe": descriptions[name] = rest.text
-        case "score": scores[name] = try RuleSet.scores(rest)
+        case "score":
+            scores[name] = try RuleSet.scores(rest)
+            if isOwn { owned.insert(name) }
         case "tflags": flags[name, default: []] += rest.split(whereSeparator: \.isMailWhitespace).map(\.text)
-        // Rules are run by what they look at; metas after what they speak of.
-        case "priority": break
+        case "priority":
+            guard let number = Int(rest.text) else { throw RuleSyntaxError("a priority is a whole number") }
+            priorities[name] = number
         case "replace_tag": replaceTags.tags[name] = rest
         case "replace_pre": replaceTags.before[name] = rest
         case "replace_post": replaceTags.after[name] = rest
@@ -109,12 +154,33 @@ package struct RuleSet: Sendable {
             }
         // Learning by itself is off until somebody asks for it.
         case "bayes_auto_learn" where isDefaults: break
-        case "uri_detail", "askdns", "include", "lua_script", "rawbody_part":
-            return "\(line.keyword) is not supported"
+        case "uri_detail":
+            let arguments = try EvalTests.detailArguments(rest)
+            try define(name, .eval(EvalCall(area: "body", function: "uri_detail", arguments: arguments)))
+        case "askdns":
+            let arguments = try EvalTests.queryArguments(rest)
+            try define(name, .eval(EvalCall(area: "header", function: "askdns", arguments: arguments)))
+        case "shortcircuit": try shortcircuit(name, rest.text)
         default:
+            if let problem = RuleSettings.problem(of: line.keyword, line.value) { return problem }
             guard settings.take(line.keyword, line.value) else { return "\(line.keyword) is not supported" }
+            if let reason = RuleSettings.idleness(of: line.keyword) {
+                let note = RuleNote(line.keyword, reason, file: file, line: line.number)
+                idle[line.keyword, default: note].count += 1
+            }
         }
         return nil
+    }
+
+    /// `NAME spam|ham|on|off`: nothing counts that comes after a hit of the rule.
+    private mutating func shortcircuit(_ name: String, _ word: String) throws(RuleSyntaxError) {
+        guard word == "off" || Shortcircuit(rawValue: word) != nil else {
+            throw RuleSyntaxError("must be shortcircuit NAME spam, ham, on or off")
+        }
+        shortcircuits[name] = Shortcircuit(rawValue: word)
+        if word == "ham" { flags[name, default: []] += ["nice"] }
+        if word == "ham" || word == "spam" { flags[name, default: []] += ["noautolearn"] }
+        if word == "ham" || word == "spam", priorities[name] ?? 0 == 0 { priorities[name] = -200 }
     }
 
     private static func scores(_ text: [UInt8]) throws(RuleSyntaxError) -> [Double] {
@@ -209,9 +275,8 @@ package struct RuleSet: Sendable {
     }
 
     private static func missingTest(_ area: RuleArea) -> String? {
-        guard case .eval(let call) = area, EvalTests.all[call.function] == nil else { return nil }
-        if EvalTests.replaced[call.function] != nil { return nil }
-        return "the test \(call.function) is not supported: the rule never hits"
+        guard case .eval(let call) = area else { return nil }
+        return EvalTests.problem(of: call)
     }
 
     private static func isName(_ name: String) -> Bool {
@@ -223,6 +288,7 @@ package struct RuleSet: Sendable {
             throw RuleSyntaxError("a rule needs a name of letters, digits and underscores")
         }
         if rules[name] == nil { names.append(name) }
+        if isOwn { owned.insert(name) }
         rules[name] = Rule(name: name, area: area)
     }
 
@@ -232,6 +298,9 @@ package struct RuleSet: Sendable {
             guard var rule = rules[name] else { continue }
             rule.scores = scores[name]
             rule.description = descriptions[name]
+            rule.isOwn = owned.contains(name)
+            rule.priority = priorities[name] ?? 0
+            rule.shortcircuit = shortcircuits[name]
             for flag in flags[name] ?? [] {
                 switch flag {
                 case "nice": rule.isNice = true
@@ -251,7 +320,8 @@ package struct RuleSet: Sendable {
 
     /// Keywords that say something of the rule that they name.
     private static let ruleKeywords: Set<String> = [
-        "header", "mimeheader", "body", "rawbody", "uri", "full", "meta", "describe", "score", "tflags",
+        "header", "mimeheader", "body", "rawbody", "uri", "full", "meta", "describe", "score", "tflags", "priority",
+        "shortcircuit", "uri_detail", "askdns",
     ]
 
     /// The pattern of a rule as it is compiled: with its tags replaced, written out or called as subroutines.

@@ -19,7 +19,9 @@ package struct RuleSettings: Sendable {
             remove(RuleSettings.words(value), from: String(keyword.dropFirst(2)))
             return true
         }
-        if keyword == "add_header" || keyword == "remove_header" {
+        if keyword.hasPrefix("hashbl_acl_") || keyword == "hashbl_email_domain_alias" {
+            add(keyword, value)
+        } else if keyword == "add_header" || keyword == "remove_header" {
             // One list, because the later line of the two has the last word.
             add("header_fields", Array("\(keyword) ".utf8) + value)
         } else if RuleSettings.lists.contains(keyword) {
@@ -27,7 +29,7 @@ package struct RuleSettings: Sendable {
         } else if RuleSettings.values.contains(keyword) {
             lines[keyword] = value + [ASCII.lf]
         } else {
-            return RuleSettings.isWithoutEffect(keyword)
+            return RuleSettings.idleness(of: keyword) != nil
         }
         return true
     }
@@ -109,20 +111,18 @@ package struct RuleSettings: Sendable {
 
     /// Keywords whose lines add up.
     private static let lists: Set<String> = [
-        "freemail_domains", "freemail_welcomelist", "freemail_import_def_welcomelist_auth",
-        "freemail_import_welcomelist_auth", "util_rb_tld", "util_rb_2tld", "util_rb_3tld", "enlist_uri_host",
+        "freemail_domains", "freemail_welcomelist", "util_rb_tld", "util_rb_2tld", "util_rb_3tld", "enlist_uri_host",
         "delist_uri_host", "enlist_addrlist", "welcomelist_from", "welcomelist_to", "more_spam_to", "all_spam_to",
-        "welcomelist_from_rcvd", "def_welcomelist_from_rcvd", "welcomelist_allow_relays", "welcomelist_auth",
+        "welcomelist_from_rcvd", "def_welcomelist_from_rcvd", "welcomelist_allows_relays", "welcomelist_auth",
         "def_welcomelist_auth", "welcomelist_from_spf", "def_welcomelist_from_spf", "welcomelist_from_dkim",
         "def_welcomelist_from_dkim", "welcomelist_subject", "blocklist_from", "blocklist_to", "blocklist_subject",
         "welcomelist_uri_host", "blocklist_uri_host", "trusted_networks", "internal_networks", "msa_networks",
         "originating_ip_headers", "uridnsbl", "uridnssub", "urirhsbl", "urirhssub", "urifullnsrhsbl",
-        "uridnsbl_skip_domain", "uridnsbl_skip_mx", "adsp_override", "redirector_pattern", "url_shortener",
-        "url_shortener_get", "report", "unsafe_report", "spamtrap", "rewrite_header", "urinsrhsbl", "urinsrhssub",
+        "uridnsbl_skip_domain", "adsp_override", "redirector_pattern", "report", "rewrite_header", "urinsrhsbl",
+        "urinsrhssub",
         "urifullnsrhssub",
-        "askdns", "dns_block_rule", "fns_ignore_header", "fns_ignore_headers", "bounce_relays",
-        "welcomelist_bounce_relays",
-        "subjprefix",
+
+        "welcomelist_bounce_relays", "hashbl_ignore",
     ]
 
     /// Lists whose lines are pairs of an address and what has to stand with it.
@@ -132,42 +132,121 @@ package struct RuleSettings: Sendable {
 
     /// Keywords of which the last line counts.
     private static let values: Set<String> = [
-        "required_score", "required_hits", "report_safe", "ok_locales", "ok_languages", "normalize_charset",
+        "required_score", "required_hits", "report_safe", "ok_locales",
         "envelope_sender_header", "report_contact", "report_hostname", "use_bayes", "use_bayes_rules",
         "use_auto_welcomelist", "auto_welcomelist_factor", "use_txrep", "bayes_auto_learn",
         "bayes_auto_learn_threshold_nonspam", "bayes_auto_learn_threshold_spam", "skip_rbl_checks",
         "skip_uribl_checks", "freemail_max_body_emails", "freemail_max_body_freemails", "freemail_skip_when_over_max",
-        "freemail_body_limit", "fns_check", "rbl_timeout", "time_limit", "body_part_scan_size",
-        "rawbody_part_scan_size", "always_trust_envelope_sender", "fold_headers", "report_wrap_width", "clamd",
-        "allow_user_rules", "shortcircuit", "dns_available", "num_check_received", "uridnsbl_max_domains",
-        "auto_welcomelist_ipv4_mask_len", "auto_welcomelist_ipv6_mask_len", "txrep_factor",
-        "bayes_auto_learn_on_error",
+        "rbl_headers",
+        "shortcircuit_spam_score", "shortcircuit_ham_score", "freemail_import_welcomelist_auth",
+        "freemail_import_def_welcomelist_auth",
+        "time_limit", "body_part_scan_size",
+        "rawbody_part_scan_size", "clamd",
+        "dns_available", "num_check_received", "uridnsbl_max_domains",
+        "txrep_factor",
+
+    ]
+
+    /// What is wrong with the value of an option or a list; nil when nothing is.
+    static func problem(of keyword: String, _ value: [UInt8]) -> String? {
+        let keyword = current(keyword)
+        if numbers.contains(keyword) {
+            guard let number = Double(value.text), number.isFinite else { return "\(keyword) needs a number" }
+        }
+        guard ["trusted_networks", "internal_networks", "msa_networks"].contains(keyword) else { return nil }
+        return words(value).first { AddressBlock($0) == nil }.map { "\($0) is no block of addresses" }
+    }
+
+    private static let numbers: Set<String> = [
+        "required_score", "required_hits", "auto_welcomelist_factor", "txrep_factor",
+        "bayes_auto_learn_threshold_nonspam", "bayes_auto_learn_threshold_spam", "freemail_max_body_emails",
+        "freemail_max_body_freemails", "time_limit", "body_part_scan_size", "rawbody_part_scan_size",
+        "num_check_received", "uridnsbl_max_domains", "shortcircuit_spam_score", "shortcircuit_ham_score",
+        "report_safe",
     ]
 
     private static let clearing: [String: [String]] = [
-        "clear_report_template": ["report"], "clear_unsafe_report_template": ["unsafe_report"],
-        "clear_spamtrap_template": ["spamtrap"], "clear_headers": ["header_fields"],
+        "clear_report_template": ["report"],
+        "clear_headers": ["header_fields"],
         "clear_trusted_networks": ["trusted_networks"], "clear_internal_networks": ["internal_networks"],
         "clear_msa_networks": ["msa_networks"], "clear_originating_ip_headers": ["originating_ip_headers"],
-        "clear_uridnsbl_skip_domain": ["uridnsbl_skip_domain"], "clear_url_shortener": ["url_shortener"],
+        "clear_uridnsbl_skip_domain": ["uridnsbl_skip_domain"],
         "clear_util_rb": ["util_rb_tld", "util_rb_2tld", "util_rb_3tld"],
     ]
 
-    /// Keywords that say how SpamAssassin itself works, of which nothing here depends.
-    private static func isWithoutEffect(_ keyword: String) -> Bool {
-        if withoutEffect.contains(keyword) { return true }
-        return [
-            "bayes_", "dns_", "txrep_", "auto_welcomelist_", "razor", "pyzor", "dcc", "dkim_", "spf_", "user_", "asn_",
-            "geodb", "hashbl_", "uridnsbl_timeout", "pdfinfo", "textcat_", "spamcop_",
-        ].contains { keyword.hasPrefix($0) }
+    /// Why lines with a keyword say nothing here; nil when they do, or when the keyword is not known.
+    static func idleness(of keyword: String) -> String? {
+        let keyword = current(keyword)
+        guard !lists.contains(keyword), !values.contains(keyword), clearing[keyword] == nil else { return nil }
+        for (words, reason) in idle where words.contains(keyword) { return reason }
+        return idleBeginnings.first { keyword.hasPrefix($0.beginning) }?.reason
     }
 
-    private static let withoutEffect: Set<String> = [
-        "lang", "test", "reuse", "require_version", "version_tag", "lock_method", "util_rb_2tld_file", "ifplugin",
-        "tryplugin", "use_razor2", "use_pyzor", "use_dcc", "use_hashcash", "use_asn", "inactive_languages",
-        "headers_only",
-        "run_sa_compile", "score_on", "bayes_path", "cbl", "max_urls", "parse_dkim_uris", "acl", "loadplugin_path",
-        "default_whitelist", "mimeheader_limit", "enable_compat", "welcomelist_provider", "describe_on",
-        "shortcircuit_ham_score", "shortcircuit_spam_score", "exclude_from_reports", "def_whitelist",
+    /// Keywords of which nothing here depends, with the reason.
+    private static let idle: [(words: Set<String>, reason: String)] = [
+        (["lang"], "descriptions are shown as they are written"),
+        (["test", "reuse", "run_reuse_tests_only"], "it is for SpamAssassin's own tests"),
+        (["require_version", "version_tag"], "it tells which SpamAssassin the rules were written for"),
+        (["util_rb_2tld_file", "ignore_always_matching_regexps", "run_sa_compile"], "rules are always compiled"),
+        (["lock_method", "mbox_format_from_regex", "allow_user_rules"], "files are read and locked in one way"),
+        (
+            ["use_razor2", "use_pyzor", "use_dcc", "use_dcc_rep", "use_hashcash", "use_asn"],
+            "that service is not asked"
+        ),
+        (["inactive_languages", "ok_languages"], "languages are not told apart"),
+        (["normalize_charset"], "text is always converted to UTF-8"),
+        (["use_learner"], "use_bayes 0 leaves out what was learned"),
+        (["parse_dkim_uris", "uridnsbl_skip_mailto"], "links of signatures and mail addresses are not looked up"),
+        (["rbl_timeout", "uridnsbl_timeout"], "--deadline is the time for all questions"),
+        (
+            ["clear_dns_query_restriction", "clear_dns_query_restrictions", "clear_dns_servers"],
+            "--server says whom to ask"
+        ),
+        (["do_not_use_mail_spf", "do_not_use_mail_spf_query"], "SPF is checked in one way"),
+        (["ignore_received_spf_header", "use_newest_received_spf_header"], "the results of others do not count"),
+        (["dmarc_save_reports"], "no reports are kept"),
+        (["fold_headers", "report_wrap_width", "report_charset"], "fields and reports are written in one way"),
+        (
+            [
+                "report_safe_copy_headers", "spamtrap", "clear_spamtrap_template", "unsafe_report",
+                "clear_unsafe_report_template",
+            ],
+            "nothing is made of it"
+        ),
+        (["subjprefix"], "rewrite_header Subject marks subjects"),
+        (["always_trust_envelope_sender"], "the sender of the envelope is taken as the relays tell it"),
+        (["exclude_from_reports", "freemail_add_describe_email"], "reports show what matched"),
+        (["freemail_skip_bulk_envfrom", "freemail_body_limit"], "replies to lists are looked at too"),
+        (["shortcircuit_min_ham_score", "shortcircuit_max_spam_score"], "only rules end the scoring"),
+        (
+            ["country_db_path", "country_db_type", "uri_country_db_path", "uri_country_db_isp_path"],
+            "countries are not looked up"
+        ),
+        (["bayes_auto_learn_on_error"], "every message that the rules are sure of is learned"),
+        (
+            ["uridnsbl_skip_mx", "dns_block_rule"],
+            "lists that refuse to answer do not count"
+        ),
+        (["headers_only", "mimeheader_limit", "max_urls"], "it has one value here"),
+    ]
+
+    /// The same, by how keywords begin.
+    private static let idleBeginnings: [(beginning: String, reason: String)] = [
+        ("bayes_", "what was learned lies in --weights or --user-dir"),
+        ("dns_", "--server and --deadline say how to ask"),
+        ("txrep_", "reputations lie in --user-dir"), ("auto_welcomelist_", "reputations lie in --user-dir"),
+        ("user_", "users' files lie in --user-dir"), ("razor", "Razor is not asked"), ("pyzor", "Pyzor is not asked"),
+        ("dcc", "DCC is not asked"), ("spamcop_", "nothing is reported"),
+        ("dkim_", "signatures are checked in one way"),
+        ("spf_", "SPF is checked in one way"), ("asn_", "networks' numbers are not looked up"),
+        ("clear_asn", "networks' numbers are not looked up"), ("geodb", "countries are not looked up"),
+        ("pdfinfo", "PDF files are not read"), ("textcat_", "languages are not told apart"),
+        ("fns_", "FromNameSpoof is not here"), ("url_shortener", "short links are not followed"),
+        ("clear_url_shortener", "short links are not followed"), ("max_short_url", "short links are not followed"),
+        ("authres_", "another host's results do not count"), ("extracttext_", "text of pictures is not read"),
+        ("olemacro_", "macros are not read"), ("phishing_", "its feeds are not fetched"),
+        ("resource_limit_", "limits are those of the system and of --workers"),
+        ("trigger_", "messages are marked, not changed"),
+        ("uri_block_", "countries of addresses are not looked up"),
     ]
 }

@@ -28,6 +28,39 @@ extension EvalTests {
             ]
             return proofs.contains { facts.matches($0, received) } ? 0 : 1
         },
+        "check_for_forged_eudoramail_received_headers": { facts, _ in
+            guard isFrom(facts, "eudoramail\\.com"), !isGated(facts) else { return 0 }
+            let isProved =
+                facts.receivedText.contains("whowhere.com;") && facts.matches(address, facts.text("X-Sender-Ip"))
+            return isProved ? 0 : 1
+        },
+        "check_for_forged_juno_received_headers": { facts, _ in
+            guard isFrom(facts, "juno\\.com"), !isGated(facts) else { return 0 }
+            return isFromJuno(facts) ? 0 : 1
+        },
+        "check_for_forged_gmail_received_headers": { facts, _ in
+            guard isFrom(facts, "gmail\\.com") else { return 0 }
+            let received = facts.text("X-Received")
+            let proofs = ["by 10\\.\\S+ with SMTP id \\S+", "by 2002:a\\d\\d:\\w+:\\S+ with SMTP id \\S+"]
+            let isProved =
+                proofs.contains { facts.matches($0, received) }
+                || facts.matches("by smtp\\.googlemail\\.com with ESMTPSA id \\S+", facts.text("Received"))
+                || ["X-Gm-Message-State", "X-Google-Smtp-Source"].allSatisfy { facts.text($0).utf8.count >= 59 }
+            return isProved ? 0 : 1
+        },
+        "check_for_forged_gw05_received_headers": { facts, _ in
+            let form =
+                "\\nfrom\\s\\S+\\sby\\s[^\\s.]+\\swith\\sESMTP;\\s+\\S\\S\\S,\\s+\\d+\\s+\\S\\S\\S\\s+\\d{4}\\s+\\d\\d:\\d\\d:\\d\\d\\s+[-+]*\\d{4}$"
+            return facts.matches(form, facts.text("Received")) ? 1 : 0
+        },
+        "check_for_msn_groups_headers": { facts, _ in isFromMSNGroup(facts) ? 1 : 0 },
+        "check_for_unique_subject_id": { _, _ in 0 },
+        "check_messageid_not_usable": { facts, _ in
+            let leaves = "<mailto:(?:leave-\\S+|\\S+-unsubscribe)@\\S+>$"
+            let received = facts.text("Received")
+            return facts.matches(leaves, facts.text("List-Unsubscribe"), caseless: true) || isGated(facts)
+                || received.contains("/CWT/DCE)") || received.contains("iPlanet Messaging Server") ? 1 : 0
+        },
         "check_for_fake_aol_relay_in_rcvd": { facts, _ in
             let received = facts.receivedText
             guard facts.matches(" rly-[a-z][a-z]\\d\\d\\.", received, caseless: true) else { return 0 }
@@ -47,6 +80,41 @@ extension EvalTests {
             return true
         }
         return facts.matches("from groups\\.msn\\.com \\(\\S+\\.msn\\.com ", received)
+    }
+
+    private static let address = "\\b\\d{1,3}(?:\\.\\d{1,3}){3}\\b|[0-9a-fA-F]{0,4}:[0-9a-fA-F:]+"
+
+    /// Whether From ends with a domain, written as an expression.
+    private static func isFrom(_ facts: MessageFacts, _ domain: String) -> Bool {
+        facts.matches("\\b\(domain)$", facts.address("From"), caseless: true)
+    }
+
+    private static func isFromJuno(_ facts: MessageFacts) -> Bool {
+        let (origin, mailer, received) = (
+            facts.text("X-Originating-IP"), facts.text("X-Mailer"), facts.text("Received")
+        )
+        if !origin.isEmpty {
+            let proofs = [
+                "from.*\\b(?:juno|untd)\\.com.*[\\[(](?:\(address))[\\])].*by", " cookie\\.(?:juno|untd)\\.com ",
+            ]
+            return proofs.contains { facts.matches($0, received) } && mailer.contains("Juno ")
+        }
+        // Older mail of it tells its origin.
+        return false
+    }
+
+    private static func isFromMSNGroup(_ facts: MessageFacts) -> Bool {
+        let to = facts.text("To").asciiLowercased
+        guard let end = to.utf8.firstRange(of: Array("@groups.msn.com>".utf8)),
+            let start = to[..<end.lowerBound].lastIndex(of: "<"),
+            facts.matches("from mail pickup service by p\\d\\d\\.groups\\.msn\\.com\\b", facts.text("Received"))
+        else { return false }
+        let list = to[to.index(after: start)..<end.lowerBound]
+        let id = facts.text("Message-Id").asciiLowercased
+        if list == "notifications" { return facts.matches("^<\\S+@p\\d\\d\\.groups\\.msn\\.com>", id) }
+        let sender = facts.address("EnvelopeFrom").asciiLowercased
+        return id.hasPrefix("<\(list)-") && id.contains("@groups.msn.com>")
+            && sender.contains("\(list)-bounce@groups.msn.com")
     }
 
     private enum Hotmail { case proved, claimed, unproved }

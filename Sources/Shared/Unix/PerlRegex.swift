@@ -63,14 +63,28 @@ package final class PerlMatchScratch {
     private let library: PCRE2Library
     fileprivate let matchData: OpaquePointer
 
-    package init() throws(PerlRegexError) {
+    private let groups: Int
+
+    /// - Parameter groups: how many groups of a match can be asked for.
+    package init(groups: Int = 0) throws(PerlRegexError) {
+        self.groups = groups
         guard let library = PCRE2Library.loaded else { throw .missingLibrary }
-        guard let matchData = library.matchDataCreate(1, nil) else { throw .syntax("out of memory", offset: 0) }
+        guard let matchData = library.matchDataCreate(UInt32(groups + 1), nil) else {
+            throw .syntax("out of memory", offset: 0)
+        }
         self.library = library
         self.matchData = matchData
     }
 
     deinit { library.matchDataFree(matchData) }
+
+    /// Where a group of the last match lies; nil when it has no part in it.
+    package func range(ofGroup group: Int) -> Range<Int>? {
+        guard group <= groups, let places = library.places(matchData) else { return nil }
+        // Safe: the vector of places has a pair for each group, as it was created.
+        let (low, high) = (places[group * 2], places[group * 2 + 1])
+        return low >= 0 && low <= high ? low..<high : nil
+    }
 }
 
 /// A compiled expression, for any number of threads at once: what changes while it matches stands in a scratch.
@@ -108,29 +122,26 @@ package final class PerlPattern: @unchecked Sendable {
         return PerlPattern(library, copy, isFast: true)
     }
 
-    /// Compiled expressions as bytes, for `read`; nil when that cannot be done.
-    package static func bytes(of patterns: [PerlPattern]) -> [UInt8]? {
-        guard let library = PCRE2Library.loaded, !patterns.isEmpty else { return nil }
-        var codes: [OpaquePointer?] = patterns.map(\.code)
+    /// The compiled expression as bytes, for `init(reading:)`; nil when that cannot be done.
+    package var bytes: [UInt8]? {
+        var codes: [OpaquePointer?] = [code]
         var bytes: UnsafeMutablePointer<UInt8>?
         var size = 0
-        guard library.encode(&codes, Int32(codes.count), &bytes, &size, nil) > 0, let start = bytes else { return nil }
+        guard library.encode(&codes, 1, &bytes, &size, nil) == 1, let start = bytes else { return nil }
         defer { library.encodedFree(start) }
         // Safe: PCRE2 has made `size` bytes there, which are its until they are freed.
         return Array(UnsafeBufferPointer(start: start, count: size))
     }
 
-    /// What `bytes(of:)` has written with the same PCRE2; nil when it was another one. The bytes must be just those:
-    /// PCRE2 trusts what it reads.
-    package static func read(_ bytes: [UInt8]) -> [PerlPattern]? {
+    /// What `bytes` has given with the same PCRE2; nil when it was another one. The bytes must be just those: PCRE2 trusts
+    /// what it reads.
+    package convenience init?(reading bytes: [UInt8]) {
         guard let library = PCRE2Library.loaded, bytes.count > 16 else { return nil }
-        // Safe: the header was written by PCRE2, as the caller vouches for, and lies within the array.
-        let count = bytes.withUnsafeBufferPointer { library.encodedCount($0.baseAddress) }
-        guard count > 0, count < 100_000 else { return nil }
-        var codes = [OpaquePointer?](repeating: nil, count: Int(count))
-        let read = bytes.withUnsafeBufferPointer { library.decode(&codes, count, $0.baseAddress, nil) }
-        let patterns = codes.compactMap { $0 }.map { PerlPattern(library, $0, isFast: false) }
-        return read == count && patterns.count == Int(count) ? patterns : nil
+        var codes: [OpaquePointer?] = [nil]
+        // Safe: PCRE2 has written the bytes, as the caller vouches for, and reads no others.
+        let read = bytes.withUnsafeBufferPointer { library.decode(&codes, 1, $0.baseAddress, nil) }
+        guard read == 1, let code = codes[0] else { return nil }
+        self.init(library, code, isFast: false)
     }
 
     deinit {
@@ -138,7 +149,7 @@ package final class PerlPattern: @unchecked Sendable {
         PerlPattern.copying.withLock { _ in library.codeFree(code) }
     }
 
-    /// Expressions that were read together share tables, whose users PCRE2 counts without regard for threads.
+    /// An expression that was read shares tables with its copies, whose users PCRE2 counts without regard for threads.
     private static let copying = Mutex(())
 
     /// The first match at or after `start`; ranges count in `bytes`.
@@ -204,7 +215,6 @@ private struct PCRE2Library: @unchecked Sendable {
         ) -> Int32
     typealias Decode =
         @convention(c) (UnsafeMutablePointer<OpaquePointer?>?, Int32, UnsafePointer<UInt8>?, OpaquePointer?) -> Int32
-    typealias EncodedCount = @convention(c) (UnsafePointer<UInt8>?) -> Int32
     typealias EncodedFree = @convention(c) (UnsafeMutablePointer<UInt8>?) -> Void
     typealias Copy = @convention(c) (OpaquePointer?) -> OpaquePointer?
 
@@ -215,7 +225,6 @@ private struct PCRE2Library: @unchecked Sendable {
     let codeCopy: Copy
     let encode: Encode
     let decode: Decode
-    let encodedCount: EncodedCount
     let encodedFree: EncodedFree
     let matchDataCreate: MatchDataCreate
     let matchDataFree: Free
@@ -236,7 +245,6 @@ private struct PCRE2Library: @unchecked Sendable {
             let codeCopy: Copy = find("pcre2_code_copy"),
             let encode: Encode = find("pcre2_serialize_encode"),
             let decode: Decode = find("pcre2_serialize_decode"),
-            let encodedCount: EncodedCount = find("pcre2_serialize_get_number_of_codes"),
             let encodedFree: EncodedFree = find("pcre2_serialize_free"),
             let matchDataCreate: MatchDataCreate = find("pcre2_match_data_create"),
             let matchDataFree: Free = find("pcre2_match_data_free"),
@@ -254,7 +262,6 @@ private struct PCRE2Library: @unchecked Sendable {
         self.codeCopy = codeCopy
         self.encode = encode
         self.decode = decode
-        self.encodedCount = encodedCount
         self.encodedFree = encodedFree
         self.matchDataCreate = matchDataCreate
         self.matchDataFree = matchDataFree
