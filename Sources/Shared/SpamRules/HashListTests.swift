@@ -168,20 +168,13 @@ struct HashList {
             } else if skipped.contains(domain) || skipped.contains(registered) {
                 return nil
             }
-            if recipients.contains(address.asciiLowercased) || isRole(address, facts) { return nil }
+            if recipients.contains(address.asciiLowercased) || facts.isRole(address) { return nil }
             if options["nodot"] != nil { user.removeAll { $0 == "." } }
             if options["notag"] != nil { user = String(user.prefix { $0 != "+" }) }
             if options["domain"] != nil { return registered }
             if options["host"] != nil { return domain }
             return options["user"] != nil ? user : "\(user)@\(domain)"
         }
-    }
-
-    /// An address of a role or of a machine, which says nothing of a person.
-    private func isRole(_ address: String, _ facts: MessageFacts) -> Bool {
-        facts.matches(
-            "^(?:(?:abuse|support|sales|info|helpdesk|contact|kontakt|(?:post|host|domain)master)@|undisclosed|bounced?-|.+=.+=.+@)",
-            address, caseless: true)
     }
 
     private func links(_ facts: MessageFacts) -> [[UInt8]] {
