@@ -180,10 +180,12 @@ struct HashList {
     private func links(_ facts: MessageFacts) -> [[UInt8]] {
         let skipped = Set(facts.settings.words("uridnsbl_skip_domain").map(\.asciiLowercased))
         return facts.links.filter { link in
-            !link.hosts.isEmpty && (link.types.contains("a") || link.types.contains("parsed"))
-                && !link.raw.starts(with: Array("mailto:".utf8))
-                && !(link.hosts + link.domains).contains(where: skipped.contains)
-        }.flatMap(\.cleaned)
+            guard link.types.contains("a") || link.types.contains("parsed"),
+                !link.raw.starts(with: Array("mailto:".utf8))
+            else { return false }
+            let hosts = link.hosts(facts)
+            return !hosts.isEmpty && !(hosts + link.domains(facts)).contains(where: skipped.contains)
+        }.flatMap { $0.cleaned(facts) }
     }
 
     /// The first group of each match of the rule's expression.
