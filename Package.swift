@@ -73,7 +73,7 @@ let package = Package(
             "SenderAuthentication", "FilterProtocols", "ServerTool"),
 
         // mail services
-        shared("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "SMTP"),
+        shared("Delivery", "Bytes", "Unix", "Network", "MessageFormat", "Mailboxes", "DNS", "SMTP"),
         shared("Accounts", "Bytes", "Unix", "OpenSSL", "SASL"),
         shared(
             "SenderAuthentication", "Bytes", "Unix", "Network", "OpenSSL", "CommandLineTool", "MessageFormat", "DNS"),
@@ -82,7 +82,7 @@ let package = Package(
         shared("SpamRules", "Bytes", "Unix", "OpenSSL", "MessageFormat"),
 
         // protocols
-        shared("SMTP", "Bytes", "OpenSSL", "MessageFormat", "SASL"),
+        shared("SMTP", "Bytes", "Unix", "OpenSSL", "MessageFormat", "SASL"),
         shared("FilterProtocols", "Bytes"),
         shared("POP3", "Bytes", "OpenSSL", "SASL"),
         shared("SASL", "Bytes", "OpenSSL"),
@@ -115,7 +115,7 @@ let package = Package(
             dependencies: [
                 "Bytes", "Unix", "MessageFormat", "Mailboxes", "DNS", "SMTP", "POP3", "SASL", "FilterProtocols",
                 "Accounts", "Delivery",
-                "SenderAuthentication", "SpamRules", "Network", "TransportPolicy",
+                "SenderAuthentication", "SpamRules", "SpamClassifier", "Network", "TransportPolicy",
             ],
             path: "Tests/FuzzTargets", swiftSettings: settings),
         .testTarget(

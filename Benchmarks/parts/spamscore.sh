@@ -19,16 +19,20 @@ bench_spamscore() {
 }
 
 bench_learned() {
-    local count=$1 half=$2 ours peer=0 few=200
+    local count=$1 half=$2 ours few=200 peer name
     heading "spamscore, learning from $half files and scoring $count by what was learned, on one core"
     time_of taskset -c 0 sh -c "rm -f '$scratch/weights'; '$bin/spamscore' --train '$scratch/lessons' --weights '$scratch/weights'"
     ours=$(over "$half" "$seconds")
-    if has bogofilter; then
-        time_of taskset -c 0 sh -c "rm -rf '$scratch/bogo'; mkdir '$scratch/bogo'
-            bogofilter -d '$scratch/bogo' -s -b <'$scratch/spam-list'; bogofilter -d '$scratch/bogo' -n -b <'$scratch/ham-list'"
-        peer=$(over "$half" "$seconds")
-    fi
-    bar 'learning' "$ours" "$peer" bogofilter /s 1
+    # With either of its databases.
+    for name in bogofilter-sqlite bogofilter-bdb; do
+        peer=0
+        if has "$name"; then
+            time_of taskset -c 0 sh -c "rm -rf '$scratch/$name'; mkdir '$scratch/$name'
+                $name -d '$scratch/$name' -s -b <'$scratch/spam-list'; $name -d '$scratch/$name' -n -b <'$scratch/ham-list'"
+            peer=$(over "$half" "$seconds")
+        fi
+        bar 'learning' "$ours" "$peer" "$name" /s 1
+    done
     peer=0
     if has sa-learn; then
         head -n "$few" "$scratch/spam-list" >"$scratch/few"
@@ -39,12 +43,14 @@ bench_learned() {
     bar 'learning' "$ours" "$peer" sa-learn /s 25
     time_of taskset -c 0 "$bin/spamscore" --learned-only --weights "$scratch/weights" --jobs 1 --files "$scratch/list"
     ours=$(over "$count" "$seconds")
-    peer=0
-    if has bogofilter; then
-        time_of taskset -c 0 sh -c "bogofilter -d '$scratch/bogo' -t -b <'$scratch/list'"
-        peer=$(over "$count" "$seconds")
-    fi
-    bar 'learned scoring' "$ours" "$peer" bogofilter /s 10
+    for name in bogofilter-sqlite bogofilter-bdb; do
+        peer=0
+        if has "$name"; then
+            time_of taskset -c 0 sh -c "$name -d '$scratch/$name' -t -b <'$scratch/list'"
+            peer=$(over "$count" "$seconds")
+        fi
+        bar 'learned scoring' "$ours" "$peer" "$name" /s 10
+    done
 }
 
 # The rules of SpamAssassin's package, local tests, nothing learned.
@@ -71,25 +77,30 @@ bench_stock_rules() {
     bar 'start to the first score, of 10 ms' "$(over 0.010 "$seconds")" 1 '10 ms' x 1
 }
 
-# Both servers through spamc, some messages one after another, with one worker each.
+# Both servers, some messages one after another, each on a connection of its own: through spamc, which is a process for each
+# message whatever the server does, and from one client.
 bench_spamd() {
     has spamc && has spamd || { heading 'spamscore as a server: spamc or spamd is not installed'; return 0; }
-    local port ours peer few=150 pid child begin before
+    local port ours our_spamc peer few=150 pid child begin before
     # Spread over the whole list.
     awk -v n="$few" -v all="$(wc -l <"$scratch/list")" 'int(NR * n / all) > int((NR - 1) * n / all)' "$scratch/list" \
         >"$scratch/some"
     ask_spamc() { while read -r file; do spamc -d 127.0.0.1 -p "$1" -c <"$file" >/dev/null || true; done <"$scratch/some"; }
-    heading "spamscore and spamd with the stock rules, local tests: $few messages through spamc, one after another"
+    ask_client() { "$bin/spamscore" --connect "127.0.0.1:$1" --user "${USER:-root}" --files "$scratch/some" >/dev/null; }
+    heading "spamscore and spamd with the stock rules, local tests: $few messages, one after another"
     export XDG_CACHE_HOME="$scratch/cache"
     "$bin/spamscore" --serve 127.0.0.1:0 --workers 4 --json --local --no-learned --rules /etc/spamassassin \
         --rules /usr/share/spamassassin >"$scratch/served" 2>/dev/null &
     pid=$!
     pids+=("$pid")
     await_port "$scratch/served"
-    ask_spamc "$port"
-    before=$(processor_seconds "$pid")
+    ask_client "$port"
     begin=$EPOCHREALTIME
     ask_spamc "$port"
+    our_spamc=$(over "$few" "($EPOCHREALTIME - $begin)")
+    before=$(processor_seconds "$pid")
+    begin=$EPOCHREALTIME
+    ask_client "$port"
     ours=$(over "$few" "($EPOCHREALTIME - $begin)")
     local our_time our_memory
     our_time=$(over "$(processor_seconds "$pid") - $before" 1)
@@ -100,7 +111,7 @@ bench_spamd() {
 
     local spamd_port
     spamd_port=$((20000 + RANDOM % 20000))
-    spamd -L -p "$spamd_port" -i 127.0.0.1 --max-children=1 -x --nouser-config --cf 'use_bayes 0' -r "$scratch/spamd.pid" \
+    spamd -L -p "$spamd_port" -i 127.0.0.1 --max-children=1 --max-conn-per-child=10000 -x --nouser-config --cf 'use_bayes 0' -r "$scratch/spamd.pid" \
         >/dev/null 2>&1 &
     local try
     for try in $(seq 200); do
@@ -110,15 +121,18 @@ bench_spamd() {
     pids+=("$(cat "$scratch/spamd.pid")")
     head -n 10 "$scratch/some" | while read -r file; do spamc -d 127.0.0.1 -p "$spamd_port" -c <"$file" || true; done >/dev/null
     child=$(pgrep -P "$(cat "$scratch/spamd.pid")" | head -n 1)
-    before=$(processor_seconds "$child")
     begin=$EPOCHREALTIME
     ask_spamc "$spamd_port"
+    row 'through spamc' "$our_spamc" "$(over "$few" "($EPOCHREALTIME - $begin)")" spamd /s
+    before=$(processor_seconds "$child")
+    begin=$EPOCHREALTIME
+    ask_client "$spamd_port"
     peer=$(over "$few" "($EPOCHREALTIME - $begin)")
     local their_time their_memory
     their_time=$(over "$(processor_seconds "$child") - $before" 1)
     their_memory=$(awk '/^Pss:/ { print $2 }' "/proc/$child/smaps_rollup")
     kill "$(cat "$scratch/spamd.pid")"
-    bar 'through spamc' "$ours" "$peer" spamd /s 20
+    bar 'a connection a message' "$ours" "$peer" spamd /s 20
     bar 'for a second of processor time' "$(over "$few" "$our_time")" "$(over "$few" "$their_time")" spamd /s 20
     bar 'workers in a gibibyte, of four' "$(over 1048576 "$our_memory")" "$(over 1048576 "$their_memory")" 'a spamd child' '' 5
 }

@@ -109,15 +109,7 @@ struct POP3Account: Sendable {
 
 /// What the command line says of how to fetch.
 struct POP3Settings: Sendable {
-    static let tls = Option.choice(
-        "tls", ["auto", "require", "implicit", "never"], default: "auto", "auto: STLS when offered", group: group)
-    static let authorities = Option.text(
-        "ca", "FILE", "trust these authorities, not the system's (PEM)", group: group, completion: .file)
-    static let certificate = Option.text(
-        "cert", "FILE", "show this client certificate (PEM)", group: group, completion: .file)
-    static let key = Option.text(
-        "key", "FILE", "its key, when not in the same file (PEM)", group: group, completion: .file)
-    static let insecure = Option.flag("insecure", "accept any certificate", group: group)
+    static let tls = ClientTLSOptions(startTLS: "STLS", group: group)
     static let auth = Option.text(
         "auth", "MECH", "how to log in (the best way offered)", group: group, completion: .words(methods))
     static let secrets = SecretOptions(group: group)
@@ -129,10 +121,7 @@ struct POP3Settings: Sendable {
         "timeout", "S", default: .seconds(120), "longest wait for the server (120)", group: group)
 
     static let all: [AnyOption] =
-        [
-            AnyOption(tls), AnyOption(authorities), AnyOption(certificate), AnyOption(key), AnyOption(insecure),
-            AnyOption(auth),
-        ] + secrets.all + [AnyOption(deleteAfter), AnyOption(uniqueIDs), AnyOption(timeout)]
+        tls.all + [AnyOption(auth)] + secrets.all + [AnyOption(deleteAfter), AnyOption(uniqueIDs), AnyOption(timeout)]
 
     private static let group = "POP3"
     private static let methods =
@@ -144,32 +133,25 @@ struct POP3Settings: Sendable {
     let method: POP3ClientSession.Method?
     let deletes: Bool
     let timeout: Duration
-    private let authorities: String?
-    private let certificate: String?
-    private let key: String?
-    private let verifies: Bool
+    private let certificates: ClientTLSOptions.Certificates
 
     init(_ arguments: Arguments, _ account: POP3Account) throws(ToolFailure) {
         self.account = account
-        let word = arguments[Self.tls]
-        guard !account.isTLS || word != "never" else {
+        let wanted = Self.tls.policy(arguments)
+        guard !account.isTLS || wanted != .never else {
             throw ToolFailure(.usage, "--tls never: pop3s:// is TLS: write pop3://")
         }
         policy =
-            switch word {
+            switch wanted {
             case _ where account.isTLS: .implicit
-            case "implicit": .implicit
-            case "require": .required
-            case "never": .never
-            default: .opportunistic
+            case .implicit: .implicit
+            case .require: .required
+            case .never: .never
+            case .auto: .opportunistic
             }
         deletes = arguments[Self.deleteAfter]
         timeout = arguments[Self.timeout]
-        authorities = arguments[Self.authorities]
-        certificate = arguments[Self.certificate]
-        key = arguments[Self.key]
-        if key != nil, certificate == nil { throw ToolFailure(.usage, "--key: needs --cert with its certificate") }
-        verifies = !arguments[Self.insecure]
+        certificates = try Self.tls.certificates(arguments)
         let method = try Self.method(arguments)
         self.method = method
         guard let secret = try Self.secrets.read(arguments, of: account.user) else {
@@ -190,7 +172,7 @@ struct POP3Settings: Sendable {
             }
         var credentials = SASLCredentials(
             user: Array(account.user.utf8), secret: token ? .token(bytes) : .password(bytes),
-            allowedInClear: word == "never")
+            allowedInClear: wanted == .never)
         credentials.host = account.host
         credentials.port = account.port
         self.credentials = credentials
@@ -212,7 +194,8 @@ struct POP3Settings: Sendable {
     func makeTLSContext() throws(ToolFailure) -> TLSContext {
         do throws(OpenSSLError) {
             return try TLSContext(
-                authorities: authorities, verifying: verifies, certificateChain: certificate, key: key)
+                authorities: certificates.authorities, verifying: !certificates.acceptsAny,
+                certificateChain: certificates.certificate, key: certificates.key)
         } catch {
             throw ToolFailure(.configuration, "\(error)")
         }

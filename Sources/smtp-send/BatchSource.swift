@@ -41,8 +41,8 @@ struct BatchSource {
             }
             return address
         }
-        var unique: [EnvelopeAddress] = []
-        for recipient in recipients where !unique.contains(recipient) { unique.append(recipient) }
+        var known: Set<EnvelopeAddress> = []
+        let unique = recipients.filter { known.insert($0).inserted }
         return OutgoingMessage(
             name: "\(name):\(count)", content: content, reversePath: file.envelope.reversePath, recipients: unique,
             request: StatusRequest(file.envelope))

@@ -10,9 +10,7 @@ final class ClientTLS: Sendable {
     let policy: ClientConfiguration.TLSPolicy
     /// When the handshake fails, the server is tried again in clear (RFC 7435 3).
     let fallsBackToClear: Bool
-    private let authorities: String?
-    private let certificate: String?
-    private let key: String?
+    private let certificates: ClientTLSOptions.Certificates
     private let verifies: Bool
     private let made = Mutex<[Judgement: TLSContext]>([:])
 
@@ -31,21 +29,25 @@ final class ClientTLS: Sendable {
     /// With one server, TLS that it offers is verified; the hosts that MX records name are only as sure as the DNS that
     /// named them, so there TLS is used as it comes, unless it is required.
     init(_ arguments: Arguments, isOneServer: Bool) throws(ToolFailure) {
-        let word = arguments[SendOptions.tls]
-        switch word {
-        case "require": policy = .required
-        case "implicit": policy = .implicit
-        case "never": policy = .never
-        default: policy = .opportunistic
-        }
+        policy =
+            switch SendOptions.tls.policy(arguments) {
+            case .auto: .opportunistic
+            case .require: .required
+            case .implicit: .implicit
+            case .never: .never
+            }
         fallsBackToClear = policy == .opportunistic && !isOneServer
-        verifies = !arguments[SendOptions.insecure] && !fallsBackToClear
-        authorities = arguments[SendOptions.ca]
-        certificate = arguments[SendOptions.cert]
-        key = arguments[SendOptions.key]
-        if key != nil, certificate == nil { throw ToolFailure(.usage, "--key: needs --cert with its certificate") }
-        let files = [authorities, certificate, key].compactMap { $0 }
-        if !files.isEmpty, policy != .never { try check(files) }
+        certificates = try SendOptions.tls.certificates(arguments)
+        verifies = !certificates.acceptsAny && !fallsBackToClear
+        if !certificates.files.isEmpty, policy != .never { try check(certificates.files) }
+    }
+
+    /// Whether it is sure who answers on an encrypted connection to a host (RFC 8689 4.2.1), or nobody wants to know.
+    func makesSure(of exchange: Exchange) -> Bool {
+        switch exchange.security {
+        case .dane, .verified: true
+        case .opportunistic, .encrypted, .unusable: certificates.acceptsAny || (verifies && exchange.isNameSure)
+        }
     }
 
     /// The context, made at the first call.
@@ -60,7 +62,8 @@ final class ClientTLS: Sendable {
                 }
             do throws(OpenSSLError) {
                 let context = try TLSContext(
-                    authorities: authorities, verifying: mustVerify, certificateChain: certificate, key: key)
+                    authorities: certificates.authorities, verifying: mustVerify,
+                    certificateChain: certificates.certificate, key: certificates.key)
                 if judgement == .dane { try context.allowDANE() }
                 made[judgement] = context
                 return .success(context)
@@ -77,7 +80,7 @@ final class ClientTLS: Sendable {
             do throws(SystemError) {
                 _ = try FileDescriptor.open(file, 0)
             } catch {
-                throw ToolFailure(error.exitCode, "\(file): \(error)")
+                throw ToolFailure(error)
             }
         }
         do throws(OpenSSLError) {

@@ -67,7 +67,7 @@ struct Composition: Sendable {
             if path == "-" { return try FileDescriptor(owning: dup(0), subject: "standard input").readAll() }
             return try Files.read(path)
         } catch {
-            throw ToolFailure(error.exitCode, "\(path): \(error)")
+            throw ToolFailure(error)
         }
     }
 

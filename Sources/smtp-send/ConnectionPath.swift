@@ -15,7 +15,7 @@ struct ConnectionPath: Sendable {
 
     init(_ arguments: Arguments) throws(ToolFailure) {
         proxy = try arguments[SendOptions.socks].map { text throws(ToolFailure) in
-            try ServerName(option: text, defaultPort: 1_080)
+            try ServerName(text, of: "--socks5", defaultPort: 1_080)
         }
         command = arguments[SendOptions.pipe]
         announcement = try ProxyAnnouncement(arguments)
@@ -40,7 +40,7 @@ struct ConnectionPath: Sendable {
             if let command {
                 connection = try Connection(CommandSocket.start(command), peer: .unix("|\(command)"))
             } else if let proxyAddress {
-                connection = try await Connection.connect(to: proxyAddress, timeout: timeout)
+                connection = try await SOCKS5.connect(to: proxyAddress, timeout: timeout)
                 try await SOCKS5.ask(connection, for: address, of: server, timeout: timeout)
             } else {
                 connection = try await Connection.connect(to: address, timeout: timeout)
@@ -59,6 +59,15 @@ struct ConnectionPath: Sendable {
 enum SOCKS5 {
     struct Refusal: Error, CustomStringConvertible {
         let description: String
+    }
+
+    /// A connection to the proxy itself.
+    static func connect(to proxy: SocketAddress, timeout: Duration) async throws -> Connection {
+        do {
+            return try await Connection.connect(to: proxy, timeout: timeout)
+        } catch {
+            throw Refusal(description: "the proxy \(proxy) cannot be reached: \(error)")
+        }
     }
 
     /// Asks the proxy at the other end of `connection` to connect to a server.
@@ -145,8 +154,13 @@ struct ProxyAnnouncement: Sendable {
 
     /// The header on a connection with these ends.
     func bytes(local: SocketAddress, peer: SocketAddress) -> [UInt8] {
-        let source = source ?? local
-        let destination = destination ?? peer
+        var source = source ?? local
+        var destination = destination ?? peer
+        // The end that was not given follows the other one's family.
+        if source.ip?.isIPv6 != destination.ip?.isIPv6 {
+            source = source.mapped
+            destination = destination.mapped
+        }
         guard case .ip(let from, let fromPort) = source, case .ip(let to, let toPort) = destination,
             from.isIPv6 == to.isIPv6
         else { return version == 1 ? Array("PROXY UNKNOWN\r\n".utf8) : Self.signature + [0x20, 0, 0, 0] }
@@ -159,4 +173,12 @@ struct ProxyAnnouncement: Sendable {
     }
 
     private static let signature: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
+}
+
+extension SocketAddress {
+    /// The same with its IPv4 address in the form of IPv6 (RFC 4291 2.5.5.2).
+    fileprivate var mapped: SocketAddress {
+        guard case .ip(let ip, let port) = self, !ip.isIPv6, let mapped = IPAddress("::ffff:\(ip)") else { return self }
+        return .ip(mapped, port: port)
+    }
 }

@@ -14,10 +14,14 @@ final class Conversation {
     private var session: ClientSession
     private let settings: SendSettings
     private let security: TransportSecurity
+    /// Once TLS runs it is sure who the server is (RFC 8689 4.2.1).
+    let isPeerSure: Bool
     private var transcript: Transcript
     /// Why the session is over, when it is.
     private(set) var failure: ClientResult?
     private(set) var isOpen = true
+    /// Of the answers to what was sent last some have come.
+    private var hasHeardPart = false
 
     /// What the session came to.
     private enum Stop {
@@ -28,12 +32,12 @@ final class Conversation {
 
     /// Connects, and goes on until the server is ready for a message. The error is a result for every recipient.
     static func open(
-        _ address: SocketAddress, of server: ServerName, policy: ClientConfiguration.TLSPolicy,
-        security: TransportSecurity, connectTimeout: Duration, by proxy: SocketAddress?, settings: SendSettings
+        _ address: SocketAddress, of exchange: Exchange, policy: ClientConfiguration.TLSPolicy,
+        connectTimeout: Duration, by proxy: SocketAddress?, settings: SendSettings
     ) async throws(ClientResult) -> Conversation {
         let connection = try await settings.path.connect(
-            to: address, of: server, by: proxy, timeout: connectTimeout)
-        let conversation = Conversation(connection, server, policy, security, settings)
+            to: address, of: exchange.server, by: proxy, timeout: connectTimeout)
+        let conversation = Conversation(connection, exchange, policy, settings)
         if policy == .implicit { try await conversation.startImplicitTLS() }
         switch await conversation.advance() {
         case .ready, .results: return conversation
@@ -42,24 +46,25 @@ final class Conversation {
     }
 
     private init(
-        _ connection: Connection, _ server: ServerName, _ policy: ClientConfiguration.TLSPolicy,
-        _ security: TransportSecurity, _ settings: SendSettings
+        _ connection: Connection, _ exchange: Exchange, _ policy: ClientConfiguration.TLSPolicy,
+        _ settings: SendSettings
     ) {
         self.connection = connection
-        self.server = server
         self.settings = settings
-        self.security = security
+        server = exchange.server
+        security = exchange.security
+        isPeerSure = settings.tls.makesSure(of: exchange)
         var credentials = settings.credentials
         credentials?.host = server.name
         credentials?.port = server.port
-        // What does not leave this machine is not in clear for anybody else.
-        if connection.peer.isLocal { credentials?.allowedInClear = true }
+        // What does not leave this machine is not in clear for anybody else; where a proxy or a program leads, nobody knows.
+        if connection.peer.isLocal, !settings.path.leadsElsewhere { credentials?.allowedInClear = true }
         session = ClientSession(
             ClientConfiguration(
                 heloName: settings.heloName ?? HeloName.standard(from: connection.local), tls: policy,
                 dialect: settings.dialect, pipelining: settings.pipelining, chunking: settings.chunking,
                 credentials: credentials,
-                lastStep: settings.lastStep, dropsAfterLastStep: settings.dropsAfterLastStep))
+                lastStep: settings.lastStep, dropsAfterLastStep: settings.dropsAfterLastStep, isPeerSure: isPeerSure))
         transcript = Transcript(isOn: settings.isVerbose, showsSecrets: settings.showsSecrets)
         transcript.note("connected to \(server.name) (\(connection.peer))")
     }
@@ -81,7 +86,12 @@ final class Conversation {
 
     /// Sends a message to some recipients; a result for each.
     func send(_ message: OutgoingMessage, to recipients: [EnvelopeAddress]) async -> [ClientResult] {
-        guard isOpen else { return recipients.map { _ in failure ?? .noSession } }
+        guard isOpen else {
+            var result = failure ?? .noSession
+            // What became of another transaction says nothing of this one, which never was.
+            if result.cause == .answerLost { result = .noSession }
+            return recipients.map { _ in result }
+        }
         session.begin(message.transaction(recipients))
         guard case .results(let results) = await advance(sending: message.content) else {
             return recipients.map { _ in failure ?? .noSession }
@@ -138,6 +148,7 @@ final class Conversation {
         let time = max(deadline - .now, .milliseconds(1))
         // A proxy's last word and the server's first may come together.
         if connection.input.count > 0 { return takeInput() }
+        if hasHeardPart { connection.acknowledgeAtOnce() }
         do throws(ConnectionError) {
             guard try await connection.receive(timeout: time) else {
                 return session.connectionLost("was closed by the server")
@@ -150,12 +161,14 @@ final class Conversation {
 
     private func takeInput() {
         let bytes = connection.input.takeAll()
+        hasHeardPart = true
         transcript.received(bytes.span)
         session.receive(bytes.span)
     }
 
     private func flush() async {
         guard connection.pendingOutput > 0 else { return }
+        hasHeardPart = false
         do throws(ConnectionError) {
             try await connection.flush(timeout: settings.sendTimeout)
         } catch {
@@ -230,7 +243,7 @@ final class Conversation {
     private func shakeHands() async -> ClientResult? {
         do {
             try await connection.startTLS(
-                client: try settings.tls.context(security.judgement), serverName: server.name,
+                client: try settings.tls.context(security.judgement), serverName: server.tlsName,
                 associations: security.associations, timeout: settings.timeout(.tls))
             transcript.note(connection.tls.map { "\($0.version) \($0.cipher)" } ?? "TLS")
             return nil

@@ -97,23 +97,31 @@ final class Courier {
     /// One host at one address. True when the host has spoken for every recipient, so that its other addresses need not
     /// be asked.
     private func attempt(_ delivery: inout Dispatch, _ exchange: Exchange, _ address: SocketAddress) async -> Bool {
-        if let conversation = takeIdle(address) {
-            await send(&delivery, conversation, address)
+        let mustBeSure = delivery.message.request.parameters.requiresTLS
+        var waiting = delivery.pending
+        if let conversation = await takeIdle(address, thatIsSure: mustBeSure) {
+            waiting = await send(&delivery, conversation, address, to: waiting)
             // A server may close a connection that it finds idle: that says nothing about the message.
-            if !delivery.isLostUnheard { return delivery.hasReplied }
+            if delivery.isLostUnheard { waiting = delivery.pending }
+            if waiting.isEmpty { return delivery.hasReplied }
         }
         if let failure = silent.failure(of: address) {
             delivery.note(failure, at: exchange.server)
             return false
         }
-        let start = ContinuousClock.now
-        do throws(ClientResult) {
-            await send(&delivery, try await open(exchange, address), address)
-        } catch {
-            if error.cause == .connection, .now - start > .seconds(2) {
-                silent.note(error, of: address)
+        // A server that takes no more of them on one connection gets another one.
+        while !waiting.isEmpty {
+            let start = ContinuousClock.now
+            do throws(ClientResult) {
+                let conversation = try await open(mustBeSure ? exchange.forRequiredTLS : exchange, address)
+                waiting = await send(&delivery, conversation, address, to: waiting)
+            } catch {
+                if error.cause == .connection, .now - start > .seconds(2) {
+                    silent.note(error, of: address)
+                }
+                delivery.note(error, at: exchange.server, for: waiting)
+                return false
             }
-            delivery.note(error, at: exchange.server)
         }
         return delivery.hasReplied
     }
@@ -130,25 +138,24 @@ final class Courier {
             exchange.security.isRequired && settings.tls.policy == .opportunistic ? .required : settings.tls.policy
         do throws(ClientResult) {
             return try await Conversation.open(
-                address, of: exchange.server, policy: policy, security: exchange.security, connectTimeout: limit,
-                by: proxy,
-                settings: settings)
+                address, of: exchange, policy: policy, connectTimeout: limit, by: proxy, settings: settings)
         } catch {
             guard error.cause == .tls, settings.tls.fallsBackToClear, policy == .opportunistic else {
                 throw error
             }
             return try await Conversation.open(
-                address, of: exchange.server, policy: .never, security: .opportunistic, connectTimeout: limit,
-                by: proxy,
-                settings: settings)
+                address, of: exchange, policy: .never, connectTimeout: limit, by: proxy, settings: settings)
         }
     }
 
-    /// Sends the message to those who have no result that stands; in several transactions when the server takes only so
-    /// many recipients at a time.
-    private func send(_ delivery: inout Dispatch, _ conversation: Conversation, _ address: SocketAddress) async {
-        var waiting = delivery.pending[...]
-        while !waiting.isEmpty {
+    /// Sends the message to recipients; in several transactions when the server takes only so many at a time. Returns
+    /// those for whom it takes no further transaction on this connection.
+    private func send(
+        _ delivery: inout Dispatch, _ conversation: Conversation, _ address: SocketAddress,
+        to recipients: [EnvelopeAddress]
+    ) async -> [EnvelopeAddress] {
+        var waiting = recipients[...]
+        while !waiting.isEmpty, !(conversation.isOpen && conversation.isExhausted) {
             let batch = conversation.batch(of: waiting)
             waiting = waiting.dropFirst(batch.count)
             let results = await conversation.send(delivery.message, to: batch)
@@ -157,13 +164,13 @@ final class Courier {
                 // RFC 5321 4.5.3.1.10: those beyond the server's limit get a transaction of their own.
                 waiting = zip(batch, results).filter { $1.isTooManyRecipients }.map { $0.0 } + waiting
             }
-            if conversation.isExhausted { break }
         }
         if conversation.isExhausted {
             await conversation.quit()
         } else {
             await keep(conversation, address)
         }
+        return Array(waiting)
     }
 
     // MARK: - Idle connections
@@ -171,6 +178,14 @@ final class Courier {
     private func takeIdle(_ address: SocketAddress) -> Conversation? {
         idleOrder.removeAll { $0 == address }
         return idle.removeValue(forKey: address)
+    }
+
+    /// For a message that must stay encrypted, a connection of which is not sure where it leads is no use.
+    private func takeIdle(_ address: SocketAddress, thatIsSure mustBeSure: Bool) async -> Conversation? {
+        guard let conversation = takeIdle(address) else { return nil }
+        if conversation.isPeerSure || !mustBeSure { return conversation }
+        await conversation.quit()
+        return nil
     }
 
     private func keep(_ conversation: Conversation, _ address: SocketAddress) async {

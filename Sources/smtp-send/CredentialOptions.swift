@@ -31,7 +31,7 @@ enum CredentialOptions {
             }
         return SASLCredentials(
             user: Array(user.utf8), secret: secret, mechanism: mechanism,
-            allowedInClear: arguments[SendOptions.tls] == "never")
+            allowedInClear: SendOptions.tls.policy(arguments) == .never)
     }
 
     private static func mechanism(_ arguments: Arguments) throws(ToolFailure) -> SASLClientMechanism? {

@@ -16,7 +16,8 @@ extension SmtpSend {
             leaves; else the bytes go out as they are.
 
             Without --server, the domain of each recipient says where to: its mail exchanges are tried by preference \
-            and address by address (RFC 5321 5.1). A temporary failure leads to the next, a permanent one is final.
+            and address by address (RFC 5321 5.1). A temporary failure leads to the next, and so does a host that takes no \
+            mail at all or lacks what the message needs; a permanent one is final.
 
             With --subject, --header, --body or --attach it composes the message itself. With -t the recipients stand in \
             the header, as sendmail(8) has it: Bcc is removed, and From, Date and Message-ID are added when missing.
@@ -37,14 +38,16 @@ extension SmtpSend {
             A queue is a directory. ID.bsmtp is a message with its envelope as batch SMTP (RFC 2442), which can be read, \
             played to any server (--batch) and, while it is held, edited; ID.log tells what became of each recipient so \
             far. A message is on the disk before anything is promised. Several programs may write to a queue and several \
-            runners work on it; a lock ends with its process, so a kill at any instant loses nothing.
+            runners work on it; a lock ends with its process, so a kill at any instant loses nothing. Where it could not be \
+            noted what became of a message, because the disk is full or the queue cannot be written to, nothing is sent.
 
             --run tries everything that is not held, now; with --due, what is due. --watch sends what is due and what \
             comes in (inotify) until SIGTERM. After a temporary failure a recipient is tried again after 5 minutes, then \
             10, 20 and so on, at most 4 hours apart, for 5 days (--retry, --lifetime). One that is refused or given up \
             comes back to the sender in a bounce (RFC 3464), which goes out like any mail; after 4 hours the sender hears \
             that it takes long (--delay-notice). NOTIFY, RET, ENVID and ORCPT are obeyed (RFC 3461). A bounce is never \
-            bounced. A wrong password or certificate bounces nothing.
+            bounced. A wrong password or certificate bounces nothing. To a sender whose address is ASCII, a bounce is plain \
+            mail, whatever the message was (RFC 6533).
 
             --list shows what is there, --show prints a message, --hold, --release and --remove change it, and --reroute \
             with --server sends it another way. They take an ID or all.
@@ -76,10 +79,21 @@ extension SmtpSend {
             right certificate, else they get no mail (DANE, RFC 7672; RFC 8461; --policies). DNSSEC counts only from \
             a resolver that is trusted: one on this machine, or with "options trust-ad" in resolv.conf.
 
-            A password is shown to the --server only, and without TLS to this machine only, unless --tls never says \
-            otherwise. SCRAM and CRAM-MD5 do not show it; with SCRAM the server proves, too, that it knows it. With a \
+            With --requiretls a message goes only where it is sure who takes it: to the --server by a verified \
+            certificate, to a host of an MX record when DNSSEC or MTA-STS vouches for its name (RFC 8689).
+
+            A password is shown to the --server only, and without TLS to this machine only (through no proxy and no \
+            program), unless --tls never says otherwise. SCRAM and CRAM-MD5 do not show it; with SCRAM the server proves, too, that it knows it. With a \
             token OAUTHBEARER or XOAUTH2 is used. The secret comes from a file, a descriptor or a program, never from the \
             command line.
+            """),
+        .init(
+            "BEYOND ASCII",
+            """
+            A domain in another script goes out in its ASCII form, so that any server can take it. An address whose local \
+            part is not ASCII needs a server that offers SMTPUTF8 (RFC 6531), and so does a message with UTF-8 in its \
+            header; other recipients of the message go on without it. Octets beyond ASCII need 8BITMIME (RFC 6152). What a \
+            server does not offer is not sent there: no message is encoded anew.
             """),
         .init(
             "SIGNING",
@@ -93,6 +107,13 @@ extension SmtpSend {
             Authentication-Results of --authserv-id are sealed. A chain that has failed is sealed once. What cannot \
             be signed ends with 65: no From or two, h= without from, i= outside of the domain, an RSA key under \
             1024 bits.
+            """),
+        .init(
+            "TESTS OF A SERVER",
+            """
+            --quit-after and --drop-after end the session when a step was answered: greeting, helo, tls, auth, mail, rcpt, \
+            data (where only closing is left) or dot. The answer counts as the result. A step that does not come, as tls \
+            where none is offered, is a failure, and nothing further is said. Before rcpt no --to is needed with --server.
             """),
         .init(
             "SCRIPT",

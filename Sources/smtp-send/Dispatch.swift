@@ -39,8 +39,13 @@ struct Dispatch {
 
     /// An attempt that did not come to a session.
     mutating func note(_ failure: ClientResult, at server: ServerName) {
+        note(failure, at: server, for: pending)
+    }
+
+    /// The same, for those for whom the attempt was made.
+    mutating func note(_ failure: ClientResult, at server: ServerName, for recipients: [EnvelopeAddress]) {
         latest = []
-        let waiting = Set(pending)
+        let waiting = Set(recipients)
         for index in reports.indices where waiting.contains(reports[index].recipient) {
             record(failure, at: index, server, tlsVersion: nil)
         }
@@ -75,6 +80,14 @@ struct Dispatch {
 }
 
 extension ClientResult {
-    /// A temporary failure goes to the next host, but not when this one may have the message already.
-    fileprivate var mayBeTriedElsewhere: Bool { outcome == .temporary && cause != .answerLost }
+    /// A temporary failure goes to the next host, but not when this one may have the message already. A host that takes no
+    /// mail at all, or lacks what the message needs, is not the domain's last word either.
+    fileprivate var mayBeTriedElsewhere: Bool {
+        switch cause {
+        case .answerLost: false
+        case .host: true
+        case .message, .tls: outcome == .temporary || code == nil
+        default: outcome == .temporary
+        }
+    }
 }

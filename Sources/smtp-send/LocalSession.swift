@@ -27,6 +27,7 @@ final class LocalSession {
     /// Goes on to QUIT or to the end of the input.
     func run() async throws {
         let input = FileDescriptor(owning: dup(0), subject: "standard input")
+        var lines = LocalLines()
         var buffer: [UInt8] = []
         session.greet()
         while true {
@@ -35,7 +36,7 @@ final class LocalSession {
             switch step {
             case .needInput:
                 say()
-                guard try input.read(into: &buffer) > 0 else { break }
+                guard try lines.read(input, into: &buffer) else { break }
                 continue
             case .close:
                 say()
@@ -84,9 +85,10 @@ final class LocalSession {
         var request = StatusRequest()
         request.parameters = envelope.parameters
         var recipients: [EnvelopeAddress] = []
+        var known: Set<EnvelopeAddress> = []
         for recipient in envelope.recipients {
             guard let address = EnvelopeAddress(recipient.path.description)?.qualified else { continue }
-            if !recipients.contains(address) { recipients.append(address) }
+            if known.insert(address).inserted { recipients.append(address) }
             request.recipientParametersByAddress[address] = recipient.parameters
         }
         let message = OutgoingMessage(
@@ -116,5 +118,30 @@ final class LocalSession {
         return later == nil
             ? Reply(result.code ?? 554, result.enhanced ?? "5.0.0", result.text)
             : Reply(451, result.enhanced ?? "4.0.0", result.text)
+    }
+}
+
+/// What a program of this machine says on standard input: one whose first line ends with LF alone writes all its lines so,
+/// and means CRLF.
+private struct LocalLines {
+    private var endsWithLF: Bool?
+    private var last = ASCII.lf
+
+    /// Adds what can be read to the buffer; false at the end.
+    mutating func read(_ input: borrowing FileDescriptor, into buffer: inout [UInt8]) throws(SystemError) -> Bool {
+        let old = buffer.count
+        guard try input.read(into: &buffer) > 0 else { return false }
+        if endsWithLF == nil, let lf = buffer[old...].firstIndex(of: ASCII.lf) {
+            endsWithLF = lf == 0 || buffer[lf - 1] != ASCII.cr
+        }
+        guard endsWithLF ?? false else { return true }
+        let said = Array(buffer[old...])
+        buffer.removeLast(said.count)
+        for byte in said {
+            if byte == ASCII.lf, last != ASCII.cr { buffer.append(ASCII.cr) }
+            buffer.append(byte)
+            last = byte
+        }
+        return true
     }
 }

@@ -97,7 +97,8 @@ final class MessageSource: Sendable {
         _ name: String, _ content: MessageContent, _ sender: String, _ recipients: [EnvelopeAddress]
     ) -> OutgoingMessage {
         OutgoingMessage(
-            name: name, content: content, reversePath: sender, recipients: recipients, request: envelope.request)
+            name: name, content: content, reversePath: sender, recipients: recipients, request: envelope.request
+        ).declared
     }
 
     /// With -t: those of the command line and those of the header, each once.
@@ -159,7 +160,7 @@ final class MessageSource: Sendable {
         if Files.kind(of: try file.status()) != .file { return try openStream(operand, file, &state) }
         let mapping = try SharedMappedFile(file)
         if mapping.beginsWithFromLine {
-            state.mbox = MboxStream(name: operand, file: file, start: [])
+            state.mbox = try MboxStream(file: file, name: operand)
             return nil
         }
         return try outgoing(operand, MessageContent(pieces: [.mapped(mapping, 0..<mapping.file.count)]))
@@ -172,7 +173,7 @@ final class MessageSource: Sendable {
         var start: [UInt8] = []
         while start.count < Self.fromLine.utf8CodeUnitCount, try file.read(into: &start) > 0 {}
         if start.span.matches(Self.fromLine, at: 0) {
-            state.mbox = MboxStream(name: name, file: file, start: start)
+            state.mbox = try MboxStream(pipe: file, name: name, start: start)
             return nil
         }
         var spool = MessageSpool()

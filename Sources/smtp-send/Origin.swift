@@ -7,8 +7,7 @@ import Unix
 enum Origin {
     /// `user@host` of whoever runs the tool.
     static var address: String {
-        let name = getpwuid(getuid()).map { String(cString: $0.pointee.pw_name) } ?? "nobody"
-        return "\(name)@\(Host.name)"
+        "\(SystemAccount.ownName ?? "nobody")@\(Host.name)"
     }
 
     /// Now, in the zone of this machine.

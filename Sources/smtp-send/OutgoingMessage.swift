@@ -1,7 +1,14 @@
+import Bytes
 import Delivery
 import SMTP
 
 extension MessageContent {
+    /// The header has octets beyond ASCII, and they are UTF-8.
+    fileprivate var hasInternationalHeader: Bool {
+        let header = header()
+        return !UTF8Text.isASCII(header.span) && UTF8Text.isValid(header.span)
+    }
+
     /// What a server must be told of the message.
     var survey: ClientMessageSurvey {
         var survey = ClientMessageSurvey()
@@ -21,6 +28,8 @@ struct OutgoingMessage: Sendable {
     /// What is asked of the server beside (RFC 3461).
     let request: StatusRequest
     let survey: ClientMessageSurvey
+    /// The header has UTF-8 (RFC 6532).
+    let hasInternationalHeader: Bool
 
     init(
         name: String, content: MessageContent, reversePath: String, recipients: [EnvelopeAddress],
@@ -32,6 +41,30 @@ struct OutgoingMessage: Sendable {
         self.recipients = recipients
         self.request = request
         survey = content.survey
+        hasInternationalHeader = survey.isEightBit && content.hasInternationalHeader
+    }
+
+    /// The same, declared as what it is: the header tells whether it needs SMTPUTF8.
+    var declared: OutgoingMessage {
+        guard hasInternationalHeader, !request.parameters.smtpUTF8 else { return self }
+        var request = request
+        request.parameters.smtpUTF8 = true
+        return OutgoingMessage(
+            name: name, content: content, reversePath: reversePath, recipients: recipients, request: request,
+            survey: survey)
+    }
+
+    private init(
+        name: String, content: MessageContent, reversePath: String, recipients: [EnvelopeAddress],
+        request: StatusRequest, survey: ClientMessageSurvey
+    ) {
+        self.name = name
+        self.content = content
+        self.reversePath = reversePath
+        self.recipients = recipients
+        self.request = request
+        self.survey = survey
+        hasInternationalHeader = true
     }
 
     /// The same envelope for other bytes.
@@ -46,7 +79,7 @@ struct OutgoingMessage: Sendable {
             OutgoingEnvelope(
                 reversePath: reversePath, parameters: request.parameters,
                 recipients: recipients.map { .init(path: $0.path, parameters: request.parameters(for: $0)) }),
-            survey: survey, requiresStatus: request.isRequired)
+            survey: survey, requiresStatus: request.isRequired, hasInternationalHeader: hasInternationalHeader)
     }
 }
 
@@ -56,7 +89,7 @@ struct StatusRequest: Sendable {
     /// For every recipient that has none of its own.
     var recipientParameters = RecipientParameters()
     var recipientParametersByAddress: [EnvelopeAddress: RecipientParameters] = [:]
-    /// A server that does not offer DSN is not given the message.
+    /// A server that does not offer DSN is not given the message, whatever is asked for.
     var isRequired = false
 
     func parameters(for recipient: EnvelopeAddress) -> RecipientParameters {

@@ -1,6 +1,5 @@
 import CommandLineTool
 import Delivery
-import Glibc
 import SMTP
 import Unix
 
@@ -57,9 +56,7 @@ struct QueueAttempt {
         case .gone: return .finished
         case .busy: return .left
         case .damaged(let problem):
-            report.add(
-                inputFailure: ToolFailure(
-                    .dataError, "\(queue.path)/\(id).bsmtp: \(problem): correct it, or --remove \(id)"))
+            report.add(inputFailure: ToolFailure(damaged: id, problem, in: queue))
             return .left
         case .open(let entry): return try await attempt(entry)
         }
@@ -90,26 +87,28 @@ struct QueueAttempt {
 
     /// Sends, and records what became of each recipient. Returns those of whom the next server will tell the sender.
     private func deliver(_ entry: QueueEntry, _ due: [Int]) async throws -> Set<Int> {
-        var addresses: [EnvelopeAddress] = []
-        for index in due {
-            guard let address = EnvelopeAddress(entry.recipients[index].path), !addresses.contains(address) else {
-                continue
-            }
-            addresses.append(address)
-        }
+        let addressOfIndex = due.map { EnvelopeAddress(entry.recipients[$0].path) }
+        var known: Set<EnvelopeAddress> = []
+        let addresses = addressOfIndex.compactMap { $0 }.filter { known.insert($0).inserted }
         let message = try OutgoingMessage(entry, addresses)
+        // A message for one is removed when it is there, and there is nothing to note.
+        let isForOne = entry.recipients.count == 1 && !wantsSuccess(entry, 0)
+        try entry.prepareRecord(recipients: isForOne ? 0 : due.count)
         let ownRoutes = try entry.route.map { try routes.toServer($0) }
         var reports: [EnvelopeAddress: RecipientReport] = [:]
         for report in await courier.deliver(message, by: ownRoutes) { reports[report.recipient] = report }
         let now = SystemClock.now.seconds
         var events: [QueueEvent] = []
         var passed: Set<Int> = []
-        for index in due {
-            let report = EnvelopeAddress(entry.recipients[index].path).flatMap { reports[$0] }
+        var deferred: Set<EnvelopeAddress> = []
+        for (index, address) in zip(due, addressOfIndex) {
+            let report = address.flatMap { reports[$0] }
             if report?.passedStatusRequest ?? false { passed.insert(index) }
-            events.append(event(entry, index, report, now))
+            let event = event(entry, index, report, now)
+            if case .deferred = event, let address { deferred.insert(address) }
+            events.append(event)
         }
-        let told = forPeople(addresses.compactMap { reports[$0] }, entry, events)
+        let told = forPeople(addresses.compactMap { reports[$0] }, entry, deferred)
         // All that is to be noted of a message that all recipients have is that it is gone.
         let isGone =
             events.count == entry.recipients.count
@@ -149,15 +148,12 @@ struct QueueAttempt {
 
     /// The reports with what became of the recipients in the queue.
     private func forPeople(
-        _ reports: [RecipientReport], _ entry: QueueEntry, _ events: [QueueEvent]
+        _ reports: [RecipientReport], _ entry: QueueEntry, _ deferred: Set<EnvelopeAddress>
     ) -> [RecipientReport] {
         var reports = reports
         for index in reports.indices {
             reports[index].queueID = entry.id
-            let isDeferred = events.contains { event in
-                guard case .deferred(let number, _, _) = event else { return false }
-                return EnvelopeAddress(entry.recipients[number].path) == reports[index].recipient
-            }
+            let isDeferred = deferred.contains(reports[index].recipient)
             if reports[index].result.outcome == .temporary, !isDeferred {
                 reports[index].result.outcome = .refused
                 reports[index].result.text += " (given up)"
@@ -209,19 +205,10 @@ struct QueueAttempt {
         try entry.record(settled)
     }
 
-    private static let fullMessageLimit = 10 << 20
-    private static let unaskedMessageLimit = 65_536
-
     private mutating func notify(
         _ entry: QueueEntry, _ indices: [Int], _ action: StatusNotification.Action, _ now: Int
     ) throws {
-        // RFC 3461 4.3: the message itself comes back with a failure only.
-        let limit =
-            switch (action, entry.envelope.parameters.returned) {
-            case (.failed, .full): Self.fullMessageLimit
-            case (.failed, nil): Self.unaskedMessageLimit
-            default: -1
-            }
+        let limit = StatusNotification.returnLimit(of: action, entry.envelope.parameters)
         let notification = StatusNotification(
             envelope: entry.envelope,
             recipients: indices.map { index in
@@ -235,12 +222,8 @@ struct QueueAttempt {
             message: entry.file.isStuffed && limit >= 0 ? entry.message(limit: limit) : nil)
         let id = entry.id.notification(entry.notificationCount + notifications.count)
         let message = notification.build(now: now, zone: SystemClock.zoneOffset(at: now))
-        do throws(SystemError) {
-            try queue.add(message.span, notification.queuedEnvelope(arrival: now), id: id)
-        } catch {
-            // It was queued just before something stopped us.
-            guard error.code == EEXIST else { throw error }
-        }
+        // It may have been queued just before something stopped us.
+        try queue.addOnce(message.span, notification.queuedEnvelope(arrival: now), id: id)
         notifications.append(id)
     }
 }

@@ -6,19 +6,25 @@ import Unix
 
 /// What a queue holds, for people and for programs.
 enum QueueListing {
-    /// One message a line or an object; a damaged one is said on standard error.
+    /// One message a line or an object; one that is damaged or cannot be read is said on standard error.
     static func list(_ queue: Queue, isJSON: Bool) throws -> ExitCode {
         var code = ExitCode.ok
         var count = 0
         for id in try queue.identifiers() {
-            switch try QueueEntry.open(id, in: queue, locking: false) {
-            case .open(let entry):
-                count += 1
-                isJSON ? writeJSON(entry) : writeLines(entry)
-            case .damaged(let problem):
-                Diagnostics.say("\(queue.path)/\(id).bsmtp: \(problem): correct it, or --remove \(id)")
-                code = .dataError
-            case .busy, .gone: break
+            do throws(SystemError) {
+                switch try QueueEntry.open(id, in: queue, locking: false) {
+                case .open(let entry):
+                    count += 1
+                    isJSON ? writeJSON(entry) : writeLines(entry)
+                case .damaged(let problem):
+                    Diagnostics.say(ToolFailure(damaged: id, problem, in: queue).message)
+                    code = .dataError
+                case .busy, .gone: break
+                }
+            } catch {
+                let failure = ToolFailure(error)
+                Diagnostics.say(failure.message)
+                code = failure.exitCode
             }
         }
         if !isJSON, count == 0 { Output.standard.writeLine("the queue is empty") }

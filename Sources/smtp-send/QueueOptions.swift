@@ -1,6 +1,5 @@
 import CommandLineTool
 import Delivery
-import Glibc
 import Unix
 
 /// What the command line says of a queue.
@@ -78,15 +77,14 @@ struct QueueOptions: Sendable {
         do throws(SystemError) {
             return try Queue(path, creating: creating)
         } catch {
-            let isUnusable = creating && [ENOTDIR, ENOENT, EEXIST, EROFS, ENOSPC].contains(error.code)
-            throw ToolFailure(isUnusable ? .cannotCreate : error.exitCode, "\(path): \(error.reason)")
+            throw ToolFailure(queue: path, error, creating: creating)
         }
     }
 
     /// Does what needs no sending; nil when the command line asks to send.
     func answer(_ arguments: Arguments) throws -> ExitCode? {
         guard mode == .surgery else { return nil }
-        let queue = try Queue(path, creating: false)
+        let queue = try open(creating: false)
         if arguments[SendOptions.list] { return try QueueListing.list(queue, isJSON: arguments[SendOptions.json]) }
         if let id = arguments[SendOptions.show] { return try QueueSurgery.show(id, in: queue) }
         let operations: [([String], QueueSurgery.Operation)] = [
@@ -102,7 +100,7 @@ struct QueueOptions: Sendable {
 
     private static func server(_ arguments: Arguments) throws(ToolFailure) -> String? {
         guard let text = arguments[SendOptions.server] else { return nil }
-        return "\(try ServerName(option: text, defaultPort: 25))"
+        return "\(try ServerName(text, defaultPort: 25))"
     }
 }
 

@@ -120,12 +120,12 @@ final class QueueRunner: Sendable {
 
     /// Looks when a message is to be tried, and puts it where it belongs.
     private func consider(_ id: QueueID, isForced: Bool) {
-        guard case .open(let entry)? = try? QueueEntry.open(id, in: queue, locking: false), !entry.isHeld else {
-            // One that is damaged is told of when it is tried.
-            if case .damaged? = try? QueueEntry.open(id, in: queue, locking: false) {
-                schedule.add(.init(id: id, destination: "", name: nil))
-            }
-            return
+        let entry: QueueEntry
+        switch try? QueueEntry.open(id, in: queue, locking: false) {
+        case .open(let opened) where !opened.isHeld: entry = opened
+        case .open, .gone, .busy: return
+        // One that is damaged or cannot be read is told of when it is tried.
+        case .damaged, nil: return schedule.add(.init(id: id, destination: "", name: nil))
         }
         let now = SystemClock.now.seconds
         let waiting = entry.recipients.filter { $0.status == .waiting && options.domains.contains($0.path) }

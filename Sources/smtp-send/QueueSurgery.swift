@@ -49,7 +49,7 @@ enum QueueSurgery {
         do throws(SystemError) {
             return try queue.identifiers()
         } catch {
-            throw ToolFailure(error.exitCode, "\(queue.path): \(error)")
+            throw ToolFailure(queue: queue.path, error, creating: false)
         }
     }
 
@@ -60,6 +60,7 @@ enum QueueSurgery {
     private static func change(
         _ id: QueueID, _ operation: Operation, _ queue: Queue, mayBeGone: Bool
     ) throws(ToolFailure) {
+        var failure: ToolFailure?
         do throws(SystemError) {
             for _ in 0..<patience {
                 switch try QueueEntry.open(id, in: queue, locking: true) {
@@ -67,19 +68,19 @@ enum QueueSurgery {
                 case .gone:
                     if mayBeGone { return }
                     throw SystemError(code: ENOENT, operation: "find", subject: id.description)
-                case .damaged:
-                    guard case .remove = operation else {
-                        throw SystemError(code: EINVAL, operation: "read", subject: id.description)
-                    }
-                    return try queue.removeDamaged(id)
+                case .damaged(let problem):
+                    if case .remove = operation { return try queue.removeDamaged(id) }
+                    failure = ToolFailure(damaged: id, problem, in: queue)
                 case .busy: usleep(100_000)
                 }
+                if failure != nil { break }
             }
         } catch {
             if error.code == ENOENT { throw unknown(id.description) }
-            throw ToolFailure(error.exitCode, "\(id): \(error)")
+            throw ToolFailure(error)
         }
-        throw ToolFailure(.temporaryFailure, "\(id): is being sent just now: try again later")
+        throw failure
+            ?? ToolFailure(.temporaryFailure, "\(id): is being sent just now: try again later")
     }
 
     private static func apply(_ operation: Operation, _ entry: QueueEntry) throws(SystemError) {

@@ -8,13 +8,13 @@ extension QueuedEnvelope {
     init(_ message: OutgoingMessage) {
         var parameters = message.request.parameters
         if parameters.body == nil, message.survey.isEightBit { parameters.body = .eightBit }
-        let all = message.recipients.map { $0.path } + [message.reversePath]
-        if all.contains(where: { $0.utf8.contains { $0 >= 0x80 } }) { parameters.smtpUTF8 = true }
         self.init(
             reversePath: message.reversePath, parameters: parameters,
             recipients: message.recipients.map {
                 Recipient(path: $0.path, parameters: message.request.parameters(for: $0))
             }, arrival: SystemClock.now.seconds)
+        if envelope.hasInternationalAddress { self.parameters.smtpUTF8 = true }
+        requiresStatus = message.request.isRequired
     }
 }
 
@@ -94,6 +94,7 @@ extension StatusRequest {
     /// What an envelope asks for.
     init(_ envelope: QueuedEnvelope) {
         parameters = envelope.parameters
+        isRequired = envelope.requiresStatus
         for recipient in envelope.recipients {
             guard let address = EnvelopeAddress(recipient.path) else { continue }
             recipientParametersByAddress[address] = recipient.parameters

@@ -89,7 +89,7 @@ final class Report: Sendable {
         let failure =
             switch error {
             case let failure as ToolFailure: failure
-            case let error as SystemError: ToolFailure(error.exitCode, "\(error.subject): \(error)")
+            case let error as SystemError: ToolFailure(error)
             default: ToolFailure(.software, "\(error)")
             }
         Diagnostics.say(failure.message)
@@ -155,12 +155,24 @@ final class Report: Sendable {
     private func sayFailure(_ report: RecipientReport) {
         let verb = report.result.outcome == .refused ? "refused" : "not delivered yet"
         let place = report.server.map { " by \($0)" } ?? ""
-        let advice = report.result.outcome == .temporary ? ": try again later" : ""
+        let advice = report.result.advice.map { ": \($0)" } ?? ""
         Diagnostics.say("\(report.recipient.text): \(verb)\(place): \(report.result.words)\(advice)")
     }
 }
 
 extension ClientResult {
+    /// What to do about a failure; nil when the server's words have to be enough.
+    fileprivate var advice: String? {
+        switch (cause, outcome) {
+        case (_, .accepted): nil
+        case (.tls, .temporary): "have its TLS corrected, or see --ca, --insecure and --tls"
+        case (.authentication, .refused): "check --user, the password and --auth"
+        case (.domain, _): "check what stands behind the @"
+        case (_, .temporary): "try again later"
+        default: nil
+        }
+    }
+
     /// Codes and text on one line.
     fileprivate var words: String {
         let text = text.split(separator: "\n").joined(separator: " / ")

@@ -11,6 +11,18 @@ struct Exchange: Sendable {
     let server: ServerName
     let addresses: [SocketAddress]
     var security = TransportSecurity.opportunistic
+    /// The name is the one that was asked for, or the DNS or a policy of the domain vouches for it (RFC 8689 4.2.1).
+    var isNameSure = false
+
+    /// The same for a message that must stay encrypted: where it is sure who is to answer, who answers is verified.
+    var forRequiredTLS: Exchange {
+        var exchange = self
+        switch security {
+        case .opportunistic where isNameSure, .encrypted where isNameSure: exchange.security = .verified
+        case .opportunistic, .encrypted, .dane, .verified, .unusable: break
+        }
+        return exchange
+    }
 }
 
 /// Where messages go.
@@ -40,7 +52,7 @@ struct Routes: Sendable {
     /// The same, but everything to one server, `HOST:PORT`.
     func toServer(_ text: String) throws(ToolFailure) -> Routes {
         Routes(
-            destination: .server(try ServerName(option: text, defaultPort: 25)), families: families, resolver: resolver,
+            destination: .server(try ServerName(text, defaultPort: 25)), families: families, resolver: resolver,
             path: path, keepsDANE: false, policies: nil, ownNames: ownNames)
     }
 
@@ -70,9 +82,10 @@ struct Routes: Sendable {
                     server: server,
                     addresses: [
                         IPAddress(server.name).map { .ip($0, port: server.port ?? 25) } ?? ConnectionPath.elsewhere
-                    ])
+                    ], isNameSure: true)
             ]
-        case .server(let server): [Exchange(server: server, addresses: try await addresses(of: server))]
+        case .server(let server):
+            [Exchange(server: server, addresses: try await addresses(of: server), isNameSure: true)]
         case .mailExchanges(let port): try await exchanges(for: domain ?? "", port: port)
         }
     }
@@ -125,7 +138,8 @@ struct Routes: Sendable {
         }
         switch route.status {
         case .mx, .implicit, .literal: return await exchanges(of: route, port: port)
-        case .null: throw .noRoute("5.1.10", "\(domain) takes no mail (null MX)")
+        // RFC 7505 4.1: the code that a server would give.
+        case .null: throw .noRoute("5.1.10", "\(domain) takes no mail (null MX)", code: 556)
         case .nxdomain: throw .noRoute("5.1.2", "there is no domain \(domain)")
         case .nodata: throw .noRoute("5.4.4", "\(domain) has neither a mail exchange nor an address")
         case .unreachable: throw .noRoute("5.4.4", "no mail exchange of \(domain) has an address")
@@ -142,13 +156,15 @@ struct Routes: Sendable {
         var exchanges: [Exchange] = []
         for host in route.usableHosts {
             var exchange = Exchange(
-                server: ServerName(name: host.name, port: port), addresses: host.addresses.map { .ip($0, port: port) })
+                server: ServerName(name: host.name, port: port), addresses: host.addresses.map { .ip($0, port: port) },
+                isNameSure: route.isAuthenticated)
             if keepsDANE, route.isAuthenticated {
                 exchange.security = await TransportSecurity.dane(of: host, port: port, resolver)
             }
             if case .opportunistic = exchange.security, let policy, policy.mode == .enforce {
                 let isNamed = policy.names(host.name)
                 exchange.security = isNamed ? .verified : .unusable(.notNamed(host.name, route.domain))
+                exchange.isNameSure = isNamed
             }
             exchanges.append(exchange)
         }
@@ -158,8 +174,8 @@ struct Routes: Sendable {
 
 extension ClientResult {
     /// The DNS says that there is nowhere to go.
-    fileprivate static func noRoute(_ enhanced: String, _ text: String) -> ClientResult {
-        ClientResult(outcome: .refused, enhanced: enhanced, text: text, cause: .domain)
+    fileprivate static func noRoute(_ enhanced: String, _ text: String, code: Int? = nil) -> ClientResult {
+        ClientResult(outcome: .refused, code: code, enhanced: enhanced, text: text, cause: .domain)
     }
 
     /// RFC 8461 4.1, 5: a failure for now, because the policy may change.

@@ -154,7 +154,7 @@ private struct ScriptSession {
     mutating func startTLS(_ server: ServerName) async -> String? {
         do {
             try await connection.startTLS(
-                client: try settings.tls.context(), serverName: server.name, timeout: timeout)
+                client: try settings.tls.context(), serverName: server.tlsName, timeout: timeout)
             parser = ReplyParser()
             return nil
         } catch {

@@ -100,9 +100,7 @@ enum SendOptions {
     static let steps = ["greeting", "helo", "tls", "auth", "mail", "rcpt", "data", "dot"]
 
     private static let encryption = "TLS"
-    static let tls = Option.choice(
-        "tls", ["auto", "require", "implicit", "never"], default: "auto",
-        "auto: STARTTLS when offered", group: encryption)
+    static let tls = ClientTLSOptions(startTLS: "STARTTLS", group: encryption)
     static let policies = Option.choice(
         "policies", ["all", "dane", "mta-sts", "none"], default: "all", "what MX hosts are held to", group: encryption)
     static let httpsPort = Option.integer(
@@ -110,13 +108,6 @@ enum SendOptions {
         group: encryption)
     static let requireTLS = Option.flag(
         "requiretls", "ask that it stays encrypted to the end (RFC 8689)", group: encryption)
-    static let ca = Option.text(
-        "ca", "FILE", "trust these authorities, not the system's (PEM)", group: encryption, completion: .file)
-    static let cert = Option.text(
-        "cert", "FILE", "show this client certificate (PEM)", group: encryption, completion: .file)
-    static let key = Option.text(
-        "key", "FILE", "its key, when not in the same file (PEM)", group: encryption, completion: .file)
-    static let insecure = Option.flag("insecure", "accept any certificate", group: encryption)
 
     private static let authentication = "Authentication"
     static let auth = Option.text(
@@ -162,10 +153,8 @@ enum SendOptions {
             AnyOption(rate), AnyOption(repetitions), AnyOption(parallel),
             AnyOption(quitAfter),
             AnyOption(dropAfter),
-            AnyOption(tls), AnyOption(policies), AnyOption(httpsPort), AnyOption(requireTLS), AnyOption(ca),
-            AnyOption(cert),
-            AnyOption(key), AnyOption(insecure),
-            AnyOption(auth), AnyOption(user),
+        ] + tls.all + [
+            AnyOption(policies), AnyOption(httpsPort), AnyOption(requireTLS), AnyOption(auth), AnyOption(user),
         ] + secrets.all + [
             AnyOption(sendmail), AnyOption(ignoreDots), AnyOption(fullName), AnyOption(stdio), AnyOption(newAliases),
             AnyOption(dryRun), AnyOption(json), AnyOption(verbose), AnyOption(showSecrets),

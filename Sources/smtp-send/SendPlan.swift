@@ -52,6 +52,12 @@ struct SendPlan: Sendable {
         envelope.readsRecipients = arguments[SendOptions.readRecipients]
         envelope.takesBareNames = routes.destination.isOneServer
         envelope.needsNoMessage = settings.lastStep != nil && settings.lastStep != .message
+        try Self.checkLastStep(settings, arguments)
+        // Whom the server never hears of, it need not be told: the mailbox that each has (RFC 5321 4.5.1) stands for all.
+        let isBeforeRecipients = [.greeting, .hello, .tls, .authentication, .mail].contains(settings.lastStep)
+        if isBeforeRecipients, envelope.recipients.isEmpty, routes.destination.isOneServer {
+            envelope.recipients = [EnvelopeAddress("postmaster")].compactMap { $0 }
+        }
         envelope.request = try StatusOptions.read(arguments)
         self.envelope = envelope
         connections = Self.connections(arguments)
@@ -81,11 +87,12 @@ struct SendPlan: Sendable {
 
     private static func envelope(_ arguments: Arguments) throws(ToolFailure) -> EnvelopeOptions {
         var recipients: [EnvelopeAddress] = []
+        var known: Set<EnvelopeAddress> = []
         for part in arguments[SendOptions.to].flatMap(EnvelopeAddress.parts) {
             guard let address = EnvelopeAddress(part) else {
                 throw ToolFailure(.usage, "--to \(part): is not an address: write local-part@domain")
             }
-            if !recipients.contains(address) { recipients.append(address) }
+            if known.insert(address).inserted { recipients.append(address) }
         }
         return EnvelopeOptions(reversePath: try reversePath(arguments), recipients: recipients)
     }
@@ -113,8 +120,8 @@ struct SendPlan: Sendable {
         let resolver = try resolver(arguments, families)
         let policies = arguments[SendOptions.policies]
         let keepsPolicies =
-            policies != "none" && ["auto", "require"].contains(arguments[SendOptions.tls])
-            && !arguments[SendOptions.insecure]
+            policies != "none" && [.auto, .require].contains(SendOptions.tls.policy(arguments))
+            && !arguments[SendOptions.tls.insecure]
         return Routes(
             destination: try destination(arguments), families: families, resolver: resolver,
             path: path, keepsDANE: keepsPolicies && policies != "mta-sts",
@@ -141,11 +148,11 @@ struct SendPlan: Sendable {
     }
 
     private static func destination(_ arguments: Arguments) throws(ToolFailure) -> Routes.Destination {
-        let standardPort: UInt16 = arguments[SendOptions.tls] == "implicit" ? 465 : 25
+        let standardPort: UInt16 = SendOptions.tls.policy(arguments) == .implicit ? 465 : 25
         let port = arguments[SendOptions.port].map { UInt16(clamping: $0) } ?? standardPort
         switch (arguments[SendOptions.server], arguments[SendOptions.lmtp]) {
         case (.some, .some): throw ToolFailure(.usage, "--server and --lmtp: exclude each other: give one")
-        case (let server?, nil): return .server(try ServerName(option: server, defaultPort: port))
+        case (let server?, nil): return .server(try ServerName(server, defaultPort: port))
         case (nil, let path?):
             guard SocketAddress("unix:" + path) != nil else {
                 throw ToolFailure(.usage, "--lmtp \(path): is not the path of a Unix socket")
@@ -176,6 +183,18 @@ struct SendPlan: Sendable {
             dropsAfterLastStep: arguments.isGiven(SendOptions.dropAfter),
             timeout: arguments[SendOptions.timeout],
             isVerbose: arguments[SendOptions.verbose], showsSecrets: arguments[SendOptions.showSecrets])
+    }
+
+    /// A step that the session does not have would never end it.
+    private static func checkLastStep(_ settings: SendSettings, _ arguments: Arguments) throws(ToolFailure) {
+        let option = settings.dropsAfterLastStep ? "--drop-after" : "--quit-after"
+        switch settings.lastStep {
+        case .tls where settings.tls.policy == .never:
+            throw ToolFailure(.usage, "\(option) tls: there is none with --tls never")
+        case .authentication where settings.credentials == nil:
+            throw ToolFailure(.usage, "\(option) auth: needs --user and its password")
+        default: break
+        }
     }
 
     private static func heloName(_ arguments: Arguments) throws(ToolFailure) -> String? {

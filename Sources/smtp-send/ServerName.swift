@@ -1,5 +1,6 @@
 import Bytes
 import CommandLineTool
+import DNS
 import Network
 import Unix
 
@@ -15,16 +16,19 @@ struct ServerName: Hashable, Sendable, CustomStringConvertible {
         return name.utf8.contains(ASCII.colon) ? "[\(name)]:\(port)" : "\(name):\(port)"
     }
 
+    /// The name as certificates have it: in ASCII.
+    var tlsName: String { (try? InternationalName.ascii(name)) ?? name }
+
     init(name: String, port: UInt16?) {
         self.name = name
         self.port = port
     }
 
     /// Reads `HOST`, `HOST:PORT`, `[IPv6]:PORT`, a bare IPv6 address, or `unix:PATH`.
-    init(option text: String, defaultPort: UInt16) throws(ToolFailure) {
+    init(_ text: String, of option: String = "--server", defaultPort: UInt16) throws(ToolFailure) {
         if text.hasPrefix("unix:") {
             guard SocketAddress(text) != nil else {
-                throw ToolFailure(.usage, "--server \(text): is not the path of a Unix socket")
+                throw ToolFailure(.usage, "\(option) \(text): is not the path of a Unix socket")
             }
             self.init(name: String(text.dropFirst(5)), port: nil)
             return
@@ -42,7 +46,7 @@ struct ServerName: Hashable, Sendable, CustomStringConvertible {
         let number = port.map { UInt16($0) ?? 0 } ?? defaultPort
         guard !host.isEmpty, number > 0, !host.utf8.contains(where: { $0 <= ASCII.space || $0 == ASCII.delete }) else {
             throw ToolFailure(
-                .usage, "--server \(text): is not HOST or HOST:PORT: write an IPv6 address with a port as [::1]:25")
+                .usage, "\(option) \(text): is not HOST or HOST:PORT: write an IPv6 address with a port as [::1]:25")
         }
         self.init(name: String(host), port: number)
     }

@@ -7,36 +7,50 @@ import SMTP
 import Synchronization
 import Unix
 
-/// Messages written to standard output, whole ones one after the other, before they are answered.
+/// Messages written to standard output, whole ones one after the other, before they are answered; to a file, synced.
 final class Capture: Sendable {
     enum Format: String, Sendable { case mboxrd, bsmtp }
 
+    private struct State {
+        var hasBegun = false
+        /// A part of a message stands at the end, which cannot be taken back: nothing may follow it.
+        var damage: SystemError?
+    }
+
     private let format: Format
     private let hostName: String
-    private let hasBegun = Mutex(false)
+    private let state = Mutex(State())
 
     init(_ format: Format, hostName: String) {
         self.format = format
         self.hostName = hostName
     }
 
-    /// Writes a message. Blocks.
+    /// Writes a message; of one that cannot be written, nothing stays in a file. Blocks.
     func write(_ message: MessageContent, _ envelope: Envelope) throws(SystemError) {
-        try hasBegun.withLock { hasBegun throws(SystemError) in
-            let start = format == .bsmtp && !hasBegun ? Array("EHLO \(hostName)\r\n".utf8) : []
-            hasBegun = true
-            if format == .mboxrd {
-                try writeMboxrd(message, envelope)
-            } else {
-                try writeBatch(start, message, envelope)
+        try state.withLock { state throws(SystemError) in
+            if let damage = state.damage { throw damage }
+            let place = StandardOutput.place
+            do throws(SystemError) {
+                if format == .mboxrd {
+                    try writeMboxrd(message, envelope)
+                } else {
+                    let start = state.hasBegun ? [] : Array("EHLO \(hostName)\r\n".utf8)
+                    try writeBatch(start, message, envelope)
+                }
+                if place != nil { try StandardOutput.synchronize() }
+                state.hasBegun = true
+            } catch {
+                if !StandardOutput.cut(to: place) { state.damage = error }
+                throw error
             }
         }
     }
 
     /// Ends the stream.
     func end() {
-        let hasBegun = hasBegun.withLock { $0 }
-        if format == .bsmtp, hasBegun { try? StandardOutput.write(Array("QUIT\r\n".utf8)) }
+        let isWhole = state.withLock { $0.hasBegun && $0.damage == nil }
+        if format == .bsmtp, isWhole { try? StandardOutput.write(Array("QUIT\r\n".utf8)) }
     }
 
     private func writeMboxrd(_ message: MessageContent, _ envelope: Envelope) throws(SystemError) {
@@ -47,7 +61,7 @@ final class Capture: Sendable {
         for recipient in envelope.recipients { text += TraceFields.deliveredTo(recipient.path) }
         var quoting = LineQuoting(.fromAndQuoted)
         var last = ASCII.lf
-        var parts = message.parts
+        var parts = message.withoutReturnPath.parts
         while let part = parts.next() {
             quoting.write(part.span, into: &text)
             last = part.last ?? last
@@ -94,6 +108,23 @@ final class Capture: Sendable {
 
 /// Standard output without a buffer, for what must be out before it is answered for.
 private enum StandardOutput {
+    /// Where the next byte goes in a file; nil when standard output is none.
+    static var place: off_t? {
+        var status = stat()
+        guard fstat(1, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return fcntl(1, F_GETFL) & O_APPEND != 0 ? status.st_size : lseek(1, 0, SEEK_CUR)
+    }
+
+    /// Takes back what was written to a file after `place`; false when that cannot be.
+    static func cut(to place: off_t?) -> Bool {
+        guard let place else { return false }
+        return ftruncate(1, place) == 0 && lseek(1, place, SEEK_SET) >= 0
+    }
+
+    static func synchronize() throws(SystemError) {
+        guard fdatasync(1) == 0 else { throw .last("synchronize", "standard output") }
+    }
+
     static func write(_ bytes: [UInt8]) throws(SystemError) {
         var sent = 0
         while sent < bytes.count {

@@ -300,6 +300,9 @@ struct Conversation {
             case "connect":
                 if reply.isPositive { session.greet(with: reply) } else { session.end(with: reply) }
             case "message": session.answerData([reply])
+            case _ where Conversation.isCarriedOut(verb, reply):
+                session.word(reply)
+                return true
             default: session.refuse(reply)
             }
             return false
@@ -312,6 +315,15 @@ struct Conversation {
             try await flush()
             while try await connection.receive(timeout: timeout, interruptible: true) { connection.input.removeAll() }
             throw .closed
+        }
+    }
+
+    /// A reply that lets a command through changes the words of its answer only.
+    private static func isCarriedOut(_ verb: String, _ reply: Reply) -> Bool {
+        switch verb {
+        case "EHLO", "HELO", "LHLO", "MAIL", "RCPT", "BDAT", "RSET", "QUIT", "STARTTLS": reply.code < 300
+        case "DATA": (300..<400).contains(reply.code)
+        default: false
         }
     }
 

@@ -33,13 +33,7 @@ struct DeliveryNotification {
         let wanted = refused.filter { $0.recipient.parameters.notify?.contains(.failure) ?? true }
         guard !wanted.isEmpty, !envelope.reversePath.isNull else { return nil }
         let now = SystemClock.now.seconds
-        // RFC 3461 4.3: the message itself, when it is asked for, and a small one when nothing is asked for.
-        let limit =
-            switch envelope.parameters.returned {
-            case .full: DeliveryNotification.fullMessageLimit
-            case .headers: -1
-            case nil: DeliveryNotification.unaskedMessageLimit
-            }
+        let limit = StatusNotification.returnLimit(of: .failed, envelope.parameters)
         return StatusNotification(
             envelope: original(wanted.map(\.recipient)),
             recipients: wanted.map { recipient, reply in
@@ -50,9 +44,6 @@ struct DeliveryNotification {
             }, host: host, header: content.header(),
             message: content.count <= limit ? content.bytes : nil)
     }
-
-    private static let fullMessageLimit = 10 << 20
-    private static let unaskedMessageLimit = 65_536
 
     private func original(_ recipients: [EnvelopeRecipient]) -> QueuedEnvelope {
         QueuedEnvelope(

@@ -15,7 +15,8 @@ extension SmtpServe {
             stored the answer is 451 or 452 and nothing of it remains.
 
             Only CRLF . CRLF ends a message; a lone LF in it is a line end, a message with a lone CR is refused. \
-            Messages are stored with LF line ends; binary ones (BODY=BINARYMIME) as they came.
+            Messages are stored with LF line ends; binary ones (BODY=BINARYMIME) as they came. A message in a mailbox has \
+            one Return-Path, the server's own.
 
             SIGTERM and SIGINT stop it: transactions that have begun to send data are finished, the others get 421. \
             SIGHUP reads users, aliases, accounts and the certificate again.
@@ -53,7 +54,7 @@ extension SmtpServe {
         ],
         exitCodes: [
             (.ok, "stopped as asked"), (.usage, "wrong usage"), (.osError, "the address cannot be had"),
-            (.cannotCreate, "a directory cannot be made"), (.noPermission, "no permission"),
+            (.cannotCreate, "a directory cannot be made or used"), (.noPermission, "no permission"),
             (.configuration, "a file that it was given cannot be used"),
         ],
         seeAlso: ["smtp-send(1)", "pop3d(1)", "spamscore(1)"])
@@ -154,7 +155,8 @@ extension SmtpServe {
             fits, #3+ from the third on, %10 one in ten by chance, the same with the same --seed; the counts run over all \
             connections. ACTION is a reply such as 451 4.3.0 later, drop (the connection), truncate=N (the reply, and \
             end), or stall; delay=5s alone or before one of these waits first. Rules are tried in their order; the first \
-            that fits answers. A message that a rule answers is not stored.
+            that fits answers. A reply that lets a command through, as 250 2.1.0 welcome for mail, changes only the words \
+            of its answer; 421 ends the session. A message that a rule answers is not stored.
             """),
         .init(
             "Events",

@@ -55,7 +55,7 @@ final class IncomingMessage {
         guard !settings.isSink || settings.rules.readsMessages || settings.hasFilters else { return }
         if settings.capture == nil, !settings.isSink { routes = envelope.recipients.map { route($0) } }
         if settings.hasFilters || settings.capture != nil || settings.rules.readsMessages || settings.isLMTP
-            || checks != nil || wantsReport
+            || checks != nil || distrustsResults || wantsReport
             || routes.joined().contains(where: { $0.needsWholeMessage })
         {
             spool = SharedSpool()
@@ -68,6 +68,9 @@ final class IncomingMessage {
 
     /// What is looked at in this message.
     private var checks: SenderChecks? { origin.isStranger ? service.settings.senderChecks : nil }
+
+    /// Who has logged in is no server of ours, whose results would be believed (RFC 8601 5).
+    private var distrustsResults: Bool { origin.user != nil && service.settings.senderChecks != nil }
 
     /// A recipient's sender wants to be told of success.
     private var wantsReport: Bool {
@@ -85,12 +88,21 @@ final class IncomingMessage {
     }
 
     private var received: [UInt8] {
+        own(trace.received(epoch: arrival, zone: SystemClock.zoneOffset(at: arrival)))
+    }
+
+    /// Fields of this server with the line ends of the message: a binary one has CRLF.
+    func own(_ fields: [UInt8]) -> [UInt8] {
+        guard envelope.parameters.body == .binary else { return fields }
+        return fields.flatMap { $0 == ASCII.lf ? [ASCII.cr, ASCII.lf] : [$0] }
+    }
+
+    private var trace: TraceFields {
         TraceFields(
             clientName: origin.helloName, clientAddress: origin.client, serverName: service.settings.hostName,
             transport: origin.transport, security: origin.tls.map { "\($0.version) \($0.cipher)" },
             identifier: identifier,
-            onlyRecipient: envelope.recipients.count == 1 ? envelope.recipients[0].path : nil
-        ).received(epoch: arrival, zone: SystemClock.zoneOffset(at: arrival))
+            onlyRecipient: envelope.recipients.count == 1 ? envelope.recipients[0].path : nil)
     }
 
     // MARK: Content
@@ -115,7 +127,7 @@ final class IncomingMessage {
     /// gathered and dealt with recipient by recipient. True when that is so, or when it is refused.
     private func screen(_ delivery: MessageDelivery) async throws(SystemError) -> Bool {
         let trace = delivery.loopGuard
-        if trace.isTooLong { failure = .loop }
+        if trace.isTooLong(own: 1) { failure = .loop }
         let isBack = routes.joined().contains { $0.isFinal && trace.hasSeen($0.recipient) }
         guard isBack || failure != nil else { return false }
         let content = Array(delivery.pending.dropFirst(received.count))
@@ -192,7 +204,7 @@ final class IncomingMessage {
 
     private func process(_ content: MessageContent) async -> [Reply] {
         let start = content.start(limit: IncomingMessage.memoryLimit)
-        if LoopGuard(start.span).isTooLong { return [.loop] }
+        if LoopGuard(start.span).isTooLong() { return [.loop] }
         var message = FilteredMessage(
             trace: received, content: content, sender: "\(envelope.reversePath)",
             recipients: envelope.recipients.map(\.description), identifier: identifier, client: origin.client,
@@ -203,6 +215,8 @@ final class IncomingMessage {
             case .success(let checked): message.content = checked
             case .failure(let refusal): return [refusal.reply]
             }
+        } else if distrustsResults {
+            message.content = SenderChecks.withoutForgedResults(content, server: service.settings.hostName)
         }
         switch await filter(message, by: service.settings.filters, milters: milters) {
         case .passes(let filtered):
@@ -227,7 +241,7 @@ final class IncomingMessage {
         if let refusal { return .failure(Refusal(reply: refusal)) }
         let server = service.settings.hostName
         let kept = SenderChecks.withoutForgedResults(content, server: server)
-        return .success(kept.below(report.map { checks.field($0, server: server) } ?? []))
+        return .success(kept.below(own(report.map { checks.field($0, server: server) } ?? [])))
     }
 
     /// Lets filters see a message, one after the other. A failure that `--filter-open` allows passes.

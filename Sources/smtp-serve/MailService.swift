@@ -1,6 +1,7 @@
 import Accounts
 import CommandLineTool
 import Delivery
+import Glibc
 import Network
 import ServerTool
 import Synchronization
@@ -22,11 +23,11 @@ final class MailService: Sendable {
         queueRequests = settings.queue.map { QueueRequests($0) }
     }
 
-    /// An identifier for a message: unique in this run, and with the time in all likelihood altogether.
+    /// An identifier for a message: time, process and number, so that no other on this machine has it.
     func makeIdentifier() -> String {
         let number = counter.add(1, ordering: .relaxed).newValue
-        return String(SystemClock.now.seconds, radix: 36, uppercase: true) + "."
-            + String(number, radix: 36, uppercase: true)
+        return [SystemClock.now.seconds, Int(getpid()), number].map { String($0, radix: 36, uppercase: true) }
+            .joined(separator: ".")
     }
 
     /// Serves one connection to its end.

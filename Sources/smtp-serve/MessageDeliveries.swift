@@ -187,7 +187,7 @@ extension IncomingMessage {
             }
         }
         if case .program(let command) = delivery.target {
-            return await pipe(message.whole.below(head(delivery)), to: command, delivery)
+            return await pipe(message.whole.withoutReturnPath.below(head(delivery)), to: command, delivery)
         }
         var plan = MessageDelivery.Plan(sender: envelope.reversePath, time: arrival)
         add(delivery, nil, to: &plan)
@@ -223,7 +223,9 @@ extension IncomingMessage {
     // MARK: Plans
 
     private func head(_ delivery: LocalDelivery) -> [UInt8] {
-        TraceFields.returnPath(delivery.sender ?? envelope.reversePath) + TraceFields.deliveredTo(delivery.recipient)
+        own(
+            TraceFields.returnPath(delivery.sender ?? envelope.reversePath)
+                + TraceFields.deliveredTo(delivery.recipient))
     }
 
     /// Where the message of these recipients goes, each place once however many of them it belongs to.
@@ -247,7 +249,7 @@ extension IncomingMessage {
         plan.queue = service.settings.queue
         let sender = "\(delivery.sender ?? envelope.reversePath)"
         // What an alias sends away is marked, so that it is known when it comes back.
-        let head = delivery.isFinal ? TraceFields.deliveredTo(delivery.recipient) : []
+        let head = delivery.isFinal ? own(TraceFields.deliveredTo(delivery.recipient)) : []
         let queued = QueuedEnvelope.Recipient(
             path: "\(path)", parameters: recipient?.parameters ?? RecipientParameters())
         if let place = plan.queued.firstIndex(where: { $0.envelope.reversePath == sender && $0.head == head }) {

@@ -109,6 +109,7 @@ struct FilterRunner {
             let field = line.text
             if field.asciiLowercased.hasPrefix("content-length:") {
                 length = Int(String(field.dropFirst(15)).filter { $0 != " " })
+                if length == nil { return .failed("Content-length cannot be read") }
             }
         }
         let spool = SharedSpool()

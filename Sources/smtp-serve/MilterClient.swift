@@ -283,11 +283,11 @@ final class MilterClient {
     // MARK: Replies
 
     private static func refusal(_ text: String?) -> Reply {
-        text.flatMap { Reply($0) } ?? Reply(550, "5.7.1", "refused by a filter")
+        text.flatMap { Reply(wireLines: $0) } ?? Reply(550, "5.7.1", "refused by a filter")
     }
 
     private static func delay(_ text: String?) -> Reply {
-        text.flatMap { Reply($0) } ?? Reply(451, "4.7.1", "try again later")
+        text.flatMap { Reply(wireLines: $0) } ?? Reply(451, "4.7.1", "try again later")
     }
 
     private static func bare(_ path: String) -> String {

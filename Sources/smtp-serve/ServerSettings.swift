@@ -6,6 +6,7 @@ import Delivery
 import Glibc
 import Network
 import OpenSSL
+import SMTP
 import ServerTool
 import Synchronization
 import Unix
@@ -41,6 +42,7 @@ final class ServerSettings: Sendable {
     let refusedScore: Double
     let resolver: Resolver?
     let senderChecks: SenderChecks?
+    let folders: MailFolders
     private let store: LocalRecipients.Store
     private let domains: [String]
     private let usersFile: String?
@@ -50,16 +52,15 @@ final class ServerSettings: Sendable {
     private let files: Mutex<Files>
 
     init(_ arguments: Arguments) throws {
-        hostName = arguments[SmtpServe.hostname] ?? Host.name
+        hostName = try ServerSettings.hostName(arguments[SmtpServe.hostname])
         isLMTP = arguments[SmtpServe.lmtp]
         maximumSize = arguments[SmtpServe.maximumSize]
         maximumRecipients = arguments[SmtpServe.maximumRecipients]
         requiresTLS = arguments[SmtpServe.server.requireTLS]
         timeout = arguments[SmtpServe.server.timeout]
         greetingDelay = arguments[SmtpServe.greetingDelay]
-        capture = Capture.Format(rawValue: arguments[SmtpServe.standardOutput]).map {
-            Capture($0, hostName: arguments[SmtpServe.hostname] ?? Host.name)
-        }
+        let format = Capture.Format(rawValue: arguments[SmtpServe.standardOutput])
+        capture = if let format { Capture(format, hostName: hostName) } else { nil }
         isSink = arguments[SmtpServe.sink]
         showsUsers = arguments[SmtpServe.showUsers]
         filters = try ServerSettings.filters(arguments[SmtpServe.filter], "--filter")
@@ -68,15 +69,19 @@ final class ServerSettings: Sendable {
         quarantine = arguments[SmtpServe.quarantine]
         rules = try RuleBook(arguments[SmtpServe.rule], seed: arguments[SmtpServe.seed])
         relay = try RelayPolicy(arguments[SmtpServe.relayFor])
+        if !relay.isEmpty, arguments[SmtpServe.queue] == nil {
+            throw ToolFailure(.usage, "--relay-for: needs --queue DIR")
+        }
+        store = try ServerSettings.store(arguments)
+        folders = MailFolders(arguments, store)
+        try folders.make()
         queue = try ServerSettings.openQueue(arguments[SmtpServe.queue])
-        if !relay.isEmpty, queue == nil { throw ToolFailure(.usage, "--relay-for: needs --queue DIR") }
         rateLimiter = try ServerSettings.rateLimiter(arguments[SmtpServe.maximumRate])
         greylist = try ServerSettings.greylist(arguments[SmtpServe.greylist])
         blockLists = try ServerSettings.lists(arguments[SmtpServe.blockList])
         refusedScore = arguments[SmtpServe.refuseScore] ?? 1
         resolver = try ServerSettings.resolver(arguments)
         senderChecks = SenderChecks(arguments, resolver)
-        store = try ServerSettings.store(arguments)
         // With local domains named, the addresses that are listened on are local too (RFC 5321 4.1.3).
         let names = arguments[SmtpServe.domain]
         domains = names.isEmpty ? [] : names + ServerSettings.literals(arguments)
@@ -113,6 +118,19 @@ final class ServerSettings: Sendable {
 
     // MARK: Options
 
+    /// The name given, else the kernel's as far as it is one that SMTP knows.
+    private static func hostName(_ given: String?) throws(ToolFailure) -> String {
+        func isName(_ name: String) -> Bool {
+            name.utf8.allSatisfy { $0 < 0x80 } && Path(mailbox: "postmaster@\(name)") != nil
+        }
+        guard let given else { return isName(Host.name) ? Host.name : "localhost" }
+        guard isName(given) else {
+            throw ToolFailure(
+                .usage, "--hostname \(TerminalText.escape(given)): must be a domain such as mx.example.org")
+        }
+        return given
+    }
+
     private static func literals(_ arguments: Arguments) -> [String] {
         let addresses = (try? SmtpServe.server.addresses(arguments)) ?? []
         return addresses.compactMap { $0.address.ip.map { $0.isIPv6 ? "[IPv6:\($0)]" : "[\($0)]" } }
@@ -135,7 +153,7 @@ final class ServerSettings: Sendable {
         do throws(SystemError) {
             return try Queue(path)
         } catch {
-            throw ToolFailure(error.code == EACCES ? .noPermission : .cannotCreate, "\(path): \(error.reason)")
+            throw ToolFailure(folder: path, of: "--queue", error)
         }
     }
 
@@ -151,11 +169,9 @@ final class ServerSettings: Sendable {
         guard let text else { return nil }
         let greylist = Greylist(text)
         do throws(SystemError) {
-            try Unix.Files.makeDirectory(greylist.directory, mode: 0o700, parents: true)
             try greylist.removeOld()
         } catch {
-            throw ToolFailure(
-                error.code == EACCES ? .noPermission : .cannotCreate, "\(greylist.directory): \(error.reason)")
+            throw ToolFailure(folder: greylist.directory, of: "--greylist", error)
         }
         return greylist
     }
@@ -182,8 +198,8 @@ final class ServerSettings: Sendable {
             return try Resolver.make(zoneFile: arguments[SmtpServe.dns], servers: arguments[SmtpServe.dnsServers])
         } catch {
             switch error {
-            case .unreadable: throw ToolFailure(.noInput, "\(error)")
-            case .badZone: throw ToolFailure(.dataError, "\(error)")
+            case .unreadable: throw ToolFailure(.configuration, "\(error): name a zone file with --dns")
+            case .badZone: throw ToolFailure(.configuration, "\(error)")
             case .badServer: throw ToolFailure(.usage, "--dns-server \(error)")
             }
         }
@@ -194,10 +210,8 @@ final class ServerSettings: Sendable {
             arguments[SmtpServe.mail].map { LocalRecipients.Store.maildirs($0) },
             arguments[SmtpServe.mbox].map { .mboxes($0) }, arguments[SmtpServe.pipe].map { .program($0) },
         ].compactMap { $0 }
-        guard given.count <= 1 else { throw ToolFailure(.usage, "--mail, --mbox and --pipe exclude each other") }
-        for folder in [arguments[SmtpServe.mail], arguments[SmtpServe.mbox]].compactMap({ $0 })
-        where Unix.Files.exists(folder) && !Unix.Files.isDirectory(folder) {
-            throw ToolFailure(.cannotCreate, "\(TerminalText.escape(folder)): not a directory: mail needs one")
+        guard given.count <= 1 else {
+            throw ToolFailure(.usage, "--mail, --mbox and --pipe exclude each other: give one")
         }
         return given.first ?? .maildirs("./mail")
     }
@@ -210,14 +224,14 @@ final class ServerSettings: Sendable {
         var known: UsersFile?
         var names: AliasesFile?
         if let users {
-            let bytes = try read(users)
+            let bytes = try read(users, "--users")
             known = try parse(users) { () throws(DeliveryFileError) in try UsersFile(bytes) }
             for user in known?.users.values.map({ $0 }) ?? [] {
                 _ = try filters(user.filters, "\(users): filter")
             }
         }
         if let aliases {
-            let bytes = try read(aliases)
+            let bytes = try read(aliases, "--aliases")
             names = try parse(aliases) { () throws(DeliveryFileError) in try AliasesFile(bytes) }
         }
         return LocalRecipients(store: store, domains: domains, users: known, aliases: names, canForward: canForward)
@@ -225,7 +239,7 @@ final class ServerSettings: Sendable {
 
     private static func readAccounts(_ file: String?) throws(ToolFailure) -> PasswordFile? {
         guard let file else { return nil }
-        let bytes = try read(file)
+        let bytes = try read(file, "--auth-file")
         do throws(PasswordFileError) {
             return try PasswordFile(bytes)
         } catch {
@@ -233,11 +247,11 @@ final class ServerSettings: Sendable {
         }
     }
 
-    private static func read(_ file: String) throws(ToolFailure) -> [UInt8] {
+    private static func read(_ file: String, _ option: String) throws(ToolFailure) -> [UInt8] {
         do throws(SystemError) {
             return try Unix.Files.read(file, limit: 64 << 20)
         } catch {
-            throw ToolFailure(error.code == EACCES ? .noPermission : .configuration, "\(file): \(error.reason)")
+            throw ToolFailure(reading: file, of: option, error)
         }
     }
 

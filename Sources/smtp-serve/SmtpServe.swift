@@ -101,7 +101,8 @@ enum SmtpServe: Tool {
 
     static func run(_ arguments: Arguments) throws -> ExitCode {
         guard arguments.operands.isEmpty else {
-            throw ToolFailure(.usage, "\(arguments.operands[0]): smtp-serve takes no operands")
+            throw ToolFailure(
+                .usage, "\(arguments.operands[0]): smtp-serve takes no operands: --help lists its options")
         }
         let addresses = try server.addresses(arguments)
         if !arguments[standardInput] { try checkDomains(arguments, addresses) }
@@ -113,7 +114,9 @@ enum SmtpServe: Tool {
             defer { settings.capture?.end() }
             if arguments[standardInput] { return try await serveStandardStreams(service) }
             let loops = arguments[threads] ?? standardThreads(isSink: arguments[sink])
-            let listening = try server.listen(arguments, addresses, events, loops: loops) {
+            let listening = try server.listen(
+                arguments, addresses, events, loops: loops, check: settings.folders.check
+            ) {
                 settings.reload()
                 events.write("reload", plain: { "files were read again" })
             }

@@ -16,6 +16,9 @@ enum Evaluation {
         let rules: [Verdict.Test]
     }
 
+    /// A learned part is there, and the network is not asked.
+    static let scoreSet = LearnedPoints.scoreSet(isNetworked: false, isLearned: true)
+
     static func run(_ arguments: Arguments, _ folder: UserFolder) throws -> ExitCode {
         let options = SpamscoreOptions.self
         guard !arguments[options.spamFolders].isEmpty, !arguments[options.hamFolders].isEmpty else {
@@ -34,23 +37,31 @@ enum Evaluation {
         }
         let samples = collector.samples
         guard samples.contains(where: \.isSpam), samples.contains(where: { !$0.isSpam }) else {
-            throw ToolFailure(.dataError, "--evaluate: needs messages of both kinds")
+            throw ToolFailure(
+                collector.hadUnreadable ? .noInput : .dataError, "--evaluate: needs messages of both kinds")
         }
         let folds = arguments[options.folds]
-        let outcome = crossValidate(samples, folds: folds)
+        let outcome = crossValidate(
+            samples, folds: folds,
+            possiblePoints: plan.possiblePoints(scoreSet: scoreSet, below: LearnedPoints.decision))
         let curves = [
             ("learned", Ranking(outcome.learned, threshold: 0)), ("rules", Ranking(outcome.rules, threshold: required)),
             ("all", Ranking(outcome.all, threshold: required)),
         ]
         report(curves, samples, folds, isJSON: arguments[options.json])
         if let path = arguments[options.plot] {
-            try Files.writeDurably(path, Array(RankingPlot.svg(curves).utf8))
+            do throws(SystemError) {
+                try Files.writeDurably(path, Array(RankingPlot.svg(curves).utf8))
+            } catch {
+                let place = "--plot \(TerminalText.escape(path))"
+                throw ToolFailure(.cannotCreate, "\(place): cannot be written: \(error.reason)")
+            }
         }
         return collector.hadUnreadable ? .noInput : .ok
     }
 
     private static func crossValidate(
-        _ samples: [Sample], folds: Int
+        _ samples: [Sample], folds: Int, possiblePoints: Double
     ) -> (learned: [Ranking.Point], rules: [Ranking.Point], all: [Ranking.Point]) {
         var learned: [Ranking.Point] = []
         var rules: [Ranking.Point] = []
@@ -58,7 +69,7 @@ enum Evaluation {
         for fold in 0..<folds {
             let learner = Learner()
             _ = learner.train(samples.filter { Int($0.group % UInt64(folds)) != fold }.map(\.exercise))
-            let points = LearnedPoints(learner.counts)
+            let points = LearnedPoints(learner.counts, possiblePoints: possiblePoints)
             for sample in samples where Int(sample.group % UInt64(folds)) == fold {
                 let odds = learner.logOdds(of: sample.exercise)
                 let test = points.test(odds, text: nil)
@@ -122,8 +133,7 @@ private final class SampleCollector: MessageVisitor {
     init(_ plan: RulePlan) { scorer = RuleScorer(plan) }
 
     func visit(_ message: InputMessage, _ bytes: Span<UInt8>) throws -> Bool {
-        // As a learned part is there, without the network.
-        let hits = try scorer.score(bytes, scoreSet: 2).hits.map { Verdict.Test($0) }
+        let hits = try scorer.score(bytes, scoreSet: Evaluation.scoreSet).hits.map { Verdict.Test($0) }
         samples.append(
             Evaluation.Sample(
                 isSpam: kind == .spam, group: SampleCollector.bodyHash(bytes),

@@ -8,10 +8,6 @@ import Unix
 enum Learning {
     static func run(_ arguments: Arguments, _ folder: UserFolder) throws -> ExitCode {
         let options = SpamscoreOptions.self
-        let modes = [arguments.isGiven(options.learn), arguments[options.forget], arguments.isGiven(options.train)]
-        guard modes.count(where: { $0 }) == 1 else {
-            throw ToolFailure(.usage, "--learn, --forget and --train exclude each other")
-        }
         let file = try folder.weights()
         if arguments[options.weights] == nil, let path = folder.path {
             try Files.makeDirectory(path, mode: 0o700, parents: true)
@@ -19,9 +15,6 @@ enum Learning {
         var lessons: [String: MessageClass] = [:]
         var input: MessageInput
         if let list = arguments[options.train] {
-            guard arguments.operands.isEmpty else {
-                throw ToolFailure(.usage, "--train: the list names the messages: no operands beside it")
-            }
             let names = try LessonList.read(list, &lessons)
             input = MessageInput(names)
             input.isMbox = arguments[options.mbox]

@@ -9,9 +9,12 @@ struct MarkedMessage {
     private let message: [UInt8]
     private let verdict: Verdict
     private let options: MarkingOptions
+    private let template: ReportTemplate
     private let lineEnd: [UInt8]
     /// After an mbox line.
     private let start: Int
+    /// Where our fields go: after lines that continue nothing and would continue ours.
+    private let top: Int
     /// At the empty line, or the end.
     private let headerEnd: Int
 
@@ -22,8 +25,12 @@ struct MarkedMessage {
         let bytes = message.span
         let first = bytes.line(at: 0)
         lineEnd = first.isTerminated && first.next - first.content.upperBound == 2 ? [ASCII.cr, ASCII.lf] : [ASCII.lf]
-        start = bytes.matches("From ", at: 0) ? first.next : 0
+        start = MboxLine(bytes)?.next ?? 0
+        template = ReportTemplate(verdict, options, TemplateSource(Array(message[start...]), options.plan))
         headerEnd = MarkedMessage.headerEnd(bytes, from: start)
+        var top = start
+        while top < headerEnd, bytes[top].isSpaceOrTab { top = bytes.line(at: top).next }
+        self.top = top
     }
 
     private static func headerEnd(_ bytes: Span<UInt8>, from start: Int) -> Int {
@@ -41,21 +48,21 @@ struct MarkedMessage {
         if verdict.isSpam, options.wrapping > 0 { return wrapped() }
         // A message without a header gets the empty line that tells its text from our fields.
         if headerEnd > start, !hasField { return message[..<start] + marks() + lineEnd + message[start...] }
-        return message[..<start] + marks() + kept { _ in true } + message[headerEnd...]
+        return message[..<top] + marks() + kept { _ in true } + message[headerEnd...]
     }
 
     /// The header of the marked message, with its empty line.
     func header() -> [UInt8] {
         let marked = bytes()
         let span = marked.span
-        var end = MarkedMessage.headerEnd(span, from: span.matches("From ", at: 0) ? span.line(at: 0).next : 0)
+        var end = MarkedMessage.headerEnd(span, from: MboxLine(span)?.next ?? 0)
         if end < marked.count { end = span.line(at: end).next }
         return Array(marked[..<end])
     }
 
     /// Whether the header has a field at all.
     private var hasField: Bool {
-        var scan = message.span.extracting(start..<headerEnd)
+        var scan = message.span.extracting(top..<headerEnd)
         while !scan.isEmpty {
             let line = scan.line(at: 0)
             if let colon = scan.firstIndex(of: ASCII.colon, in: line.content), colon > 0 { return true }
@@ -68,7 +75,6 @@ struct MarkedMessage {
 
     /// Our fields.
     private func marks() -> [UInt8] {
-        let template = ReportTemplate(verdict, options, preview: preview())
         var result: [UInt8] = []
         for field in options.fields {
             switch field.audience {
@@ -77,9 +83,20 @@ struct MarkedMessage {
             case .ham: if verdict.isSpam { continue }
             }
             let value = template.filled(field.template)
-            result += MarkedMessage.folded("X-Spam-\(field.name): \(value)", lineEnd)
+            result +=
+                MarkedMessage.isASCII(value)
+                ? MarkedMessage.folded("X-Spam-\(field.name): \(value)", lineEnd)
+                : composed("X-Spam-\(field.name)", value) + lineEnd
         }
         return result
+    }
+
+    private static func isASCII(_ text: String) -> Bool { text.utf8.allSatisfy { $0 < 0x80 } }
+
+    /// A field with encoded words (RFC 2047), without its last line end.
+    private func composed(_ name: String, _ value: String) -> [UInt8] {
+        let lines = HeaderComposition.field(name, value).split(separator: ASCII.lf).map { $0.filter { $0 != ASCII.cr } }
+        return Array(lines.joined(separator: lineEnd))
     }
 
     /// A field in lines of at most 78 characters where spaces and commas allow it.
@@ -93,7 +110,7 @@ struct MarkedMessage {
                     result += line + lineEnd
                     line = [ASCII.tab]
                 }
-                line += line == [ASCII.tab] ? Array(piece.drop { $0 == ASCII.space }) : piece
+                line += line == [ASCII.tab] && number == 0 ? Array(piece.drop { $0 == ASCII.space }) : piece
             }
             while line.last == ASCII.space { line.removeLast() }
             if line.contains(where: { !$0.isMailWhitespace }) { result += line + lineEnd }
@@ -120,22 +137,28 @@ struct MarkedMessage {
         let bytes = message.span
         var result: [UInt8] = []
         var isDropping = false
-        var place = start
+        var hasSubject = false
+        var place = top
         while place < headerEnd {
             let line = bytes.line(at: place)
             if !bytes[place].isSpaceOrTab {
                 let name = MarkedMessage.name(bytes, line.content)
                 isDropping = name.hasPrefix("x-spam-") || !isWanted(name)
-                if !isDropping, verdict.isSpam, let text = options.rewrites[name],
+                if name == "subject" { hasSubject = true }
+                if !isDropping, rewriting(name) != nil,
                     let colon = bytes.firstIndex(of: ASCII.colon, in: line.content)
                 {
-                    append(rewritten: name, text, line, colon, to: &result)
+                    append(rewritten: name, line, colon, to: &result)
                     place = line.next
                     continue
                 }
             }
             if !isDropping { result.append(span: bytes.extracting(place..<line.next)) }
             place = line.next
+        }
+        if !hasSubject, let text = rewriting("subject") {
+            if let last = result.last, last != ASCII.lf { result += lineEnd }
+            result += Array("Subject: \(text)".utf8) + lineEnd
         }
         return result
     }
@@ -148,21 +171,24 @@ struct MarkedMessage {
     }
 
     /// `Subject: [SPAM] old`; in an address field the text is a comment.
-    private func append(
-        rewritten name: String, _ text: String, _ line: LineRange, _ colon: Int, to result: inout [UInt8]
-    ) {
-        let value = ReportTemplate(verdict, options, preview: "").filled(text)
+    private func append(rewritten name: String, _ line: LineRange, _ colon: Int, to result: inout [UInt8]) {
         let bytes = message.span
         result.append(span: bytes.extracting(line.content.lowerBound..<colon + 1))
         var rest = bytes.array(colon + 1..<line.next)
-        if name == "subject" {
-            while let first = rest.first, first.isSpaceOrTab { rest.removeFirst() }
-            result += [ASCII.space] + Array(value.utf8) + [ASCII.space] + rest
-        } else {
-            let end = bytes.array(line.content.upperBound..<line.next)
-            rest.removeLast(end.count)
-            result += rest + Array(" (\(value.filter { $0 != "(" && $0 != ")" }))".utf8) + end
+        while let first = rest.first, first.isSpaceOrTab { rest.removeFirst() }
+        result += Array(" \(rewriting(name) ?? "") ".utf8) + rest
+    }
+
+    /// What goes before the value of a field of spam; nil for fields that stay as they are.
+    private func rewriting(_ name: String) -> String? {
+        guard verdict.isSpam, let text = options.rewrites[name] else { return nil }
+        let filled = template.filled(text).utf8.map { $0.isASCIIControl ? ASCII.space : $0 }
+        var value = String(decoding: filled, as: UTF8.self)
+        if name != "subject" { value = value.replacing("(", with: "[").replacing(")", with: "]") }
+        if !MarkedMessage.isASCII(value) {
+            value = String(decoding: composed("X", value).dropFirst("X: ".utf8.count), as: UTF8.self)
         }
+        return name == "subject" ? value : "(\(value))"
     }
 
     // MARK: Wrapping
@@ -192,9 +218,29 @@ struct MarkedMessage {
         head += "Content-Description: original message\nContent-Disposition: attachment\n"
         head += "Content-Transfer-Encoding: 8bit\n\n"
         let lines = head.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: end)
-        var result = Array(message[..<start]) + marks() + kept { MarkedMessage.outerFields.contains($0) }
+        var result = Array(message[..<start]) + marks()
+        result += MarkedMessage.tidied(kept { MarkedMessage.outerFields.contains($0) }, lineEnd)
         result += Array(lines.utf8) + original
         return result + Array("\(end)--\(boundary)--\(end)".utf8)
+    }
+
+    /// Fields as they may stand in a header of ours: no space before the colon, no lone CR, no NUL, one kind of line
+    /// end, no line of white space.
+    private static func tidied(_ fields: [UInt8], _ lineEnd: [UInt8]) -> [UInt8] {
+        let bytes = fields.span
+        var result: [UInt8] = []
+        var place = 0
+        while place < bytes.count {
+            let line = bytes.line(at: place)
+            var content = bytes.array(line.content).filter { $0 != ASCII.cr && $0 != ASCII.nul }
+            if !bytes[place].isSpaceOrTab, let colon = content.firstIndex(of: ASCII.colon) {
+                let name = content[..<colon].prefix { !$0.isSpaceOrTab }
+                content.removeSubrange(name.endIndex..<colon)
+            }
+            if content.contains(where: { !$0.isMailWhitespace }) { result += content + lineEnd }
+            place = line.next
+        }
+        return result
     }
 
     /// A boundary that stands nowhere in the original: the same for the same message.
@@ -221,21 +267,5 @@ struct MarkedMessage {
     // MARK: Report
 
     /// The report of REPORT and of wrapped messages, with LF line ends.
-    func reportText() -> String { ReportTemplate(verdict, options, preview: preview()).report }
-
-    /// The first words of the message's text.
-    private func preview() -> String {
-        let bytes = message.span.extracting(start..<min(message.count, start + 20_000))
-        let structure = MessageStructure(bytes)
-        let headers = structure.parts.indices.map { structure.header(of: $0, in: bytes) }
-        let text =
-            ReadableText(structure, ReadableParts(structure, headers: headers), in: bytes, limit: 2_000).text ?? []
-        let words = text.split(whereSeparator: \.isMailWhitespace).map(\.text)
-        var preview = ""
-        for word in words {
-            if preview.count + word.count > 180 { return TerminalText.escape(preview + " [...]") }
-            preview += preview.isEmpty ? word : " \(word)"
-        }
-        return TerminalText.escape(preview)
-    }
+    func reportText() -> String { template.report }
 }

@@ -14,6 +14,8 @@ struct MarkingOptions: Sendable {
         let template: String
     }
 
+    /// What the rules know beside, for templates.
+    let plan: RulePlan
     /// 0: spam passes as it is; 1 and 2: it is wrapped, as a message or as text.
     let wrapping: Int
     let fields: [Field]
@@ -35,7 +37,17 @@ struct MarkingOptions: Sendable {
                 + "version=_VERSION_"),
     ]
 
-    init(_ settings: RuleSettings) {
+    /// What the stock rules say for what everybody gets who says nothing: in place of SpamAssassin's, which names that
+    /// program and knows nothing of what was learned, stand our own.
+    private static let stock = [
+        "SpamAssassin _VERSION_ (_SUBVERSION_) on _HOSTNAME_": standard[0].template,
+        "_YESNO_, score=_SCORE_ required=_REQD_ tests=_TESTS_ autolearn=_AUTOLEARN_ version=_VERSION_":
+            standard[3].template,
+    ]
+
+    init(_ plan: RulePlan) {
+        self.plan = plan
+        let settings = plan.settings
         wrapping = settings.number("report_safe").map { Int(min(max($0, 0), 2)) } ?? 0
         fields = MarkingOptions.fields(settings)
         var rewrites: [String: String] = [:]
@@ -106,7 +118,8 @@ struct MarkingOptions: Sendable {
         guard let audience = audience(words[0]) else { return nil }
         let isName = words[1].utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != ASCII.colon }
         guard isName else { return nil }
-        return Field(audience: audience, name: words[1], template: unescaped(unquoted(words[2])))
+        let template = unescaped(unquoted(words[2]))
+        return Field(audience: audience, name: words[1], template: stock[template] ?? template)
     }
 
     private static func unescaped(_ text: String) -> String {

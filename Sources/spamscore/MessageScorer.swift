@@ -9,8 +9,11 @@ struct ScoringBasis: Sendable {
     let plan: RulePlan
     /// How messages are marked.
     let marking: MarkingOptions
-    let weights: LearnedWeights?
+    /// What whoever runs this has of their own.
+    let personal: PersonalState
     let required: Double
+    /// What the rules could give in all beside a learned part.
+    let possiblePoints: Double
     /// The learned words are looked up too.
     let explains: Bool
     /// The log-odds alone.
@@ -20,8 +23,7 @@ struct ScoringBasis: Sendable {
     let virusScan: VirusScan?
     /// Nil when nothing but the message is looked at.
     let network: NetworkTests?
-    let reputation: SenderReputation?
-    let automatic: AutomaticLearning?
+    private let usesLearned: Bool
 
     /// - Parameter network: what asks the network, when that is there already.
     init(
@@ -35,23 +37,43 @@ struct ScoringBasis: Sendable {
         }
         plan = isLearnedOnly ? RulePlan(RuleSet()) : try RuleFiles.plan(arguments, folder, isCached: isCached)
         let settings = plan.settings
-        marking = MarkingOptions(settings)
-        let usesLearned = !arguments[options.noLearned] && settings.isOn("use_bayes", default: true)
-        weights =
+        marking = MarkingOptions(plan)
+        usesLearned = !arguments[options.noLearned] && settings.isOn("use_bayes", default: true)
+        let weights =
             usesLearned || isLearnedOnly ? try folder.openWeights(mustExist: isLearnedOnly, isServing: isServing) : nil
         required = isLearnedOnly ? 0 : arguments[options.threshold] ?? plan.requiredScore ?? 5
         explains = arguments[options.explain] || arguments[options.json]
         sizeLimit = arguments[options.maximumSize] ?? .max
-        virusScan = try arguments[options.clamd].map { address throws(ToolFailure) in try VirusScan(address) }
+        virusScan = try arguments[options.clamd].map { address throws(ToolFailure) in
+            try VirusScan(address, patience: arguments[options.deadline])
+        }
         let isLocal = arguments[options.local] || !settings.isOn("dns_available", default: true)
         if isLocal || isLearnedOnly {
             self.network = nil
         } else {
             self.network = if let network { network } else { try NetworkTests(arguments) }
         }
-        reputation = SenderReputation(plan, folder)
-        automatic = isLearnedOnly || !usesLearned ? nil : AutomaticLearning(settings, folder)
+        possiblePoints = plan.possiblePoints(
+            scoreSet: LearnedPoints.scoreSet(isNetworked: self.network != nil, isLearned: true),
+            below: LearnedPoints.decision)
+        personal = PersonalState(
+            weights: weights, reputation: SenderReputation(plan, folder),
+            automatic: isLearnedOnly || !usesLearned ? nil : AutomaticLearning(settings, folder))
     }
+
+    /// What another one has of their own, with weights that are open already.
+    func personal(_ folder: UserFolder, _ weights: LearnedWeights?) -> PersonalState {
+        PersonalState(
+            weights: weights, reputation: SenderReputation(plan, folder),
+            automatic: isLearnedOnly || !usesLearned ? nil : AutomaticLearning(plan.settings, folder))
+    }
+}
+
+/// What one person has of their own: what was learned, what their senders' messages have scored, and where new lessons go.
+struct PersonalState: Sendable {
+    let weights: LearnedWeights?
+    let reputation: SenderReputation?
+    let automatic: AutomaticLearning?
 }
 
 /// Scores messages, one after another: one a thread.
@@ -65,8 +87,10 @@ final class MessageScorer {
         rules = RuleScorer(basis.plan)
     }
 
-    /// Scores by the rules of the basis and by `weights`.
-    func score(_ message: Span<UInt8>, _ weights: LearnedWeights?) throws(PerlRegexError) -> Verdict {
+    /// Scores by the rules of the basis and by what a person has; nil for whoever runs this.
+    func score(_ message: Span<UInt8>, for person: PersonalState? = nil) throws(PerlRegexError) -> Verdict {
+        let person = person ?? basis.personal
+        let weights = person.weights
         var cut = message.count > basis.sizeLimit ? ["max-size"] : []
         let message = message.extracting(0..<min(message.count, basis.sizeLimit))
         let logOdds = weights?.logOdds(of: message, extractor)
@@ -77,7 +101,7 @@ final class MessageScorer {
         let network = basis.network
         let ask: ((NetworkSurvey) -> NetworkFacts)? = network.map { network in { network.facts($0) } }
         let outcome = try rules.score(
-            message, scoreSet: (network == nil ? 0 : 1) + (isLearned ? 2 : 0),
+            message, scoreSet: LearnedPoints.scoreSet(isNetworked: network != nil, isLearned: isLearned),
             learned: isLearned ? logOdds.map(LearnedPoints.probability) : nil, network: ask)
         var tests = outcome.hits.map { Verdict.Test($0) }
         cut += outcome.cut
@@ -86,11 +110,11 @@ final class MessageScorer {
             if let problem = scan.problem { cut.append(problem) }
         }
         if let logOdds, let weights, isLearned, !outcome.tellsLearned {
-            let points = LearnedPoints(weights.counts)
+            let points = LearnedPoints(weights.counts, possiblePoints: basis.possiblePoints)
             if let balance = points.balance(tests) { tests.append(balance) }
             tests.append(points.test(logOdds, text: evidence(message, weights)))
         }
-        if let correspondent = outcome.correspondent, let reputation = basis.reputation {
+        if let correspondent = outcome.correspondent, let reputation = person.reputation {
             switch reputation.test(correspondent, tests) {
             case .success(let test): if let test { tests.append(test) }
             case .failure(let error): cut.append("\(reputation.name): \(error.subject): \(error.reason)")
@@ -99,7 +123,8 @@ final class MessageScorer {
         var verdict = Verdict(
             tests, required: basis.required, learned: isLearned ? logOdds.map(LearnedPoints.probability) : nil, cut: cut
         )
-        if let automatic = basis.automatic {
+        verdict.subrules = outcome.subrules
+        if let automatic = person.automatic {
             verdict.learning = automatic.learn(message, outcome.lesson, logOdds: isLearned ? logOdds : nil)
         }
         return verdict

@@ -1,18 +1,19 @@
 import Bytes
 import CommandLineTool
+import MessageFormat
+import SpamRules
 import Unix
 
 /// Fills the tags of templates: `_SCORE_`, `_TESTS(,)_` and the others of SpamAssassin's template tags.
 struct ReportTemplate {
     private let verdict: Verdict
     private let options: MarkingOptions
-    /// The beginning of the message's text.
-    private let preview: String
+    private let source: TemplateSource
 
-    init(_ verdict: Verdict, _ options: MarkingOptions, preview: String) {
+    init(_ verdict: Verdict, _ options: MarkingOptions, _ source: TemplateSource) {
         self.verdict = verdict
         self.options = options
-        self.preview = preview
+        self.source = source
     }
 
     /// The template with every tag that is known replaced; what looks like a tag and is none stays.
@@ -56,33 +57,70 @@ struct ReportTemplate {
         switch tag {
         case "SCORE", "HITS": return padded(Reports.score(verdict), argument)
         case "REQD": return Reports.number(verdict.required)
-        case "YESNO": return verdict.isSpam ? "Yes" : "No"
-        case "YESNOCAPS": return verdict.isSpam ? "YES" : "NO"
+        case "YESNO": return choice("Yes", "No", argument)
+        case "YESNOCAPS": return choice("YES", "NO", argument)
         case "STARS":
             let count = min(50, max(0, Int(min(max(verdict.score, 0), 50))))
             return String(repeating: argument ?? "*", count: count)
-        case "TESTS":
-            let names = verdict.tests.map(\.name)
-            return names.isEmpty ? "none" : names.joined(separator: argument ?? ",")
+        case "TESTS": return ReportTemplate.list(verdict.names, argument)
         case "TESTSSCORES":
-            let names = verdict.tests.map { "\($0.name)=\(Reports.points($0.points))" }
-            return names.isEmpty ? "none" : names.joined(separator: argument ?? ",")
+            let tests = verdict.tests.sorted { $0.name < $1.name }
+            return ReportTemplate.list(tests.map { "\($0.name)=\(ReportTemplate.points($0.points))" }, argument)
+        case "SUBTESTS", "SUBTESTSCOLLAPSED": return ReportTemplate.list(verdict.subrules.sorted(), argument)
         case "BAYES", "LEARNED": return verdict.learned.map { DecimalText.format($0, decimals: 3) } ?? "none"
         case "AUTOLEARN": return verdict.learning.rawValue
         case "VERSION": return facteurVersion
         case "SUBVERSION": return "0"
         case "HOSTNAME": return options.reportHost ?? Host.name
         case "CONTACTADDRESS": return options.contact ?? "the administrator of that system"
-        case "PREVIEW": return preview
-        case "REPORT": return "\n" + analysis
+        case "DATE":
+            let now = SystemClock.now.seconds
+            return DateTime(epoch: now, offset: SystemClock.zoneOffset(at: now)).text
+        case "PREVIEW": return source.preview
+        case "REPORT": return "\n" + terseAnalysis
         case "SUMMARY": return analysis
-        default: return nil
+        default: return ReportTemplate.unknown.contains(tag) ? "" : source.tags.value(tag, argument)
         }
     }
 
+    /// Tags of SpamAssassin that nothing stands for here.
+    private static let unknown: Set<String> = [
+        "RULESVERSION", "TOKENSUMMARY", "BAYESTC", "BAYESTCLEARNED", "BAYESTCSPAMMY", "BAYESTCHAMMY", "HAMMYTOKENS",
+        "SPAMMYTOKENS", "AUTOLEARNSCORE", "DCCB", "DCCR", "DCCREP", "PYZOR", "RBL", "LANGUAGES", "SUBJPREFIX", "TIMING",
+        "REMOTEHOSTNAME", "REMOTEHOSTADDR",
+    ]
+
+    private static func list(_ names: [String], _ separator: String?) -> String {
+        names.isEmpty ? "none" : names.joined(separator: separator ?? ",")
+    }
+
+    /// With no more decimals than it needs.
+    private static func points(_ points: Double) -> String {
+        let text = Reports.points(points)
+        return text.hasSuffix(".0") ? String(text.dropLast(2)) : text
+    }
+
+    /// `_YESNO(is,is not)_` has words of its own for spam and ham.
+    private func choice(_ spam: String, _ ham: String, _ argument: String?) -> String {
+        let words = argument?.split(separator: ",", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+        let isDefault = argument?.isEmpty ?? true
+        if verdict.isSpam { return isDefault ? spam : words?.first ?? spam }
+        return isDefault ? ham : words?.dropFirst().first ?? ""
+    }
+
+    /// `_SCORE(0)_` makes 2.4 into 02.4, `_SCORE(00)_` into 002.4.
     private func padded(_ text: String, _ argument: String?) -> String {
         guard let argument, let pad = argument.first else { return text }
-        return String(repeating: pad, count: max(0, argument.count - text.count + 1)) + text
+        return String(repeating: pad, count: max(0, argument.count + 3 - text.count)) + text
+    }
+
+    /// The points one by one, as they go into a field.
+    private var terseAnalysis: String {
+        verdict.tests.map { test in
+            let points = Reports.number(test.points)
+            return "* " + String(repeating: " ", count: max(0, 4 - points.count))
+                + "\(points) \(test.name) \(TerminalText.escape(test.description ?? test.area))\n"
+        }.joined()
     }
 
     /// The points one by one.

@@ -64,27 +64,29 @@ enum Reports {
             String(repeating: " ", count: max(0, width - text.count)) + text
         }
         let isPure = verdict.isLearnedOnly
-        let total = isPure ? DecimalText.format(verdict.score, decimals: 4) : score(verdict)
-        let head =
-            "\(padded(total, 5))  \(verdict.isSpam ? "spam" : "ham") (\(isPure ? "0" : number(verdict.required)) needed)"
-        var text = head + String(repeating: " ", count: max(3, 56 - head.count)) + TerminalText.escape(name) + "\n"
-        let width = max(16, verdict.tests.map(\.name.count).max() ?? 0)
-        for test in verdict.tests.sorted(by: { $0.points > $1.points }) {
-            text += padded(isPure ? total : points(test.points), 5) + "  \(test.name)"
-            text += String(repeating: " ", count: width - test.name.count)
-            if test.isReason, let reason = test.text {
-                text += " \(TerminalText.escape(reason))\n"
-                continue
-            }
-            text +=
-                " "
-                + TerminalText.escape(test.area == "learned" ? learned(test, verdict) : test.description ?? test.area)
-            if let matched = test.text, !matched.isEmpty {
-                text += ": " + TerminalText.escape(test.area == "learned" ? matched : "\"\(matched)\"")
-            }
-            text += "\n"
+        let total = isPure ? DecimalText.format(verdict.score, decimals: 4) : points(verdict.score)
+        let tests = verdict.tests.sorted { $0.points > $1.points }
+        let shown = tests.map { isPure ? total : points($0.points) }
+        let column = max(4, total.count, shown.map(\.count).max() ?? 0)
+        let required = isPure ? "0" : number(verdict.required)
+        let head = "\(padded(total, column))  \(verdict.isSpam ? "spam" : "ham") (\(required) needed)"
+        var text = head + String(repeating: " ", count: max(2, 60 - head.count)) + TerminalText.escape(name) + "\n"
+        let width = max(16, tests.map(\.name.count).max() ?? 0)
+        for (test, points) in zip(tests, shown) {
+            text += padded(points, column) + "  \(test.name)" + String(repeating: " ", count: width - test.name.count)
+            text += " \(reason(test, verdict))\n"
         }
+        for cut in verdict.cut { text += padded("-", column) + "  not looked at: \(TerminalText.escape(cut))\n" }
         return text
+    }
+
+    /// Why a test has hit, in words and by the text that matched.
+    private static func reason(_ test: Verdict.Test, _ verdict: Verdict) -> String {
+        if test.isReason, let reason = test.text { return TerminalText.escape(reason) }
+        let isLearned = test.area == "learned"
+        let text = TerminalText.escape(isLearned ? learned(test, verdict) : test.description ?? test.area)
+        guard let matched = test.text, !matched.isEmpty else { return text }
+        return text + ": " + TerminalText.escape(isLearned ? matched : "\"\(matched)\"")
     }
 
     private static func learned(_ test: Verdict.Test, _ verdict: Verdict) -> String {

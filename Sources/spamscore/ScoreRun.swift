@@ -48,7 +48,7 @@ final class ScoreRun: MessageVisitor, Sendable {
         let begin = ContinuousClock.now
         let verdict = try scorer.withLock { scorer throws in
             do throws(PerlRegexError) {
-                return try scorer.score(bytes, scorer.basis.weights)
+                return try scorer.score(bytes)
             } catch {
                 throw ToolFailure(.unavailable, "\(error)")
             }

@@ -24,9 +24,9 @@ final class ScoringService: Sendable {
     private let users: UserFolders
     private let basis: Mutex<Basis>
     private let workers: [Worker]
-    private let slots: WorkerSlots
+    private let slots: Slots
     /// Learning goes one after another, and takes no worker's place.
-    private let learning = WorkerSlots(1)
+    private let learning = Slots(1)
     private let cache = Mutex<[String: LearnedWeights]>([:])
     /// The rules of users who have some of their own, and the files that they were read from.
     private let own = Mutex<[String: (files: [FileIdentity?], scoring: ScoringBasis)]>([:])
@@ -35,7 +35,7 @@ final class ScoringService: Sendable {
 
     /// Without `--max-size`.
     private static let standardLimit = 64 << 20
-    /// Weights of so many users are kept mapped.
+    /// The weights and the rules of so many users are kept.
     private static let cacheLimit = 64
 
     init(_ arguments: Arguments) throws(ToolFailure) {
@@ -45,7 +45,7 @@ final class ScoringService: Sendable {
         basis = Mutex(Basis(scoring: scoring))
         let count = arguments[SpamscoreOptions.workers]
         workers = (0..<count).map { _ in Worker(scoring) }
-        slots = WorkerSlots(count)
+        slots = Slots(count)
         messageLimit = arguments[SpamscoreOptions.maximumSize] ?? ScoringService.standardLimit
     }
 
@@ -89,7 +89,7 @@ final class ScoringService: Sendable {
         case .check: return SpamdAnswer.check(told)
         case .symbols:
             let end = request.version < 13 ? "\r\n" : ""
-            content = Array((verdict.tests.map(\.name).joined(separator: ",") + end).utf8)
+            content = Array((verdict.names.joined(separator: ",") + end).utf8)
         case .report: content = Array(MarkedMessage(message, verdict, options).reportText().utf8)
         case .reportIfSpam:
             if verdict.isSpam { content = Array(MarkedMessage(message, verdict, options).reportText().utf8) }
@@ -97,7 +97,7 @@ final class ScoringService: Sendable {
         case .headers: content = MarkedMessage(message, verdict, options).header()
         case .ping, .skip, .tell: break
         }
-        return SpamdAnswer.content(content, told, version: request.version)
+        return SpamdAnswer.content(content, told, for: request.method, version: request.version)
     }
 
     private func content(_ request: SpamdRequest) throws(SpamdFailure) -> [UInt8] {
@@ -118,19 +118,26 @@ final class ScoringService: Sendable {
     ) throws(SpamdFailure) -> (Verdict, MarkingOptions) {
         let current = basis.withLock { $0 }
         do {
-            if let folder = users.folder(of: user) {
-                let weights = try weights(of: folder)
-                guard folder.rules().isEmpty else {
-                    let scoring = try scoring(of: folder, current.scoring.network)
-                    return (try MessageScorer(scoring).score(message.span, weights), scoring.marking)
-                }
-                return try score(message, weights, current, worker)
+            let folder = users.folder(of: user) ?? users.shared
+            let weights = try weights(of: folder)
+            if folder.path != users.shared.path, !folder.rules().isEmpty {
+                let scoring = try scoring(of: folder, current.scoring.network)
+                let verdict = try MessageScorer(scoring).score(message.span, for: scoring.personal(folder, weights))
+                return (verdict, scoring.marking)
             }
-            return try score(message, try weights(of: users.shared), current, worker)
+            return try score(message, current.scoring.personal(folder, weights), current, worker)
         } catch {
-            throw SpamdFailure(
-                code: 69, reason: "Service Unavailable: \((error as? ToolFailure)?.message ?? "\(error)")")
+            throw ScoringService.failure(error)
         }
+    }
+
+    /// 69, or 75 for what may work later.
+    private static func failure(_ error: any Error) -> SpamdFailure {
+        let failure = error as? ToolFailure
+        let reason = failure?.message ?? "\(error)"
+        return failure?.exitCode == .temporaryFailure
+            ? SpamdFailure(code: 75, reason: "Temporary failure: \(reason)")
+            : SpamdFailure(code: 69, reason: "Service Unavailable: \(reason)")
     }
 
     /// The rules of a user, read again when one of their files has changed.
@@ -140,20 +147,20 @@ final class ScoringService: Sendable {
         if let known = own.withLock({ $0[path] }), known.files == files { return known.scoring }
         let made = try ScoringBasis(arguments, folder, network: network, isCached: false, isServing: true)
         own.withLock { own in
-            if own.count >= ScoringService.cacheLimit { own.removeAll() }
+            if own.count >= ScoringService.cacheLimit, let other = own.keys.first { own[other] = nil }
             own[path] = (files, made)
         }
         return made
     }
 
     private func score(
-        _ message: [UInt8], _ weights: LearnedWeights?, _ current: Basis, _ worker: Worker
+        _ message: [UInt8], _ person: PersonalState, _ current: Basis, _ worker: Worker
     ) throws -> (Verdict, MarkingOptions) {
         let verdict = try worker.scorer.withLock { state throws in
             if state.generation != current.generation {
                 state = (current.generation, MessageScorer(current.scoring))
             }
-            return try state.scorer.score(message.span, weights)
+            return try state.scorer.score(message.span, for: person)
         }
         return (verdict, current.scoring.marking)
     }
@@ -166,7 +173,7 @@ final class ScoringService: Sendable {
         if let known = cache.withLock({ $0[path] }), known.identity == identity { return known }
         guard let weights = try folder.openWeights(mustExist: false) else { return nil }
         cache.withLock { cache in
-            if cache.count >= ScoringService.cacheLimit { cache.removeAll() }
+            if cache.count >= ScoringService.cacheLimit, let other = cache.keys.first { cache[other] = nil }
             cache[path] = weights
         }
         return weights
@@ -182,8 +189,7 @@ final class ScoringService: Sendable {
             do {
                 return try self.learn(message, request)
             } catch {
-                let reason = (error as? ToolFailure)?.message ?? "\(error)"
-                throw SpamdFailure(code: 69, reason: "Service Unavailable: \(reason)")
+                throw ScoringService.failure(error)
             }
         }
     }
@@ -194,6 +200,9 @@ final class ScoringService: Sendable {
             return SpamdAnswer.told(didSet: false, didRemove: false)
         }
         let folder = users.folder(of: request.user) ?? users.shared
+        guard folder.hasPlace else {
+            throw ToolFailure(.unavailable, "User: names nobody who has a folder here: nothing is learned for all")
+        }
         let file = try folder.weights()
         do throws(WeightFileError) {
             return try Lessons.teach(file) { learner throws(WeightFileError) in

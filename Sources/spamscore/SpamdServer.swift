@@ -66,7 +66,7 @@ enum SpamdServer {
 
     private static func bind(_ addresses: [ListenAddress], _ service: ScoringService) throws(ToolFailure) -> Server {
         do throws(SystemError) {
-            return try Server(.init(listen: addresses, maximumConnections: 1_000, reload: { service.reload() }))
+            return try Server(.init(listen: addresses, reload: { await offload { service.reload() } }))
         } catch {
             let advice = error.code == EADDRINUSE ? ": another server is there, choose another --serve" : ""
             throw ToolFailure(
@@ -109,7 +109,6 @@ struct SpamdConversation {
                     if case .timedOut = error { try await answer(Array(Self.timedOut.line.utf8)) }
                     throw error
                 }
-            case .nothing: return
             case .failure(let failure):
                 try await answer(Array(failure.line.utf8))
                 if !isEnd { await drain() }

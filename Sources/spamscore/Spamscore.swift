@@ -17,7 +17,8 @@ enum Spamscore: Tool {
             verdict and name of each message, one a line.
 
             As a filter it removes X-Spam fields that are there, puts its own at the top, and changes nothing else. When \
-            scoring fails the message comes out unmarked.
+            scoring fails the message comes out unmarked. One message, on standard input or in the one file that is \
+            named, comes out as it is; of several, or with --mbox, an mboxrd stream comes out.
 
             --learn spam and --learn ham teach it from messages, Maildirs and mboxes; --forget takes a lesson back; --train \
             learns one list of both kinds, which is the best way to begin. What was learned is kept in one file, which \
@@ -25,7 +26,8 @@ enum Spamscore: Tool {
             after few lessons.
 
             --serve answers the spamd protocol, so that spamc and what else speaks it work unchanged; idle clients hold \
-            no worker. --connect is the client's side: with -f, -c, --explain, --json, --learn and --forget. --evaluate \
+            no worker. --connect is the client's side: with -f, -c, --explain, --json, --learn and --forget; the server \
+            is told whose rules and weights are meant, by default those of whoever runs it. --evaluate \
             learns from all but one part of labelled messages, scores that part, and so on in turn, and prints how well \
             that went.
 
@@ -42,23 +44,28 @@ enum Spamscore: Tool {
                 "JSON",
                 """
                 file, index (in its mailbox), score, required, spam, learned (probability, null when nothing was learned), tests (name, score, description, \
-                area, text), unsupported (lines of the rules), cut (rules that met their limit), ms.
+                area, text), unsupported (lines of the rules), cut (rules that met their limit, and who was not asked), \
+                ms. With --connect what the server does not tell is null.
                 """),
             .init(
                 "Marking",
                 """
                 Of the rules' options these are followed: report_safe (0 leaves spam as it is, 1 wraps it as \
-                message/rfc822, 2 as text), rewrite_header, add_header, remove_header, clear_headers, report, \
-                report_contact, report_hostname. Templates know _SCORE_, _REQD_, _YESNO_, _YESNOCAPS_, _STARS(*)_, \
-                _TESTS(,)_, _TESTSSCORES(,)_, _LEARNED_, _VERSION_, _HOSTNAME_, _CONTACTADDRESS_, _PREVIEW_, _REPORT_, \
-                _SUMMARY_, _AUTOLEARN_.
+                message/rfc822, 2 as text), rewrite_header (a Subject that is missing is added), add_header, \
+                remove_header, clear_headers, report, report_contact, report_hostname. The fields that SpamAssassin's \
+                own rules ask for are given in the form that is used here. Templates know _SCORE_, _REQD_, \
+                _YESNO(yes,no)_, _YESNOCAPS_, _STARS(*)_, _TESTS(,)_, _TESTSSCORES(,)_, _SUBTESTS(,)_, _LEARNED_, \
+                _AUTOLEARN_, _VERSION_, _HOSTNAME_, _CONTACTADDRESS_, _DATE_, _PREVIEW_, _REPORT_, _SUMMARY_, \
+                _HEADER(NAME)_, _RELAYSTRUSTED_, _RELAYSUNTRUSTED_, _RELAYSINTERNAL_, _RELAYSEXTERNAL_, \
+                _LASTEXTERNALIP_, _LASTEXTERNALRDNS_, _LASTEXTERNALHELO_, _FIRSTTRUSTEDIP_, _AUTHORDOMAIN_, \
+                _SENDERDOMAIN_; the others of SpamAssassin's are empty.
                 """),
             .init(
                 "Points",
                 """
                 LEARNED_00 to LEARNED_99 stand for what was learned; their points grow with the log-odds, and with the \
                 number of lessons of the kind that was learned less. LEARNED_BALANCE draws the sum of the rules \
-                together beside it, by the same degree; rules of 50 points and more, as of lists, are left alone. The \
+                together beside it, by the same degree, and takes something away for the rules that could have hit; rules of 50 points and more, as of lists, are left alone. The \
                 points shown add up to the score. Of four scores of a rule one counts: the first without network and \
                 lessons, then with the network, with lessons, with both. Rules that call check_bayes hit by the learned \
                 probability. Those of the reference rules (the folder of 10_default_prefs.cf) give no points, as \
@@ -88,7 +95,8 @@ enum Spamscore: Tool {
                 "Server",
                 """
                 With %u, %l or %d in --user-dir each user has a folder: the name that User: gives, its local part, its \
-                domain. Without, all share one. SIGHUP reads the rules again. A request line may have 8 KiB, a header \
+                domain; there are their rules, weights and reputations, and requests without a name learn nothing. \
+                Without, all share one. SIGHUP reads the rules again. A request line may have 8 KiB, a header \
                 64 KiB, a message --max-size bytes, also when it was compressed (64 MiB without the option). What says \
                 nothing for 30 seconds is closed.
                 """),
@@ -122,6 +130,7 @@ enum Spamscore: Tool {
 
     static func run(_ arguments: Arguments) throws -> ExitCode {
         let options = SpamscoreOptions.self
+        try SpamscoreOptions.checkModes(arguments)
         if !arguments[options.serve].isEmpty { return try SpamdServer.run(arguments) }
         let folder = UserFolder(arguments)
         if arguments.isGiven(options.connect) { return try SpamdClient.run(arguments) }
@@ -129,7 +138,7 @@ enum Spamscore: Tool {
         if arguments.isGiven(options.learn) || arguments[options.forget] || arguments.isGiven(options.train) {
             return try Learning.run(arguments, folder)
         }
-        if arguments[options.filter] { return try Filter.run(arguments, folder) }
+        if arguments[options.filter] { return try Filter.run(arguments) { try Filter.local(arguments, folder) } }
         if arguments[options.lint] { return Reports.lint(try RuleFiles.set(arguments, folder)) }
         if arguments[options.listRules] {
             Reports.list(try RuleFiles.set(arguments, folder))

@@ -32,7 +32,7 @@ enum SpamscoreOptions {
     static let maximumSize = Option.size(
         "max-size", "BYTES", "of a larger message so much is scored", group: settings)
     static let clamd = Option.text(
-        "clamd", "ADDR:PORT", "ask a virus scanner too; unix:PATH too", group: settings)
+        "clamd", "ADDR[:PORT]", "ask a virus scanner too (port 3310); unix:PATH too", group: settings)
     static let local = Option.flag("local", "nothing but the message itself: no network", group: network)
     static let server = Option.list(
         "server", "ADDR[:PORT]", "ask this DNS server; may be given again (default: those of resolv.conf)",
@@ -41,7 +41,8 @@ enum SpamscoreOptions {
         "dns", "FILE", "answer from the lines of this zone file in place of a server", group: network, completion: .file
     )
     static let deadline = Option.duration(
-        "deadline", "S", default: .seconds(5), "what the network has not said by then counts for nothing (5)",
+        "deadline", "S", default: .seconds(5),
+        "what the network has not said by then counts for nothing (5); with --connect: the server's time, without limit",
         group: network)
     static let exitCode = Option.flag("exit-code", "exit 1 when any message is spam", group: settings)
     static let failClosed = Option.flag(
@@ -98,4 +99,29 @@ enum SpamscoreOptions {
         AnyOption(connect), AnyOption(user), AnyOption(evaluate), AnyOption(spamFolders), AnyOption(hamFolders),
         AnyOption(folds), AnyOption(plot),
     ]
+
+    /// One thing at a time: what was given must not be left undone without a word.
+    static func checkModes(_ arguments: Arguments) throws(ToolFailure) {
+        let marking = [("--filter", arguments[filter])]
+        let local = [
+            ("--lint", arguments[lint]), ("--list-rules", arguments[listRules]),
+            ("--evaluate", arguments[evaluate]), ("--train", arguments.isGiven(train)),
+            ("--serve", !arguments[serve].isEmpty),
+        ]
+        let lessons = [("--learn", arguments.isGiven(learn)), ("--forget", arguments[forget])]
+        try exclude(marking + local + lessons + [("--check", arguments[check])])
+        try exclude(marking + local + lessons + [("--explain", arguments[explain])])
+        try exclude(marking + [("--json", arguments[json])])
+        try exclude(local + [("--connect", arguments.isGiven(connect))])
+        let inputs = arguments.operands + [arguments[files], arguments[files0]].compactMap { $0 }
+        if let mode = local.first(where: { $0.1 }), let input = inputs.first {
+            throw ToolFailure(.usage, "\(mode.0) takes no messages: \(TerminalText.escape(input)) is one too many")
+        }
+    }
+
+    private static func exclude(_ modes: [(name: String, isGiven: Bool)]) throws(ToolFailure) {
+        let given = modes.filter(\.isGiven)
+        guard given.count > 1 else { return }
+        throw ToolFailure(.usage, "\(given[0].name) and \(given[1].name) exclude each other")
+    }
 }

@@ -14,7 +14,7 @@ struct Verdict: Sendable {
 
         init(name: String, points: Double, description: String?, area: String, text: String?, isReason: Bool = false) {
             self.name = name
-            self.points = points
+            self.points = Verdict.bounded(points)
             self.description = description
             self.area = area
             self.text = text
@@ -36,17 +36,25 @@ struct Verdict: Sendable {
     let learned: Double?
     /// Rules that met their limit, and what else was not looked at.
     let cut: [String]
+    /// Rules without points that hit.
+    var subrules: [String] = []
     /// What the message was learned as by itself.
     var learning = AutomaticLearning.Outcome.no
 
     /// The score is the log-odds of the learned part, and nothing else was asked.
     let isLearnedOnly: Bool
 
+    /// The names of the tests, sorted.
+    var names: [String] { tests.map(\.name).sorted() }
+
     /// At the threshold it is spam; of log-odds, which are 0 when nothing speaks for either, above it.
     var isSpam: Bool { isLearnedOnly ? score > required : score >= required }
 
+    /// Points are numbers, of a size that can be added and shown; what a strange file of weights gives may be neither.
+    private static func bounded(_ points: Double) -> Double { points.isNaN ? 0 : min(max(points, -1e9), 1e9) }
+
     init(logOdds: Double, text: String?) {
-        let score = (logOdds * 10_000).rounded() / 10_000
+        let score = (Verdict.bounded(logOdds) * 10_000).rounded() / 10_000
         tests = [
             Test(name: "LEARNED", points: score, description: "learned log-odds of spam", area: "learned", text: text)
         ]

@@ -8,15 +8,18 @@ import Unix
 struct VirusScan: Sendable {
     private let address: SocketAddress
 
+    /// How long a scan may take in all.
+    private let patience: Duration
+
     /// What a virus adds.
     private static let points = 10.0
-    private static let timeout = Duration.seconds(30)
 
-    init(_ text: String) throws(ToolFailure) {
-        guard let address = SocketAddress(text) else {
+    init(_ text: String, patience: Duration) throws(ToolFailure) {
+        guard let address = SocketAddress(text, defaultPort: 3310) else {
             throw ToolFailure(.usage, "--clamd \(text): must be ADDRESS:PORT, [IPV6]:PORT or unix:PATH")
         }
         self.address = address
+        self.patience = patience
     }
 
     /// The test when something was found, or why nothing could be asked.
@@ -24,7 +27,7 @@ struct VirusScan: Sendable {
         let request = ClamdProtocol.request(message)
         let answer: [UInt8]
         do {
-            answer = try EventLoop.run { [address] _ in try await VirusScan.ask(request, address) }
+            answer = try EventLoop.run { [self] _ in try await ask(request) }
         } catch {
             return (nil, "clamd: \((error as? SystemError)?.reason ?? "\(error)")")
         }
@@ -39,15 +42,22 @@ struct VirusScan: Sendable {
         }
     }
 
-    private static func ask(_ request: [UInt8], _ address: SocketAddress) async throws -> [UInt8] {
-        let connection = try await Connection.connect(to: address, timeout: timeout)
+    private func ask(_ request: [UInt8]) async throws(ConnectionError) -> [UInt8] {
+        let end = ContinuousClock.now + patience
+        func rest() -> Duration { max(.zero, end - .now) }
+        let connection = try await Connection.connect(to: address, timeout: rest())
         defer { connection.close() }
-        connection.write(request)
-        try await connection.flush(timeout: timeout)
+        do throws(ConnectionError) {
+            connection.write(request)
+            try await connection.flush(timeout: rest())
+        } catch {
+            // A scanner that does not want all of the message has said why; others have said nothing.
+            if case .timedOut = error { throw error }
+        }
         while true {
             let input = connection.input
             if let end = input.bytes.firstIndex(of: ASCII.nul) { return input.bytes.array(0..<end) }
-            guard input.count < 4_096, try await connection.receive(timeout: timeout) else {
+            guard input.count < 4_096, try await connection.receive(timeout: rest()) else {
                 return connection.input.takeAll()
             }
         }

@@ -41,6 +41,30 @@ struct LocalRecipientsTests {
         #expect(try targets("b@Example.NET", domains: ["example.net"]) == [.maildir("mail/b")])
         #expect(throws: LocalRecipients.Refusal.notLocal) { try targets("b@other.net", domains: ["example.net"]) }
         #expect(try targets("postmaster", domains: ["example.net"]) == [.maildir("mail/postmaster")])
+        #expect(try targets("b@[IPv6:0:0::1]", domains: ["[IPv6:::1]"]) == [.maildir("mail/b")])
+    }
+
+    @Test("a domain in another script is the same in its ASCII form (RFC 6531 3.2)")
+    func internationalDomains() throws {
+        for domain in ["bücher.example", "xn--bcher-kva.example"] {
+            for address in ["b@bücher.example", "b@BÜCHER.example", "b@XN--Bcher-KVA.example"] {
+                #expect(try targets(address, domains: [domain], users: "b@\(domain) /b/\n") == [.maildir("/b")])
+            }
+        }
+    }
+
+    @Test("a quoted local-part with an @ in it is not the address that it looks like")
+    func quotedAddresses() throws {
+        let users = "bob@x.y /bob/\n"
+        #expect(throws: LocalRecipients.Refusal.noSuchUser) { try targets("\"bob@x.y\"@q.q", users: users) }
+        #expect(throws: LocalRecipients.Refusal.noSuchUser) { try targets("\"bob@x.y\"@x.y", users: users) }
+        #expect(try targets("\"bob@x.y\"@q.q") == [.maildir("mail/bob@x.y")])
+    }
+
+    @Test("nobody's mbox is another's dot lock")
+    func lockNames() throws {
+        #expect(throws: LocalRecipients.Refusal.unusable) { try targets("b.lock@c.d", store: .mboxes("mail")) }
+        #expect(try targets("b.lock@c.d") == [.maildir("mail/b.lock")])
     }
 
     @Test("users: the most special name counts, tags are dropped last, others are unknown")
@@ -83,7 +107,10 @@ struct LocalRecipientsTests {
 
     @Test(
         "aliases that cannot be read are named",
-        arguments: [("a: b\nno colon\n", 2), ("a:\n", 1), ("a: b\na: c\n", 2), ("x: :include:/nonexistent\n", 1)])
+        arguments: [
+            ("a: b\nno colon\n", 2), ("a:\n", 1), ("a: b\na: c\n", 2), ("x: :include:/nonexistent\n", 1),
+            ("a: b\nx: y,\n  z w\n", 2), ("x: y\n  z\n", 1),
+        ])
     func badAliases(_ text: String, _ line: Int) {
         #expect { try AliasesFile(Array(text.utf8)) } throws: { ($0 as? DeliveryFileError)?.line == line }
     }

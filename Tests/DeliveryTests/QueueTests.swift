@@ -103,6 +103,61 @@ struct QueueTests {
         #expect(directory.names("queue") == ["tmp"])
     }
 
+    @Test("a message of a given name is queued once, over what a crash has left of it")
+    func once() throws {
+        let id = try #require(QueueID("X1-0"))
+        try directory.write("queue/tmp/X1-0.bsmtp", "EHLO x\r\nMAIL FR")
+        try queue.addOnce(Array("Subject: first\n".utf8).span, envelope("b@example.net"), id: id)
+        try queue.addOnce(Array("Subject: second\n".utf8).span, envelope("b@example.net"), id: id)
+        #expect(content(try entry(id)).text == "Subject: first\r\n")
+        #expect(directory.names("queue") == ["X1-0.bsmtp", "tmp"] && directory.names("queue/tmp").isEmpty)
+    }
+
+    @Test(
+        "room for the log is no event: what stands in it is read, what is behind it is not, and it goes with the message"
+    )
+    func room() throws {
+        let id = try queue.add(Array("x\n".utf8).span, envelope("b@example.net", "c@example.net"))
+        do {
+            let first = try entry(id)
+            try first.prepareRecord(recipients: 2)
+            try first.record([.delivered(1, QueueAnswer(text: String(repeating: "x", count: 5_000)))])
+            try first.prepareRecord(recipients: 2)
+        }
+        #expect(try directory.read("queue/\(id).log").count > 4_096)
+        let second = try entry(id)
+        #expect(second.recipients.map(\.status) == [.waiting, .delivered])
+        try second.record([.held])
+        #expect(try directory.read("queue/\(id).log").count < 2_048)
+        try second.remove()
+        #expect(directory.names("queue") == ["tmp"])
+        let other = try entry(try queue.add(Array("x\n".utf8).span, envelope("b@example.net")))
+        try other.prepareRecord(recipients: 1)
+        try other.remove()
+        #expect(directory.names("queue") == ["tmp"])
+    }
+
+    @Test("the log of a message that is gone is a leftover, that of one that is there is not")
+    func leftovers() throws {
+        let id = try queue.add(Array("x\n".utf8).span, envelope("b@example.net"))
+        try entry(id).record([.held])
+        try directory.write("queue/X1.log", "2026-11-24T10:00:00Z held\n")
+        try queue.removeLeftovers()
+        #expect(directory.names("queue") == ["\(id).bsmtp", "\(id).log", "tmp"])
+    }
+
+    @Test("what is told of a message that must stay encrypted must stay so too (RFC 8689 5)")
+    func requiredTLS() {
+        var envelope = envelope("b@example.net")
+        envelope.parameters.requiresTLS = true
+        let notification = StatusNotification(
+            envelope: envelope, recipients: [], host: "mx.example", header: [], message: nil)
+        #expect(notification.queuedEnvelope(arrival: 0).parameters.requiresTLS)
+        #expect(StatusNotification.returnLimit(of: .failed, envelope.parameters) < 0)
+        #expect(StatusNotification.returnLimit(of: .failed, MailParameters()) > 0)
+        #expect(StatusNotification.returnLimit(of: .delayed, MailParameters()) < 0)
+    }
+
     @Test(
         "a file that is no batch SMTP is damaged, and stays",
         arguments: [

@@ -168,6 +168,12 @@ struct FilterProtocolTests {
         #expect(play([MilterPacket("d")]).reaction == .discard)
         #expect(play([MilterPacket("y", Array("550 5.7.1 no\0".utf8))]).reaction == .reject("550 5.7.1 no"))
         #expect(play([MilterPacket("y", Array("451 later\0".utf8))]).reaction == .tempfail("451 later"))
+        for reply in ["250 2.0.0 taken\0", "999 x\0", "no\0", "\0"] {
+            guard case .malformed = play([MilterPacket("y", Array(reply.utf8))]).reaction else {
+                Issue.record("\(reply) refuses nothing")
+                continue
+            }
+        }
         #expect(play([MilterPacket("q", Array("why\0".utf8)), MilterPacket("c")]).passed?.quarantine == "why")
     }
 

@@ -296,6 +296,30 @@ extension ClientSessionTests {
                 S: 221 bye
                 ! close refused - 5.7.4 the password is not sent without TLS, and the server offers only PLAIN LOGIN
                 """),
+        ClientDialogue(
+            name: "a mechanism that was asked for and is not offered is named",
+            configuration: ClientConfiguration(heloName: "me.example", credentials: tim(mechanism: .scramSHA256)),
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 AUTH PLAIN LOGIN
+                C: QUIT
+                S: 221 bye
+                ! close refused - 5.7.4 the server does not offer SCRAM-SHA-256, but PLAIN LOGIN
+                """),
+        ClientDialogue(
+            name: "mechanisms of which none is known are not said to need TLS",
+            configuration: ClientConfiguration(heloName: "me.example", credentials: tim()),
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 AUTH GSSAPI XOAUTH2
+                C: QUIT
+                S: 221 bye
+                ! close refused - 5.7.4 the server offers no mechanism that fits: GSSAPI XOAUTH2
+                """),
     ]
 
     /// The user of RFC 2195's example.
@@ -464,7 +488,60 @@ extension ClientSessionTests {
                 S: 221 bye
                 ! close
                 """),
+        ClientDialogue(
+            name: "without SMTPUTF8 those whose address is not ASCII are refused, and the others go on",
+            messages: [
+                ClientDialogue.message(to: "jürgen@example.org", "b@example.org"),
+                ClientDialogue.message(to: "jürgen@example.org"),
+                ClientDialogue.message(from: "jürgen@example.org", to: "b@example.org"),
+            ],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250 x
+                C: MAIL FROM:<a@example.org>
+                S: 250 ok
+                C: RCPT TO:<b@example.org>
+                S: 250 ok
+                C: DATA
+                S: 354 go on
+                ! message
+                S: 250 done
+                ! refused - 5.6.7 the address is not ASCII, and the server does not offer SMTPUTF8
+                ! accepted 250 - done
+                ! refused - 5.6.7 an address is not ASCII, and the server does not offer SMTPUTF8
+                ! refused - 5.6.7 an address is not ASCII, and the server does not offer SMTPUTF8
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name:
+                "a header with UTF-8 that was declared needs SMTPUTF8 (RFC 6531 3.2), one that was not goes as it came",
+            messages: [international(isDeclared: true), international(isDeclared: false)],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 8BITMIME
+                ! refused - 5.6.7 the header is not ASCII, and the server does not offer SMTPUTF8
+                C: MAIL FROM:<a@example.org> BODY=8BITMIME
+                S: 250 ok
+                C: RCPT TO:<b@example.org>
+                S: 550 no
+                ! refused 550 - no
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
     ]
+
+    private static func international(isDeclared: Bool) -> ClientTransaction {
+        var message = ClientDialogue.message(to: "b@example.org", content: "Subject: Grüße\r\n\r\nx\r\n")
+        message.hasInternationalHeader = true
+        message.envelope.parameters.smtpUTF8 = isDeclared
+        return message
+    }
 }
 
 extension ClientSessionTests {
@@ -612,6 +689,20 @@ extension ClientSessionTests {
                 S: 550 no
                 ! refused 550 - no
                 ! refused - 5.3.3 notifications are required, and the server does not offer DSN
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
+            name: "REQUIRETLS needs a server of which is sure who it is (RFC 8689 4.2.1)",
+            configuration: ClientConfiguration(heloName: "me.example", tls: .implicit, isPeerSure: false),
+            messages: [asking(nil) { $0.requiresTLS = true }],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 REQUIRETLS
+                ! refused - 5.7.30 the message must stay encrypted, and nothing vouches for the server (DANE, MTA-STS)
                 C: QUIT
                 S: 221 bye
                 ! close

@@ -157,6 +157,13 @@ struct ServerExtensionsTests {
             $0.maximumSize = 3
         }
         #expect(verdicts.codes == "250 250 250 250 354 552 552")
+        // So is the last chunk answered when one before it was refused.
+        let chunks = start + "RCPT TO:<b@c.d>\r\nRCPT TO:<e@c.d>\r\nBDAT 4\r\n1234BDAT 1 LAST\r\n5NOOP\r\n"
+        let refused = codes(chunks) {
+            $0.isLMTP = true
+            $0.maximumSize = 3
+        }
+        #expect(refused.codes == "250 250 250 250 552 503 503 250")
     }
 
     private static func mechanisms(_ configuration: inout ServerSession.Configuration) {
@@ -176,6 +183,7 @@ struct ServerExtensionsTests {
             (hello + "AUTH PLAIN YmFk\r\nAUTH PLAIN YmFk\r\nAUTH PLAIN YmFk\r\nNOOP\r\n", "250 535 535 535 421"),
             (hello + "MAIL FROM:<a@b.c> AUTH=<>\r\n", "250 250"),
             (hello + "MAIL FROM:<a@b.c> AUTH=e+3Dmc2@example.com\r\n", "250 250"),
+            (hello + "MAIL FROM:<a@b.c> AUTH\r\n", "250 501"), (hello + "MAIL FROM:<a@b.c> AUTH=e+3\r\n", "250 501"),
         ])
     func authentication(_ input: String, _ expected: String) {
         #expect(codes(input, Self.mechanisms).codes == expected)
@@ -200,7 +208,9 @@ struct ServerExtensionsTests {
         #expect(dialogue.codes(String(repeating: "A", count: 12_288) + "\r\n") == ["535"])
         _ = dialogue.send("AUTH PLAIN\r\n")
         for _ in 0..<20 { #expect(dialogue.send([UInt8](repeating: 65, count: 10_000)).isEmpty) }
-        #expect(dialogue.codes("\r\nNOOP\r\n") == ["500", "250"])
+        #expect(dialogue.send("\r\nNOOP\r\n").map { String($0.prefix(9)) } == ["500 5.5.6", "250 2.0.0"])
+        // An initial response has the same room (RFC 4954 4).
+        #expect(dialogue.codes("AUTH PLAIN " + String(repeating: "A", count: 12_288) + "\r\n") == ["535"])
     }
 
     @Test("VRFY, EXPN and ETRN are the driver's when it wants them (RFC 5321 3.5, RFC 1985)")
@@ -225,6 +235,35 @@ struct ServerExtensionsTests {
                 "EHLO client.example", "MAIL FROM:<a@example.org>", "RCPT TO:<b@example.net>", "NOOP refuse",
                 "BDAT 6 refuse", "BDAT 1 LAST",
             ])
+    }
+
+    @Test("the words of an answer can be another's, where it is of the same kind; 421 ends the session")
+    func otherWords() {
+        var configuration = ServerSession.Configuration(hostName: "mx.example")
+        configuration.inspectsCommands = true
+        var session = ServerSession(configuration)
+        let nothing: [UInt8] = []
+        func answer(_ line: String, _ act: (inout ServerSession) -> Void) -> String {
+            let bytes = Array((line + "\r\n").utf8)
+            guard case .inspect = session.next(bytes.span).step else { return "no command" }
+            act(&session)
+            if case .checkSender = session.next(nothing.span).step { session.answerSender(nil) }
+            return session.takeOutput().text
+        }
+        func answer(_ line: String, inWords words: Reply) -> String {
+            answer(line) { session in
+                session.word(words)
+                session.proceed()
+            }
+        }
+        #expect(answer("EHLO c", inWords: Reply(250, nil, "old.example")) == "250 old.example\r\n")
+        #expect(answer("MAIL FROM:<a@b.c>", inWords: Reply(250, "2.1.0", "yes")) == "250 2.1.0 yes\r\n")
+        #expect(session.isExtended && session.sender != nil)
+        #expect(answer("DATA", inWords: Reply(354, nil, "go")).hasPrefix("554 "))
+        #expect(answer("RSET") { $0.proceed() } == "250 2.0.0 ok\r\n")
+        #expect(answer("NOOP") { $0.refuse(Reply(421, "4.3.2", "bye")) } == "421 4.3.2 bye\r\n")
+        let step = session.next(nothing.span).step
+        #expect(step == .close)
     }
 
     @Test("a bare LF is refused at once, and what follows it on the line is no command")
@@ -257,6 +296,9 @@ struct ServerExtensionsTests {
         #expect(Reply("451 4.3.0 try later") == Reply(451, "4.3.0", "try later"))
         #expect(Reply("550 no such user") == Reply(550, nil, "no such user"))
         #expect(Reply("421") == Reply(421, nil, ""))
+        #expect(Reply(wireLines: "554-5.7.1 one\r\n554 5.7.1 two") == Reply(554, "5.7.1", lines: ["one", "two"]))
+        #expect(Reply(wireLines: "554 one") == Reply(554, nil, "one") && Reply(wireLines: "554-a\r\n550 b") == nil)
+        #expect(Reply(wireLines: "") == nil && Reply(wireLines: "554-a\r\nb") == nil)
         #expect(Reply("550 4.1.1 x") == Reply(550, nil, "4.1.1 x"))
         #expect(Reply("55 x") == nil && Reply("abc") == nil && Reply("650 x") == nil && Reply("") == nil)
     }

@@ -63,6 +63,9 @@ struct ServerSessionTests {
             ("<a@example.org> SIZE=1000001", "552"), ("<a@example.org> SIZE=99999999999999999999", "552"),
             ("<a@example.org> X-NEW=1", "555"), ("<a@example.org> NOTIFY=NEVER", "555"),
             ("<a@example.org> AUTH=<>", "555"), ("<ä@example.org>", "553"),
+            ("<a@[IPv6:::ffff:192.0.2.1]>", "250"), ("<a@[IPv6:1::2::3]>", "501"), ("<a@[IPv6:12345::]>", "501"),
+            ("<a@[IPv6:1:2:3:4:5:6:7:8:9]>", "501"), ("<a@[IPv6:::192.0.2.400]>", "501"),
+            ("<a@[IPv6:fe80::1%eth0]>", "501"), ("<a@[IPv6:192.0.2.1]>", "501"),
         ])
     func senders(_ argument: String, _ code: String) {
         let expected = argument.contains("-example.org") ? "501" : code
@@ -181,6 +184,10 @@ struct ServerSessionTests {
             $0.requiresTLS = true
         }
         #expect(dialogue.codes(Self.start) == ["250", "530"])
+        // All but greetings, NOOP, STARTTLS and QUIT (RFC 3207 4); the octets of a chunk are no commands even so.
+        let others = "RCPT TO:<b@c.d>\r\nDATA\r\nBDAT 6 LAST\r\nQUIT\r\nRSET\r\nVRFY b\r\nEXPN b\r\nHELP\r\n"
+        #expect(dialogue.codes(others) == Array(repeating: "530", count: 7))
+        #expect(dialogue.codes("NOOP\r\nHELO c\r\nSTARTTLS\r\n") == ["250", "250", "220"])
     }
 
     @Test("an endless line and binary garbage never grow memory, and too many errors end the session")

@@ -75,13 +75,26 @@ struct QueueCrashTests {
         #expect(isDone)
     }
 
+    @Test(
+        "while it tells the sender: the notification comes",
+        arguments: ["fdatasync", "renameat2", "fsync", "write", "unlinkat"])
+    func telling(_ call: String) throws {
+        var isDone = false
+        var number = 1
+        while !isDone, number < 40 {
+            isDone = try survives("signal=KILL", at: number, of: call)
+            number += 1
+        }
+        #expect(isDone)
+    }
+
     @Test("errors of the disk while it sends lose nothing", arguments: ["EIO", "ENOSPC"])
     func errors(_ code: String) throws {
         for number in stride(from: 45, to: 140, by: 3 * Self.step) { _ = try survives("error=\(code)", at: number) }
     }
 
     /// Runs a queue with a fault at one system call, then without until it is empty. True when the fault did not come.
-    private func survives(_ fault: String, at number: Int) throws -> Bool {
+    private func survives(_ fault: String, at number: Int, of calls: String = calls) throws -> Bool {
         let directory = try TestDirectory()
         let server = try ScriptedServer { line, count in
             if line.hasPrefix("RCPT"), line.contains("nobody") { return .say("550 5.1.1 no such user") }
@@ -94,7 +107,7 @@ struct QueueCrashTests {
         let queued = try ToolProcess.run(
             "smtp-send", words + envelope + ["--queue-only"], input: Array("Subject: x\n\nhello\n".utf8))
         #expect(queued.status == 0)
-        let status = try Self.strace(fault, when: number, words + ["--run"]).status
+        let status = try Self.strace(fault, when: number, of: calls, words + ["--run"]).status
         for _ in 0..<6 where directory.names("q") != ["tmp"] {
             _ = try ToolProcess.run("smtp-send", words + ["--run"])
         }

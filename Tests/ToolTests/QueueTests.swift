@@ -217,6 +217,58 @@ struct QueueTests {
         #expect(result.diagnostics.hasPrefix("smtp-send: "))
     }
 
+    @Test("a message for thousands is run in time that grows as their number does")
+    func manyRecipients() throws {
+        let server = try server()
+        let names = (0..<3_000).map { "r\($0)@example.org" }.joined(separator: ",\n ")
+        let queued = try send(
+            ["--queue-only", "-t", "--from", "a@example.org"],
+            input: "Subject: x\nBcc: later@example.org, \(names)\n\nx\n")
+        #expect(queued.status == 0, "\(queued.diagnostics)")
+        // It took a quarter of a minute and more, when nothing else was running.
+        let run = try send(["--run", "--server", "127.0.0.1:\(server.port)"], seconds: 12)
+        #expect(run.status == 75 && messages(server).count == 31)
+        #expect(try recipients(list[0]).count { $0["status"] as? String == "delivered" } == 3_000)
+    }
+
+    @Test("--dsn require is kept in the queue")
+    func requiredStatus() throws {
+        let server = try server()
+        try queueOne("b@example.org", ["--dsn", "require", "--notify", "never"])
+        let run = try send(["--run", "--server", "127.0.0.1:\(server.port)"])
+        #expect(run.status == 69 && run.diagnostics.contains("does not offer DSN") && messages(server).isEmpty)
+    }
+
+    @Test("a message that cannot be read is told, and holds up no other")
+    func unreadable() throws {
+        try queueOne("b@example.org")
+        try queueOne("c@example.org")
+        let first = try #require(files.sorted().first)
+        // A log that nobody can read, whoever runs the tests.
+        let log = directory.file("queue/\(first.replacingOccurrences(of: ".bsmtp", with: ".log"))")
+        try FileManager.default.createDirectory(atPath: log, withIntermediateDirectories: true)
+        let list = try send(["--list"])
+        #expect(list.status == 66 && list.text.contains("c@example.org") && list.diagnostics.contains(log))
+        let server = try server()
+        let run = try send(["--run", "--server", "127.0.0.1:\(server.port)"])
+        #expect(run.status == 66 && run.diagnostics.contains(log), "\(run.diagnostics)")
+        #expect(messages(server).count == 1 && files.contains(first))
+    }
+
+    @Test("with a full disk nobody gets a message of which could not be noted that he has it")
+    func fullWhileSending() throws {
+        let server = try server()
+        try queueOne("b@example.org,later@example.org")
+        let run = ["--queue", queue, "--run", "--server", "127.0.0.1:\(server.port)"]
+        for _ in 0..<2 {
+            let result = try ToolProcess.run("smtp-send", run, limits: "-f 0")
+            #expect(result.status == 74 && result.diagnostics.contains(".log: "), "\(result.diagnostics)")
+        }
+        #expect(server.log.lines.isEmpty)
+        for _ in 0..<2 { #expect(try ToolProcess.run("smtp-send", run).status == 75) }
+        #expect(server.log.lines.count { $0 == "RCPT TO:<b@example.org>" } == 1)
+    }
+
     @Test("a file that is no batch SMTP is told and left")
     func damaged() throws {
         try queueOne("b@example.org")
@@ -225,6 +277,46 @@ struct QueueTests {
         let result = try send(["--run", "--server", "127.0.0.1:\(server.port)"])
         #expect(result.status == 65 && result.diagnostics.contains("X.bsmtp") && files == ["X.bsmtp"])
         #expect(messages(server).count == 1)
+    }
+
+    @Test("a folder that is no queue, or none at all, is told, with what to do")
+    func noQueue() throws {
+        try directory.write("file", "")
+        try FileManager.default.createDirectory(atPath: directory.file("plain"), withIntermediateDirectories: true)
+        let cases: [(name: String, words: [String], status: Int32, text: String)] = [
+            ("file", ["--list"], 66, "is not a folder: name another, or move the file away"),
+            ("file", ["--watch"], 73, "is not a folder: name another, or move the file away"),
+            ("none", ["--run"], 66, "is not there: the first message sent with --queue makes it"),
+            ("plain", ["--list"], 66, "is no queue, for it has no folder tmp: name the folder that --queue made"),
+        ]
+        for (name, words, status, text) in cases {
+            let path = directory.file(name)
+            let result = try ToolProcess.run("smtp-send", ["--queue", path] + words)
+            #expect(result.status == status && result.diagnostics == "smtp-send: \(path): \(text)\n")
+        }
+    }
+
+    @Test("a bounce for an ASCII sender goes out as plain mail, whatever the message was (RFC 6533)")
+    func plainBounce() throws {
+        let server = try ScriptedServer { line, _ in
+            line.hasPrefix("RCPT TO:<n")
+                ? .say("550 5.1.1 kein \u{FC}ser") : ScriptedServer.good(line, ["SMTPUTF8", "8BITMIME"])
+        }
+        let message = "Subject: Gr\u{FC}\u{DF}e\n\nhello\n"
+        let queued = try send(
+            ["--queue-only", "--from", "a@example.org", "--to", "n\u{F6}body@example.org"], input: message)
+        #expect(queued.status == 0)
+        #expect(try send(["--run", "--server", "127.0.0.1:\(server.port)"]).status == 69)
+        let bounce = try #require(messages(server).first)
+        #expect(
+            server.log.lines.contains {
+                $0.hasPrefix("MAIL FROM:<>") && !$0.contains("SMTPUTF8") && !$0.contains("8BIT")
+            })
+        #expect(bounce.utf8.allSatisfy { $0 < 0x80 })
+        #expect(bounce.contains("Content-Type: message/delivery-status\r\n"))
+        #expect(bounce.contains("Final-Recipient: utf-8; n\\x{F6}body@example.org\r\n"))
+        #expect(bounce.contains("Diagnostic-Code: smtp; 550 5.1.1 kein ?ser\r\n"))
+        #expect(bounce.contains("Content-Type: message/global\r\nContent-Transfer-Encoding: quoted-printable\r\n"))
     }
 
     static let badUses: [[String]] = [

@@ -56,7 +56,7 @@ struct SmtpSendRoutingTests {
     /// What the preferred host answers, and whether the second is asked.
     static let answers: [(at: String, say: String, second: Bool)] = [
         ("connect", "421 4.3.2 busy", true),
-        ("connect", "554 5.3.2 no mail here", false),
+        ("connect", "554 5.3.2 no mail here", true),
         ("EHLO", "421 4.3.2 busy", true),
         ("MAIL", "451 4.3.0 later", true),
         ("MAIL", "550 5.7.1 not you", false),
@@ -67,7 +67,9 @@ struct SmtpSendRoutingTests {
         (".", "554 5.6.0 no", false),
     ]
 
-    @Test("a temporary failure leads to the next host, a permanent one is final (RFC 5321 5.1)", arguments: answers)
+    @Test(
+        "a temporary failure leads to the next host, and so does one that takes no mail; a permanent one is final",
+        arguments: answers)
     func nextHost(_ at: String, _ say: String, _ second: Bool) throws {
         let first = try ScriptedServer(address: "127.0.0.2") { line, _ in
             line.hasPrefix(at) ? .say(say) : ScriptedServer.good(line)
@@ -77,6 +79,24 @@ struct SmtpSendRoutingTests {
         #expect(result.status == (second ? 0 : 69))
         #expect(other.log.messages.count == (second ? 1 : 0))
         #expect(result.objects.first?["host"] as? String == (second ? "mx2" : "mx1") + ".two.example")
+    }
+
+    @Test("a domain whose hosts all say that they take no mail takes none (RFC 7504 4)")
+    func noMailAnywhere() throws {
+        let first = try ScriptedServer(address: "127.0.0.2") { _, _ in .say("521 5.3.2 no mail") }
+        let other = try ScriptedServer(address: "127.0.0.3", port: first.port) { _, _ in .say("554 5.3.2 none here") }
+        let result = try send(port: first.port, to: "b@two.example")
+        #expect(result.status == 69 && other.log.connections == 1)
+        #expect(result.objects.first?["outcome"] as? String == "refused")
+    }
+
+    @Test("a message for which a host lacks an extension goes to the next host that has it")
+    func lackingExtension() throws {
+        let first = try ScriptedServer(address: "127.0.0.2") { line, _ in ScriptedServer.good(line, ["SIZE 10"]) }
+        let other = try ScriptedServer(address: "127.0.0.3", port: first.port) { line, _ in ScriptedServer.good(line) }
+        let result = try send(port: first.port, to: "b@two.example")
+        #expect(result.status == 0 && other.log.messages.count == 1)
+        #expect(first.log.lines.allSatisfy { !$0.hasPrefix("MAIL") })
     }
 
     @Test("an answer lost after the final dot is not tried elsewhere at once: the message may be there")
@@ -137,6 +157,8 @@ struct SmtpSendRoutingTests {
         #expect(result.objects.first?["outcome"] as? String == "refused")
         #expect(result.objects.first?["enhanced"] as? String == enhanced)
         #expect(result.objects.first?["host"] is NSNull)
+        // RFC 7505 4.1.
+        #expect(result.objects.first?["code"] as? Int == (domain == "null.example" ? 556 : nil))
     }
 
     @Test("a DNS server that does not answer is a temporary failure, never no")

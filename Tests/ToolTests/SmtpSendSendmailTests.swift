@@ -82,6 +82,10 @@ struct SmtpSendSendmailTests {
             good.status == 0 && good.text.contains("354 ") && good.text.contains("\r\n250 2.0.0 queued as 7F3A\r\n221 ")
         )
         #expect(message == "Subject: x\r\n\r\n..x\r\n.\r\n")
+        // As a person or a shell script says it.
+        let plain = try run("sendmail", ["-bs"], input: say("b").replacingOccurrences(of: "\r\n", with: "\n"))
+        #expect(plain.text.contains("\r\n250 2.0.0 queued as 7F3A\r\n221 "), "\(plain.text)")
+        #expect(message == "Subject: x\r\n\r\n..x\r\n.\r\n" && server.log.messages.count == 2)
         let bad = try run("sendmail", ["-bs"], input: say("nobody"))
         #expect(bad.text.contains("\r\n550 5.1.1 no such user\r\n221 "))
         let queued = try run("sendmail", ["-bs", "-odq", "--queue", directory.file("q")], input: say("b"))

@@ -313,8 +313,52 @@ struct SmtpSendTests {
             input: Array("Subject: é\n\n.\n".utf8))
         #expect(result.status == 0)
         #expect(
-            result.text == "EHLO me.example\r\nMAIL FROM:<a@example.org> SIZE=18 BODY=8BITMIME\r\n"
+            result.text == "EHLO me.example\r\nMAIL FROM:<a@example.org> SIZE=18 BODY=8BITMIME SMTPUTF8\r\n"
                 + "RCPT TO:<b@example.org>\r\nDATA\r\nSubject: é\r\n\r\n..\r\n.\r\nQUIT\r\n")
+    }
+
+    @Test("--quit-after a step that comes before RCPT needs no recipient")
+    func quitWithoutRecipient() throws {
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line) }
+        let result = try ToolProcess.run(
+            "smtp-send", ["--server", "127.0.0.1:\(server.port)", "--quit-after", "helo", "--helo", "me.example"])
+        #expect(result.status == 0 && server.log.lines == ["connect", "EHLO me.example", "QUIT"])
+    }
+
+    @Test("--quit-after a step that does not come sends nothing", arguments: ["--quit-after", "--drop-after"])
+    func quitAfterMissingStep(_ option: String) throws {
+        let server = try ScriptedServer { line, _ in ScriptedServer.good(line, ["CHUNKING", "PIPELINING"]) }
+        let noTLS = try send(to: server, ["--to", "b@example.org", option, "tls"])
+        #expect(noTLS.status == 75 && noTLS.diagnostics.contains("does not offer STARTTLS"))
+        #expect(server.log.lines.allSatisfy { !$0.hasPrefix("MAIL") })
+        #expect(try send(to: server, ["--to", "b@example.org", option, "auth"]).status == 64)
+        #expect(try send(to: server, ["--to", "b@example.org", option, "tls", "--tls", "never"]).status == 64)
+    }
+
+    @Test("where a proxy or a program leads, a password does not go in clear, though the proxy is on this machine")
+    func clearThroughProxy() throws {
+        let directory = try TestDirectory()
+        let password = try directory.write("password", "tanstaaf\n")
+        let words = [
+            "--server", "mail.example.net", "--from", "a@example.org", "--to", "b@example.org", "--user", "tim",
+            "--password-file", password, "-v",
+        ]
+        let proxy = try StandIn { received, answers in
+            switch (answers, received.count) {
+            case (0, 3...): ([5, 0], 3, false)
+            case (1, 4...): ([5, 0, 0, 1, 127, 0, 0, 1, 0, 25] + Array("220 x\r\n".utf8), received.count, false)
+            case (2, 5...): (Array("250-x\r\n250 AUTH PLAIN\r\n".utf8), received.count, false)
+            case (3, 5...): (Array("221 bye\r\n".utf8), received.count, true)
+            default: nil
+            }
+        }
+        let script = "printf '220 x\\r\\n250-x\\r\\n250 AUTH PLAIN\\r\\n'; cat >/dev/null"
+        for path in [["--socks5", "127.0.0.1:\(proxy.port)"], ["--pipe", script]] {
+            let result = try ToolProcess.run("smtp-send", words + path, input: Array("Subject: x\n\nx\n".utf8))
+            #expect(result.status == 77, "\(result.diagnostics)")
+            #expect(result.diagnostics.contains("the password is not sent without TLS"))
+            #expect(!result.diagnostics.contains("-> AUTH"))
+        }
     }
 
     @Test("AUTH: the password comes from a file, no transcript shows it, and a refusal is 77")

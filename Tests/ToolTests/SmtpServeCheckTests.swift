@@ -156,6 +156,26 @@ struct SmtpServeCheckTests {
         }
     }
 
+    @Test("results in this server's name are no more believed when their sender has logged in (RFC 8601 5)")
+    func forgedResults() throws {
+        let directory = try TestDirectory()
+        let accounts = try directory.write("accounts", "anna:{PLAIN}secret\n")
+        let zone = try directory.write("zone", "x.example. TXT \"v=spf1 -all\"\n")
+        let server = try TestServer(
+            "smtp-serve",
+            [
+                "--mail", directory.file("mail"), "--auth-file", accounts, "--hostname", "mx.example", "--spf", "--dns",
+                zone,
+            ])
+        let client = try LineClient(port: server.port)
+        _ = client.greet()
+        #expect(client.code("AUTH PLAIN " + Data("\0anna\0secret".utf8).base64EncodedString()) == "235")
+        let forged = "Authentication-Results: mx.example; dkim=pass header.d=x.example\r\n"
+        #expect(client.deliver(forged + "Authentication-Results: other.example; none\r\n\r\nx") == "250")
+        let stored = try #require(try ServeSupport.messages(directory, "mail/b").first)
+        #expect(!stored.contains("dkim=pass") && stored.contains("\nAuthentication-Results: other.example; none\n"))
+    }
+
     @Test("passwords are taken over TLS only where others could listen, and with --require-tls")
     func passwordsInClear() throws {
         let directory = try TestDirectory()

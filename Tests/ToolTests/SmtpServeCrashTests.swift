@@ -45,6 +45,26 @@ struct SmtpServeCrashTests {
         return (codes, directory)
     }
 
+    @Test("it starts no thread: the work is done by those that are there")
+    func noThreads() throws {
+        let directory = try TestDirectory()
+        let server = try ToolProcess(
+            try #require(faultTracer),
+            [
+                "-f", "-qq", "-o", "/dev/null", "-e", "inject=clone3:error=EAGAIN", ToolProcess.path(of: "smtp-serve"),
+                "--listen", "127.0.0.1:0", "--json", "--threads", "1", "--mail", directory.file("mail"),
+            ])
+        defer { server.killWithChildren() }
+        let line = server.nextLine(seconds: 20) ?? ""
+        let port = try #require(line.firstMatch(of: /127\.0\.0\.1:([0-9]+)"/).flatMap { UInt16($0.1) })
+        for _ in 0..<3 {
+            let client = try LineClient(port: port)
+            _ = client.greet()
+            #expect(client.deliver("x") == "250")
+        }
+        #expect(directory.names("mail/b/new").count == 3)
+    }
+
     private func check(_ codes: [String], _ directory: TestDirectory, _ note: String) throws {
         let mail = try ServeSupport.messages(directory, "mail/b")
         let box = (try? String(decoding: directory.read("box"), as: UTF8.self)) ?? ""

@@ -25,6 +25,25 @@ struct SmtpServeDeliveryTests {
         #expect(directory.names("mail") == ["b"])
     }
 
+    @Test(
+        "a binary message has CRLF in the server's own fields too, and those of a message from elsewhere one Return-Path"
+    )
+    func binary() throws {
+        let directory = try TestDirectory()
+        let server = try TestServer("smtp-serve", ["--mail", directory.file("mail")])
+        let client = try LineClient(port: server.port)
+        _ = client.greet()
+        #expect(client.code("MAIL FROM:<a@b.c> BODY=BINARYMIME") == "250" && client.code("RCPT TO:<b@c.d>") == "250")
+        #expect(client.code("BDAT 14 LAST\r\nA: b\r\n\r\nx\ny\0") == "250")
+        let binary = try #require(try ServeSupport.messages(directory, "mail/b").first)
+        #expect(binary.hasSuffix("\r\nA: b\r\n\r\nx\ny\0\r\n"))
+        let header = binary.components(separatedBy: "\r\n\r\n")[0]
+        #expect(header.components(separatedBy: "\r\n").allSatisfy { !$0.contains("\n") })
+        #expect(client.deliver("Return-Path: <old@x.y>\r\nSubject: x\r\n\r\nx", to: ["e@c.d"]) == "250")
+        let text = try #require(try ServeSupport.messages(directory, "mail/e").first)
+        #expect(text.hasPrefix("Return-Path: <a@example.org>\n") && !text.contains("old@x.y"))
+    }
+
     @Test("fifty messages at once into one mbox are all there, whole")
     func manyIntoOneMbox() throws {
         let directory = try TestDirectory()
@@ -182,6 +201,32 @@ struct SmtpServeDeliveryTests {
         #expect(replies == ["250", "550", "250"])
         #expect(directory.names("mail/b/new").count == 1 && directory.names("mail/d/new").count == 1)
         #expect(try ServeSupport.messages(directory, "mail/b").first?.contains(" with LMTP id ") == true)
+    }
+
+    @Test("a file that --stdout fills holds whole messages only", arguments: ["mboxrd", "bsmtp"])
+    func fullCapture(_ format: String) throws {
+        let directory = try TestDirectory()
+        let server = try ToolProcess(
+            "/bin/sh",
+            [
+                "-c", "ulimit -f 100 && exec \"$0\" --listen 127.0.0.1:0 --json --stdout \(format) 2>&1 >\"$1\"",
+                ToolProcess.path(of: "smtp-serve"), directory.file("out"),
+            ])
+        defer { server.signal(SIGKILL) }
+        let line = server.nextLine(seconds: 20) ?? ""
+        let port = try #require(line.firstMatch(of: /127\.0\.0\.1:([0-9]+)/).flatMap { UInt16($0.1) })
+        let client = try LineClient(port: port)
+        _ = client.greet()
+        let large = String(repeating: String(repeating: "x", count: 70) + "\r\n", count: 500)
+        let codes = (0..<4).map { client.deliver("X-N: \($0)\r\n\r\n" + large) }
+        #expect(codes == ["250", "452", "452", "452"])
+        #expect(client.deliver("X-N: 9\r\n\r\nlast") == "250")
+        server.signal(SIGTERM)
+        #expect(server.wait() == 0)
+        let written = String(decoding: try directory.read("out"), as: UTF8.self)
+        #expect(written.matches(of: /X-N: [0-9]/).map { String($0.output) } == ["X-N: 0", "X-N: 9"])
+        let begin = format == "mboxrd" ? "\n\nFrom a@example.org " : "\r\n.\r\nMAIL FROM:<a@example.org>"
+        #expect(written.contains(begin) && written.hasSuffix(format == "mboxrd" ? "\nlast\n\n" : "\r\nQUIT\r\n"))
     }
 
     @Test("--stdout writes mboxrd or batch SMTP before it answers, and events go to standard error")

@@ -66,6 +66,58 @@ struct SmtpServeListeningTests {
         #expect(unknown.status == 78)
     }
 
+    @Test(
+        "and what root makes for that user is that user's own", .enabled(if: geteuid() == 0, "this is not root"))
+    func foldersOfAnotherUser() throws {
+        chmod(directory.path, 0o755)
+        let server = try TestServer(
+            "smtp-serve",
+            [
+                "--user", "nobody", "--mail", directory.file("srv/mail"), "--queue", directory.file("srv/queue"),
+                "--greylist", directory.file("srv/grey") + ":0s", "--domain", "example.net", "--relay-for",
+                "127.0.0.0/8",
+            ])
+        let client = try LineClient(port: server.port)
+        _ = client.greet()
+        #expect(client.deliver("x") == "250" && client.deliver("x", to: ["b@elsewhere.example"]) == "250")
+        #expect(directory.names("srv/mail/b/new").count == 1)
+        #expect(directory.names("srv/queue").contains { $0.hasSuffix(".bsmtp") })
+        try directory.write("root's/queue/x", "")
+        let refused = try ToolProcess.run(
+            "smtp-serve", ["--listen", "127.0.0.1:0", "--user", "nobody", "--mail", directory.file("root's/queue")])
+        #expect(
+            refused.status == 77
+                && refused.diagnostics.contains("root's/queue: Permission denied: let the server's user"))
+    }
+
+    @Test(
+        "or says what is wrong, and what to do about it",
+        arguments: [
+            ("--queue file", 73, "file: Not a directory: name another directory with --queue"),
+            ("--greylist file", 73, "file: Not a directory: name another directory with --greylist"),
+            ("--quarantine file", 73, "file: Not a directory: name another directory with --quarantine"),
+            ("--mail file", 73, "file: Not a directory: name another directory with --mail"),
+            ("--mbox file/below", 73, "file: Not a directory: name another directory with --mbox"),
+            ("--users missing", 78, "missing: No such file or directory: name a file that can be read with --users"),
+            ("--auth-file missing", 78, "No such file or directory: name a file that can be read with --auth-file"),
+            ("--dns missing --spf", 78, "missing: No such file or directory: name a zone file with --dns"),
+            ("--listen unix:missing/socket", 71, "No such file or directory: make the directory first"),
+            ("--listen unix:file", 71, "Address already in use: a file is there: remove it"),
+            ("--listen 192.0.2.1:0 --domain x", 71, "this machine has no such address, choose another --listen"),
+            ("--user missing", 78, "--user missing: there is no such user: name another, or make it"),
+            ("--hostname a=b", 64, "--hostname a=b: must be a domain such as mx.example.org"),
+            ("--cert missing --key missing", 78, "name PEM files with --cert and --key"),
+        ])
+    func startErrors(_ arguments: String, _ status: Int32, _ reason: String) throws {
+        try directory.write("file", "x")
+        let words = arguments.split(separator: " ").map(String.init)
+        let result = try ToolProcess.run(
+            "smtp-serve", (words.contains("--listen") ? [] : ["--listen", "127.0.0.1:0"]) + words,
+            directory: directory.path)
+        #expect(result.status == status && result.diagnostics.hasPrefix("smtp-serve: "), "\(result.diagnostics)")
+        #expect(result.diagnostics.contains(reason), "\(result.diagnostics)")
+    }
+
     @Test("clients show certificates of --client-ca: --relay-for cert takes their mail, and nobody else's")
     func clientCertificates() throws {
         let server = try TestServer(

@@ -26,6 +26,30 @@ struct SmtpServeRuleTests {
         #expect(client.code("DATA") == "354" && client.code("x\r\n.") == "250")
     }
 
+    @Test("a reply that lets a command through changes its words only; after 421 the session is over")
+    func words() throws {
+        let directory = try TestDirectory()
+        let server = try server(
+            "ehlo~^old 250 old.example", "mail 250 2.1.0 your sender", "rcpt~^b@ 250 2.1.5 your recipient",
+            "data 354 go on", "quit 221 2.0.0 your end", "any~leave 421 4.3.2 gone",
+            more: ["--mail", directory.file("mail")])
+        let client = try LineClient(port: server.port)
+        #expect(client.greet("EHLO old.example") == ["250 old.example"])
+        var answers: [String] = []
+        for line in ["MAIL FROM:<a@b.c>", "RCPT TO:<b@b.c>", "RCPT TO:<b@b", "DATA", "x\r\n.", "QUIT"] {
+            client.send(line + "\r\n")
+            answers += client.reply()
+        }
+        #expect(answers[0] == "250 2.1.0 your sender" && answers[1] == "250 2.1.5 your recipient")
+        #expect(answers[2].hasPrefix("501 ") && answers[3] == "354 go on" && answers[4].hasPrefix("250 2.0.0 "))
+        #expect(answers[5] == "221 2.0.0 your end" && client.rest().isEmpty)
+        #expect(directory.names("mail/b/new").count == 1)
+        let leaving = try LineClient(port: server.port)
+        _ = leaving.reply()
+        leaving.send("NOOP leave\r\nNOOP\r\n")
+        #expect(String(decoding: leaving.rest(), as: UTF8.self) == "421 4.3.2 gone\r\n")
+    }
+
     @Test("#3 only the third time, #3+ from the third on, over all connections")
     func counts() throws {
         let server = try server("mail#3 451 4.3.0 third", "rcpt#2+ 450 later")

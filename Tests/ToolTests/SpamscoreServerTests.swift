@@ -167,6 +167,83 @@ struct SpamscoreServerTests {
         #expect(gone.text == Self.message && gone.status == 75)
     }
 
+    @Test("before version 1.5 PING is one line, and old clients get the heads that they know")
+    func oldClients() throws {
+        let server = try Self.server(TestDirectory())
+        #expect(try server.ask("PING SPAMC/1.2\r\n", endsInput: false) == "SPAMD/1.5 0 PONG\r\n")
+        let request = Self.request("HEADERS").replacing("SPAMC/1.5", with: "SPAMC/1.2")
+        #expect(try server.ask(request).hasPrefix("SPAMD/1.1 0 EX_OK\r\nContent-length: "))
+        #expect(try !server.ask(request).contains("Spam: "))
+    }
+
+    @Test("users of folders of their own have their own reputations and lessons; who has none teaches nobody")
+    func personal() throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("r.cf", "\(Self.rules)use_auto_welcomelist 1\n")
+        let server = try SpamdTestServer(["--rules", rules, "--user-dir", folder.file("users/%u"), "--local"])
+        let ham = "From: a@example.org\r\nSubject: x\r\n\r\nhello\r\n"
+        #expect(try server.ask(Self.request("CHECK", "User: ann\r\n")).contains("6.0 / 5.0"))
+        #expect(try server.ask(Self.request("CHECK", "User: ann\r\n", ham)).contains("3.0 / 5.0"))
+        #expect(try server.ask(Self.request("CHECK", "User: bob\r\n", ham)).contains("0.0 / 5.0"))
+        let nobody = try server.ask(Self.request("TELL", "Message-class: spam\r\nSet: local\r\n"))
+        #expect(nobody.hasPrefix("SPAMD/1.0 69 Service Unavailable: User: "))
+    }
+
+    /// What a server answers to anything, byte for byte.
+    static func standIn(_ answer: String) throws -> StandIn {
+        try StandIn { received, answers in
+            answers == 0 && !received.isEmpty ? (Array(answer.utf8), received.count, true) : nil
+        }
+    }
+
+    @Test(
+        "an answer that is not whole is none: the message comes out unmarked",
+        arguments: [
+            "", "SPAMD/1.1 0 EX_OK\r\n", "HTTP/1.0 200 OK\r\n\r\n", "SPAMD/1.0 76 Bad header line\r\n",
+            "SPAMD/1.1 0 EX_OK\r\nContent-length: 9\r\nSpam: True ; 9.0 / 5.0\r\n\r\nA: 1\n",
+            "SPAMD/1.1 0 EX_OK\r\nContent-length: -9\r\nSpam: True ; 9.0 / 5.0\r\n\r\nA: 1\n",
+            "SPAMD/1.1 0 EX_OK\r\nContent-length: 0\r\nSpam: True ; 9.0 / 5.0\r\n\r\n",
+            "SPAMD/1.1 0 EX_OK\r\nSpam: True ; 9.0 / 5.0\r\n\r\nA: 1\n",
+            "SPAMD/1.1 0 EX_OK\r\nContent-length: 5\r\n\r\nA: 1\n",
+        ])
+    func lies(_ answer: String) throws {
+        let server = try Self.standIn(answer)
+        try withExtendedLifetime(server) {
+            let to = ["--connect", "127.0.0.1:\(server.port)"]
+            let input = Array(Self.message.utf8)
+            let filtered = try ToolProcess.run("spamscore", to + ["-f", "-x"], input: input)
+            #expect(filtered.text == Self.message && filtered.status == 75)
+            if !answer.contains("Spam: ") {
+                #expect(try ToolProcess.run("spamscore", to + ["-c"], input: input).status == 76)
+            }
+        }
+    }
+
+    @Test("--deadline ends the wait for a server that says nothing")
+    func silence() throws {
+        let server = try StandIn { _, _ in nil }
+        try withExtendedLifetime(server) {
+            let result = try ToolProcess.run(
+                "spamscore", ["--connect", "127.0.0.1:\(server.port)", "-f", "-x", "--deadline", "0.2"],
+                input: Array(Self.message.utf8))
+            #expect(result.text == Self.message && result.status == 75)
+        }
+    }
+
+    @Test("the client's JSON has the keys of a score made here")
+    func clientJSON() throws {
+        let server = try Self.server(TestDirectory(), ["--local"])
+        let to = ["--connect", "127.0.0.1:\(server.port)", "--json"]
+        let text = try ToolProcess.run("spamscore", to, input: Array(Self.message.utf8)).text
+        let test = #"{"name":"BUY","score":null,"description":null,"area":null,"text":null}"#
+        let begin =
+            #"{"file":"-","index":0,"score":6.0,"required":5.0,"spam":true,"learned":null,"tests":["# + test
+            + #"],"unsupported":[],"cut":[],"ms":"#
+        #expect(text.hasPrefix(begin), "\(text)")
+        let told = try ToolProcess.run("spamscore", to + ["--learn", "ham"], input: Array(Self.message.utf8)).text
+        #expect(told == #"{"file":"-","index":0,"changed":true}"# + "\n")
+    }
+
     @Test("mutated requests never end the server")
     func hostile() throws {
         let server = try Self.server(TestDirectory())

@@ -96,4 +96,47 @@ struct SpamscoreTests {
             #expect(status == 0)
         }
     }
+
+    @Test("--explain shows the sum and points that add up to it, and what was not looked at")
+    func explanation() throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("e.cf", "body A /buy/i\nscore A 4.25\ndescribe A sells\n")
+        let result = try ToolProcess.run(
+            "spamscore",
+            ["--local", "--explain", "--rules", rules, "--user-dir", folder.file("u"), "--clamd", "unix:/nonexistent"],
+            input: Array(Self.message.utf8))
+        let head = "4.25  ham (5.0 needed)"
+        #expect(
+            result.text == """
+                \(head)\(String(repeating: " ", count: 60 - head.count))-
+                4.25  A                sells: "BUY"
+                   -  not looked at: clamd: No such file or directory
+
+                """)
+    }
+
+    @Test(
+        "modes exclude each other, and those that take no messages say so",
+        arguments: [
+            ["-f", "-c"], ["-f", "--json"], ["-f", "--explain"], ["--lint", "--list-rules"], ["--learn", "spam", "-c"],
+            ["--learn", "spam", "--forget"], ["--train", "x", "--forget"], ["--evaluate", "--serve", "127.0.0.1:0"],
+            ["--connect", "127.0.0.1:9", "--train", "x"], ["--connect", "127.0.0.1:9", "--lint"],
+            ["--serve", "127.0.0.1:0", "m.eml"], ["--lint", "m.eml"], ["--train", "x", "m.eml"],
+            ["--list-rules", "--files", "x"],
+        ])
+    func modes(_ arguments: [String]) throws {
+        #expect(try run(arguments).status == 64)
+    }
+
+    @Test(
+        "points of any size are added and shown as numbers",
+        arguments: [("1e308", "2000000000.0"), ("-1e308", "-2000000000.0")])
+    func largePoints(_ points: String, _ sum: String) throws {
+        let folder = try TestDirectory()
+        let rules = try folder.write("l.cf", "body A /buy/i\nscore A \(points)\nbody B /now/\nscore B \(points)\n")
+        let result = try ToolProcess.run(
+            "spamscore", ["--local", "--json", "--rules", rules, "--user-dir", folder.file("u")],
+            input: Array(Self.message.utf8))
+        #expect(result.text.contains(#""score":\#(sum),"required""#), "\(result.text)")
+    }
 }

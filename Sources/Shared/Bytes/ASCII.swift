@@ -73,6 +73,9 @@ extension Sequence where Element == UInt8 {
 }
 
 extension String {
+    /// No octet beyond ASCII.
+    package var isASCII: Bool { utf8.allSatisfy { $0 < 0x80 } }
+
     /// The text with `A`–`Z` turned to `a`–`z`; other scripts stay as they are (protocol keywords, domains).
     package var asciiLowercased: String {
         String(decoding: utf8.map(\.asciiLowercased), as: UTF8.self)

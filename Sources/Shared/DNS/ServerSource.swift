@@ -22,7 +22,7 @@ final class ServerSource: Sendable {
     let configuration: ResolverConfiguration
     private let pool: ServerPool
     /// Connections take descriptors, of which there are few.
-    private let gate = QueryGate(limit: 400)
+    private let gate = Slots(400)
     private let trace: (@Sendable (QueryTrace) -> Void)?
     private let sent = Atomic<Int>(0)
     private let deadline: ContinuousClock.Instant?
@@ -205,8 +205,8 @@ final class ServerSource: Sendable {
     }
 
     private nonisolated(nonsending) func askOverTCP(_ query: Query, _ attempt: Attempt) async -> ExchangeResult {
-        await gate.enter()
-        defer { gate.leave() }
+        let place = await gate.take()
+        defer { gate.give(place) }
         return await Exchange.overTCP(query, to: pool.servers[attempt.server], timeout: attempt.timeout)
     }
 

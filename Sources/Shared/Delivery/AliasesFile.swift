@@ -13,7 +13,7 @@ package struct AliasesFile: Sendable, Equatable {
         case place(DeliveryTarget)
     }
 
-    /// By name in lower case.
+    /// By name as `LocalRecipients.key(ofName:)` has it.
     package private(set) var aliases: [String: [Target]] = [:]
 
     /// - Parameter include: reads the file of an `:include:`.
@@ -34,7 +34,7 @@ package struct AliasesFile: Sendable, Equatable {
     }
 
     /// The names of the targets, for EXPN.
-    package func targets(of name: String) -> [Target]? { aliases[name.asciiLowercased] }
+    package func targets(of name: String) -> [Target]? { aliases[LocalRecipients.key(ofName: name)] }
 
     private static func logicalLines(_ bytes: [UInt8]) -> [(number: Int, text: String)] {
         var lines: [(number: Int, text: String)] = []
@@ -71,44 +71,66 @@ package struct AliasesFile: Sendable, Equatable {
         for item in AliasesFile.items(bytes[(colon + 1)...]) {
             targets += try AliasesFile.targets(item, include, depth: 0)
         }
-        guard !targets.isEmpty else { throw .init("\(name) has no target") }
-        guard aliases[name.asciiLowercased] == nil else { throw .init("\(name) stands there twice") }
-        aliases[name.asciiLowercased] = targets
+        guard !targets.isEmpty else { throw .init("\(name) has no target: name one, or remove the line") }
+        let key = LocalRecipients.key(ofName: name)
+        guard aliases[key] == nil else { throw .init("\(name) stands there twice: remove one of the lines") }
+        aliases[key] = targets
+    }
+
+    private struct Item {
+        var bytes: [UInt8] = []
+        /// It has white space in it that is not in quotes.
+        var isDivided = false
+        private var endsWithSpace = false
+
+        mutating func append(_ byte: UInt8, isQuoted: Bool) {
+            if byte.isMailWhitespace, !isQuoted {
+                endsWithSpace = !bytes.isEmpty
+                if bytes.isEmpty { return }
+            } else {
+                if endsWithSpace { isDivided = true }
+                endsWithSpace = false
+            }
+            bytes.append(byte)
+        }
+
+        var text: String { bytes.text.trimmingWhitespace() }
     }
 
     /// Divides at commas outside of quotes; the quotes around a whole item, or around a program, are taken away.
-    private static func items(_ bytes: ArraySlice<UInt8>) -> [String] {
-        var items: [[UInt8]] = [[]]
+    private static func items(_ bytes: ArraySlice<UInt8>) -> [Item] {
+        var items = [Item()]
         var isQuoted = false
         var isEscaped = false
         for byte in bytes {
             if isEscaped {
-                items[items.count - 1].append(byte)
+                items[items.count - 1].append(byte, isQuoted: true)
                 isEscaped = false
             } else if byte == ASCII.backslash, isQuoted {
                 isEscaped = true
             } else if byte == ASCII.quote {
                 isQuoted.toggle()
             } else if byte == ASCII.comma, !isQuoted {
-                items.append([])
+                items.append(Item())
             } else {
-                items[items.count - 1].append(byte)
+                items[items.count - 1].append(byte, isQuoted: isQuoted)
             }
         }
-        return items.map { $0.text.trimmingWhitespace() }.filter { !$0.isEmpty }
+        return items.filter { !$0.text.isEmpty }
     }
 
     private static func targets(
-        _ item: String, _ include: (String) throws(SystemError) -> [UInt8], depth: Int
+        _ parsed: Item, _ include: (String) throws(SystemError) -> [UInt8], depth: Int
     ) throws(DeliveryFileError.Problem) -> [Target] {
+        let item = parsed.text
         if item.asciiLowercased.hasPrefix(":include:") {
-            guard depth < 8 else { throw .init("\(item): includes that include themselves") }
+            guard depth < 8 else { throw .init("\(item): the file includes itself: remove that") }
             let path = String(item.dropFirst(9)).trimmingWhitespace()
             let bytes: [UInt8]
             do throws(SystemError) {
                 bytes = try include(path)
             } catch {
-                throw .init("\(path): \(error.reason)")
+                throw .init("\(path): \(error.reason): name a file that can be read")
             }
             var targets: [Target] = []
             for line in bytes.split(separator: ASCII.lf) {
@@ -126,6 +148,7 @@ package struct AliasesFile: Sendable, Equatable {
         if item.hasPrefix("/") || item.hasPrefix("./") {
             return [.place(item.hasSuffix("/") ? .maildir(String(item.dropLast())) : .mbox(item))]
         }
+        if parsed.isDivided { throw .init("\(item): a comma belongs between targets") }
         if item.hasPrefix("\\") { return [.finalName(String(item.dropFirst()))] }
         return [.address(item)]
     }

@@ -32,9 +32,37 @@ package final class GroupCommitter: Sendable {
     /// Returns when the deliveries of a message are where they belong and would survive a power loss, or could not be
     /// put there; then nothing of them is left that was not already visible.
     package func commit(_ deliveries: [MessageDelivery]) async -> Outcome {
-        await withUnsafeContinuation { continuation in
+        if deliveries.contains(where: \.hasMboxes) {
+            do throws(SystemError) {
+                try await publishMboxes(deliveries)
+            } catch {
+                for delivery in deliveries { delivery.abort() }
+                return .failure(error)
+            }
+            if deliveries.allSatisfy(\.isDone) { return .success(()) }
+        }
+        return await withUnsafeContinuation { continuation in
             state.withLock { $0.waiting.append(Member(deliveries: deliveries, continuation: continuation)) }
             startGroup()
+        }
+    }
+
+    /// How long another program may hold an mbox.
+    private static let lockTimeout = Duration.seconds(30)
+
+    /// Writes these messages to the disk, and appends them to their mboxes. One that another program holds is waited for
+    /// by this message alone, without a thread. It comes first: when it fails, nothing else is visible yet.
+    private func publishMboxes(_ deliveries: [MessageDelivery]) async throws(SystemError) {
+        try await offload { () throws(SystemError) in
+            for delivery in deliveries { try delivery.end() }
+            for delivery in deliveries { try delivery.synchronize() }
+        }
+        let deadline = ContinuousClock.now + GroupCommitter.lockTimeout
+        for delivery in deliveries where delivery.hasMboxes {
+            while let locked = try await offload({ () throws(SystemError) in try delivery.publishMboxes() }) {
+                guard ContinuousClock.now < deadline else { throw locked }
+                do { try await EventLoop.sleep(for: .milliseconds(.random(in: 50...150))) } catch { throw locked }
+            }
         }
     }
 

@@ -1,5 +1,7 @@
 import Bytes
+import DNS
 import SMTP
+import Unix
 
 /// Who is local, and where whose mail goes.
 package struct LocalRecipients: Sendable {
@@ -29,7 +31,7 @@ package struct LocalRecipients: Sendable {
     private static let expansionLimit = 10_000
 
     private let store: Store
-    /// Local domains in lower case; empty: every domain is local.
+    /// Local domains as `key(ofDomain:)` has them; empty: every domain is local.
     private let domains: Set<String>
     /// Nil: every local-part is known.
     private let users: UsersFile?
@@ -41,14 +43,31 @@ package struct LocalRecipients: Sendable {
         canForward: Bool = false
     ) {
         self.store = store
-        self.domains = Set(domains.map(\.asciiLowercased))
+        self.domains = Set(domains.map(LocalRecipients.key(ofDomain:)))
         self.users = users
         self.aliases = aliases
         self.canForward = canForward
     }
 
     package func isLocal(_ path: Path) -> Bool {
-        path.domain.isEmpty || domains.isEmpty || domains.contains(path.domain.asciiLowercased)
+        path.domain.isEmpty || domains.isEmpty || domains.contains(LocalRecipients.key(ofDomain: path.domain))
+    }
+
+    /// A domain as it is compared: in lower case, in its ASCII form (RFC 6531 3.2), an address literal in the usual
+    /// spelling of its address.
+    static func key(ofDomain domain: String) -> String {
+        let lower = domain.asciiLowercased
+        if lower.hasPrefix("[") {
+            let text = lower.hasPrefix("[ipv6:") ? lower.dropFirst(6).dropLast() : lower.dropFirst().dropLast()
+            return IPAddress(String(text)).map { "[\($0)]" } ?? lower
+        }
+        return (try? InternationalName.ascii(lower)) ?? lower
+    }
+
+    /// A name of a users or aliases file as it is compared.
+    static func key(ofName name: String) -> String {
+        guard let at = name.utf8.lastIndex(of: ASCII.at) else { return name.asciiLowercased }
+        return String(name[..<at]).asciiLowercased + "@" + key(ofDomain: String(name[at...].dropFirst()))
     }
 
     /// Where the mail for a local recipient goes.
@@ -99,7 +118,7 @@ package struct LocalRecipients: Sendable {
                 aliases?.targets(of: "owner-\(name)") != nil
                 ? Path(localPart: "owner-\(name)", domain: path.domain) : sender
             // A name that was expanded before is not again: `anna: anna, bob` keeps a copy for herself.
-            if expansion.visited.insert("\(name)@\(path.domain.asciiLowercased)").inserted {
+            if expansion.visited.insert("\(name)@\(LocalRecipients.key(ofDomain: path.domain))").inserted {
                 for target in targets {
                     try expand(target, of: path, sender: owner, into: &expansion)
                 }
@@ -142,11 +161,12 @@ package struct LocalRecipients: Sendable {
 
     /// The keys under which a name may stand, the most special first; the last ones are catch-alls.
     private func keys(_ path: Path) -> (names: [String], catchAlls: [String]) {
-        let domain = path.domain.asciiLowercased
+        let domain = LocalRecipients.key(ofDomain: path.domain)
         let localPart = path.unquotedLocalPart.asciiLowercased
         let untagged = LocalRecipients.untagged(localPart)
         var names: [String] = []
-        for name in untagged == localPart ? [localPart] : [localPart, untagged] {
+        // A quoted local-part with an `@` in it is not the address that it looks like.
+        for name in untagged == localPart ? [localPart] : [localPart, untagged] where !name.contains("@") {
             if !domain.isEmpty { names.append("\(name)@\(domain)") }
             names.append(name)
         }
@@ -167,27 +187,29 @@ package struct LocalRecipients: Sendable {
         let localPart = path.unquotedLocalPart.asciiLowercased
         let untagged = LocalRecipients.untagged(localPart)
         guard let users else {
-            guard LocalRecipients.isFolderName(untagged) else { throw .unusable }
-            return LocalDelivery(defaultTarget(untagged), recipient: path)
+            return LocalDelivery(try defaultTarget(untagged), recipient: path)
         }
         let (names, catchAlls) = keys(path)
         for key in names + catchAlls {
             guard let user = users.users[key] else { continue }
             let name = key.prefix { $0 != "@" }
             let folder = name.isEmpty || name == "*" ? untagged : String(name)
-            guard LocalRecipients.isFolderName(folder) else { throw .unusable }
-            var delivery = LocalDelivery(user.target ?? defaultTarget(folder), recipient: path)
+            let target = if let own = user.target { own } else { try defaultTarget(folder) }
+            var delivery = LocalDelivery(target, recipient: path)
             delivery.filters = user.filters
             return delivery
         }
         guard LocalRecipients.isFolderName(untagged) else { throw .unusable }
         // RFC 5321 4.5.1: there is always a postmaster.
         guard untagged == "postmaster" else { throw .noSuchUser }
-        return LocalDelivery(defaultTarget(untagged), recipient: path)
+        return LocalDelivery(try defaultTarget(untagged), recipient: path)
     }
 
-    private func defaultTarget(_ name: String) -> DeliveryTarget {
-        switch store {
+    private func defaultTarget(_ name: String) throws(Refusal) -> DeliveryTarget {
+        guard LocalRecipients.isFolderName(name) else { throw .unusable }
+        return switch store {
+        // Where an mbox has its lock nobody else can have an mbox.
+        case .mboxes(_) where name.hasSuffix(".lock"): throw .unusable
         case .maildirs(let root): .maildir("\(root)/\(name)")
         case .mboxes(let root): .mbox("\(root)/\(name)")
         case .program(let command): .program(command)

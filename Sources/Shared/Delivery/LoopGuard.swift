@@ -19,8 +19,8 @@ package struct LoopGuard: Sendable {
             let line = message.line(at: place)
             if line.content.isEmpty { break }
             switch message[place] | 0x20 {
-            case UInt8(ascii: "r") where LoopGuard.begins(message, line.content, "received:"): receivedCount += 1
-            case UInt8(ascii: "d") where LoopGuard.begins(message, line.content, "delivered-to:"):
+            case UInt8(ascii: "r") where message.begins(at: line.content, withField: "received:"): receivedCount += 1
+            case UInt8(ascii: "d") where message.begins(at: line.content, withField: "delivered-to:"):
                 let value = message.array((place + 13)..<line.content.upperBound).text.trimmingWhitespace()
                 let bare = value.hasPrefix("<") && value.hasSuffix(">") ? String(value.dropFirst().dropLast()) : value
                 deliveredTo.insert(bare.asciiLowercased)
@@ -30,20 +30,24 @@ package struct LoopGuard: Sendable {
         }
     }
 
-    private static func begins(_ message: Span<UInt8>, _ line: Range<Int>, _ name: StaticString) -> Bool {
-        let count = name.utf8CodeUnitCount
-        guard line.count >= count else { return false }
-        return name.withUTF8Buffer { name in
-            for index in 0..<count where message[line.lowerBound + index] | 0x20 != name[index] | 0x20 { return false }
-            return true
-        }
-    }
-
-    /// The message has been with too many servers.
-    package var isTooLong: Bool { receivedCount > LoopGuard.limit }
+    /// The message has been with too many servers, of whose fields `own` are this one's.
+    package func isTooLong(own: Int = 0) -> Bool { receivedCount - own > LoopGuard.limit }
 
     /// The message was delivered to this address before.
     package func hasSeen(_ path: Path) -> Bool {
         !deliveredTo.isEmpty && deliveredTo.contains(path.description.asciiLowercased)
+    }
+}
+
+extension Span<UInt8> {
+    /// Whether a line begins with a field's name and colon, in lower case here.
+    func begins(at line: Range<Int>, withField name: StaticString) -> Bool {
+        let count = name.utf8CodeUnitCount
+        guard line.count >= count else { return false }
+        for index in 0..<count {
+            // Safe: the index is below the name's count.
+            guard self[line.lowerBound + index] | 0x20 == name.utf8Start[index] | 0x20 else { return false }
+        }
+        return true
     }
 }

@@ -13,8 +13,6 @@ final class MboxDelivery {
     private var buffer: [UInt8] = []
 
     private static let bufferLimit = 65_536
-    private static let lockTimeout = Duration.seconds(30)
-
     /// `sender` is who the From_ line names, `time` when the message came, in seconds since 1970.
     init(_ path: String, sender: String, time: Int) throws(SystemError) {
         self.path = path
@@ -45,16 +43,20 @@ final class MboxDelivery {
         buffer.removeAll(keepingCapacity: true)
     }
 
-    /// Appends it to the mailbox; returns when it is on the disk. What fails leaves the mailbox as it was.
-    func publish() throws(SystemError) {
-        // The locks of files are for other processes, and are polled: within this one there is a turn for each.
+    /// Appends it to the mailbox, and returns when it is on the disk; false when another program has the mailbox. What
+    /// fails leaves the mailbox as it was.
+    func publish() throws(SystemError) -> Bool {
+        // The locks of files are for other processes: within this one there is a turn for each.
         try MboxTurn.turn(of: path).lock.withLock { _ throws(SystemError) in try append() }
     }
 
-    private func append() throws(SystemError) {
+    /// That another program has the mailbox for too long.
+    var locked: SystemError { SystemError(code: EAGAIN, operation: "lock", subject: path) }
+
+    private func append() throws(SystemError) -> Bool {
         let isNew = !Files.exists(path)
         do throws(MboxAppender.Failure) {
-            var appender = try MboxAppender.open(path, timeout: MboxDelivery.lockTimeout)
+            var appender = try MboxAppender.open(path, timeout: .zero)
             try append(to: &appender)
             do throws(SystemError) {
                 try appender.commit(synchronizing: true)
@@ -64,13 +66,14 @@ final class MboxDelivery {
         } catch {
             switch error {
             case .system(let error): throw error
-            case .locked: throw SystemError(code: EAGAIN, operation: "lock", subject: path)
+            case .locked: return false
             case .changed: throw SystemError(code: ESTALE, operation: "append to", subject: path)
             case .notMailbox:
                 throw SystemError(code: EINVAL, operation: "append, since it is no mbox, to", subject: path)
             }
         }
         if isNew { try Files.synchronizeDirectory(Files.parent(of: path) ?? "/") }
+        return true
     }
 
     private func append(to appender: inout MboxAppender) throws(MboxAppender.Failure) {

@@ -142,6 +142,13 @@ package struct MessageContent: Sendable {
         head.isEmpty ? self : MessageContent(pieces: [.bytes(head)] + pieces)
     }
 
+    /// The same without the Return-Path fields in its header.
+    package var withoutReturnPath: MessageContent {
+        let header = header()
+        let kept = TraceFields.withoutReturnPath(header)
+        return kept.count == header.count ? self : dropping(header.count).below(kept)
+    }
+
     /// The header with the empty line that ends it, if it is no longer than `limit` octets; else as much of it.
     package func header(limit: Int = 1 << 20) -> [UInt8] {
         let start = start(limit: limit)

@@ -61,6 +61,10 @@ package final class MessageDelivery: Sendable {
     private struct State {
         var copies: [Copy] = []
         var hasBegun = false
+        /// The message is whole, and on the disk.
+        var isSynchronized = false
+        /// What stands above the message where it goes to one place only: it goes out in one write with the first content.
+        var head: [UInt8] = []
         var pending: [UInt8] = []
     }
 
@@ -123,8 +127,14 @@ package final class MessageDelivery: Sendable {
     /// Writes what waits in memory to the temporary files. Blocks: call it through `offload`.
     package func writePending() throws(SystemError) {
         try state.withLock { state throws(SystemError) in
-            if !state.hasBegun { try begin(&state) }
-            for copy in state.copies { try copy.write(state.pending.span) }
+            let isStart = !state.hasBegun
+            if isStart { try begin(&state) }
+            // What is delivered here has one Return-Path, its own (RFC 5321 4.4); what goes on is left as it is.
+            let delivered =
+                isStart ? state.head + TraceFields.withoutReturnPath(state.pending) : state.pending
+            for copy in state.copies {
+                if case .queue = copy { try copy.write(state.pending.span) } else { try copy.write(delivered.span) }
+            }
             state.pending = []
         }
     }
@@ -134,12 +144,10 @@ package final class MessageDelivery: Sendable {
         for place in plan.places {
             switch place.target {
             case .maildir(let path):
-                let maildir = try cache.maildir(at: path)
-                let delivery = try maildir.begin()
+                let (maildir, delivery) = try cache.begin(at: path)
                 state.copies.append(.maildir(maildir, delivery))
-                // The head goes out in one write with the first content.
-                if plan.places.count + plan.queued.count == 1 {
-                    state.pending = place.head + state.pending
+                if plan.places.count == 1 {
+                    state.head = place.head
                 } else {
                     try delivery.write(place.head.span)
                 }
@@ -158,8 +166,15 @@ package final class MessageDelivery: Sendable {
         }
     }
 
+    /// It goes to an mbox too.
+    var hasMboxes: Bool { plan.places.contains { if case .mbox = $0.target { true } else { false } } }
+
+    /// It goes to mboxes only, all of which have it.
+    var isDone: Bool { state.withLock { $0.isSynchronized && $0.copies.isEmpty } }
+
     /// The message is whole: writes what waits in memory, and lets the kernel begin to write all of it to the disk. Blocks.
     func end() throws(SystemError) {
+        if state.withLock({ $0.isSynchronized }) { return }
         try writePending()
         try state.withLock { state throws(SystemError) in
             for copy in state.copies {
@@ -175,6 +190,7 @@ package final class MessageDelivery: Sendable {
     /// Waits until the content is on the disk; of an mbox that is part of publishing. Blocks.
     func synchronize() throws(SystemError) {
         try state.withLock { state throws(SystemError) in
+            if state.isSynchronized { return }
             for copy in state.copies {
                 switch copy {
                 case .maildir(_, let delivery): try delivery.synchronize()
@@ -182,14 +198,27 @@ package final class MessageDelivery: Sendable {
                 case .queue(let delivery): try delivery.synchronize()
                 }
             }
+            state.isSynchronized = true
         }
     }
 
-    /// Makes every copy visible. Returns the directories that are to be synced. Blocks.
+    /// Appends to the mboxes that do not have the message yet, up to one that another program holds: the error that this
+    /// will be if it goes on for too long. Blocks.
+    func publishMboxes() throws(SystemError) -> SystemError? {
+        try state.withLock { state throws(SystemError) in
+            while let place = state.copies.firstIndex(where: { if case .mbox = $0 { true } else { false } }),
+                case .mbox(let delivery) = state.copies[place]
+            {
+                guard try delivery.publish() else { return delivery.locked }
+                state.copies.remove(at: place)
+            }
+            return nil
+        }
+    }
+
+    /// Makes every copy visible that is not in an mbox. Returns the directories that are to be synced. Blocks.
     func publish() throws(SystemError) -> [Published] {
         try state.withLock { state throws(SystemError) in
-            // An mbox may be locked: when it fails, nothing else is visible yet.
-            for copy in state.copies { if case .mbox(let delivery) = copy { try delivery.publish() } }
             var published: [Published] = []
             for copy in state.copies {
                 switch copy {

@@ -52,6 +52,21 @@ package final class Queue: Sendable {
         return id
     }
 
+    /// Queues a message under a name that only one process may give at a time, however often that begins anew: what a
+    /// crash has left of it is replaced, and a message that is there already stays as it is. Blocks.
+    package func addOnce(
+        _ message: Span<UInt8>, _ envelope: QueuedEnvelope, id: QueueID
+    ) throws(SystemError) {
+        let name = Queue.messageName(id)
+        if (try? directory.status(name)) != nil { return try synchronize() }
+        do throws(SystemError) {
+            try temporary.remove(name)
+        } catch {
+            guard error.code == ENOENT else { throw error }
+        }
+        try add(message, envelope, id: id)
+    }
+
     /// The messages that are there, the oldest first.
     package func identifiers() throws(SystemError) -> [QueueID] {
         try directory.entries().compactMap { entry in
@@ -69,13 +84,16 @@ package final class Queue: Sendable {
             guard let status = try? temporary.status(entry.name), now - status.st_mtim.tv_sec > 3_600 else { continue }
             try? temporary.remove(entry.name)
         }
-        let messages = Set(try identifiers())
         for entry in try directory.entries() where entry.kind == .file {
             let name = entry.name.text
-            guard name.hasSuffix(Queue.logSuffix),
-                let id = QueueID(String(name.dropLast(Queue.logSuffix.utf8.count))), !messages.contains(id)
+            guard name.hasSuffix(Queue.logSuffix), let id = QueueID(String(name.dropLast(Queue.logSuffix.utf8.count)))
             else { continue }
-            try? directory.remove(entry.name)
+            // Looked for after its log was seen: a message that came and was tried meanwhile keeps it.
+            do throws(SystemError) {
+                _ = try directory.status(Queue.messageName(id))
+            } catch {
+                if error.code == ENOENT { try? directory.remove(entry.name) }
+            }
         }
     }
 

@@ -42,6 +42,11 @@ package final class QueueEntry {
     package private(set) var route: String?
     /// How many times the sender was told something.
     package private(set) var notificationCount = 0
+    /// There is a file for the log, and something in it.
+    private var hasLog = false
+    private var hasEvents = false
+    /// The end of the last whole line of the log.
+    private var endOfLog = 0
 
     private let queue: Queue
     private let descriptor: FileDescriptor
@@ -138,19 +143,23 @@ package final class QueueEntry {
         self.descriptor = descriptor
         self.isLocked = isLocked
         recipients = file.envelope.recipients.map(QueuedRecipient.init)
-        for (time, event) in QueueLog.events(try QueueEntry.readLog(queue, id)) { apply(event, at: time) }
+        guard let log = try QueueEntry.readLog(queue, id) else { return }
+        hasLog = true
+        endOfLog = log.lastIndex(of: ASCII.lf).map { $0 + 1 } ?? 0
+        for (time, event) in QueueLog.events(log) { apply(event, at: time) }
     }
 
-    private static func readLog(_ queue: Queue, _ id: QueueID) throws(SystemError) -> [UInt8] {
+    private static func readLog(_ queue: Queue, _ id: QueueID) throws(SystemError) -> [UInt8]? {
         do throws(SystemError) {
             return try queue.directory.open(Queue.logName(id), O_RDONLY).readAll()
         } catch {
-            if error.code == ENOENT { return [] }
+            if error.code == ENOENT { return nil }
             throw error
         }
     }
 
     private func apply(_ event: QueueEvent, at time: Int) {
+        hasEvents = true
         switch event {
         case .delivered(let index, let answer): attempt(index, at: time, answer) { $0.status = .delivered }
         case .deferred(let index, let next, let answer): attempt(index, at: time, answer) { $0.nextAttempt = next }
@@ -183,20 +192,36 @@ package final class QueueEntry {
         body(&recipients[index])
     }
 
+    /// Makes sure that what an attempt comes to can be noted, before anybody gets the message: when it can neither be
+    /// removed nor have a log, they would get it again at each attempt. With a count, there is room on the disk then for
+    /// what is to be noted of so many recipients. Blocks. Only of a locked message.
+    package func prepareRecord(recipients count: Int) throws(SystemError) {
+        guard isLocked else { return }
+        try queue.directory.checkWritable()
+        guard count > 0 else { return }
+        try openLog().reserve(endOfLog..<(endOfLog + count * QueueLog.lineLimit))
+    }
+
+    private func openLog() throws(SystemError) -> FileDescriptor {
+        let log = try queue.directory.open(Queue.logName(id), O_RDWR | O_CREAT, mode: 0o600)
+        hasLog = true
+        return log
+    }
+
     /// Notes events so that they survive a power loss. Blocks. Only of a locked message.
     package func record(_ events: [QueueEvent]) throws(SystemError) {
         guard isLocked, !events.isEmpty else { return }
         let now = SystemClock.now.seconds
-        let name = Queue.logName(id)
-        let log = try queue.directory.open(name, O_RDWR | O_CREAT, mode: 0o600)
-        let old = try log.readAll()
-        // The rest of a line that was being written when its writer was stopped would spoil the next one.
-        let whole = old.lastIndex(of: ASCII.lf).map { $0 + 1 } ?? 0
-        if whole < old.count { try log.truncate(to: whole) }
-        try log.seek(to: whole)
-        try log.writeAll(Array(events.map { QueueLog.line($0, at: now) }.joined().utf8))
+        let log = try openLog()
+        let lines = Array(events.map { QueueLog.line($0, at: now) }.joined().utf8)
+        // Behind the last whole line is room, or the rest of a line that was being written when its writer was stopped:
+        // it would spoil the next one.
+        try log.seek(to: endOfLog)
+        try log.writeAll(lines)
+        try log.truncate(to: endOfLog + lines.count)
         try log.synchronize()
-        if old.isEmpty { try queue.synchronize() }
+        if endOfLog == 0 { try queue.synchronize() }
+        endOfLog += lines.count
         for event in events { apply(event, at: now) }
     }
 
@@ -207,10 +232,10 @@ package final class QueueEntry {
     /// would be sent anew. Blocks. Only of a locked message.
     package func remove() throws(SystemError) {
         guard isLocked else { return }
+        if hasLog, !hasEvents { try? queue.directory.remove(Queue.logName(id)) }
         try queue.directory.remove(Queue.messageName(id))
-        let name = Queue.logName(id)
-        guard (try? queue.directory.status(name)) != nil else { return }
+        guard hasEvents else { return }
         try queue.synchronize()
-        try queue.directory.remove(name)
+        try queue.directory.remove(Queue.logName(id))
     }
 }

@@ -30,7 +30,8 @@ package struct QueueFile: Sendable {
 
     /// What stands before DATA or BDAT.
     static func head(_ envelope: QueuedEnvelope, _ id: QueueID) -> [UInt8] {
-        var text = "EHLO \(Host.name)\r\nNOOP id=\(id) arrived=\(QueueTime.text(envelope.arrival))\r\n"
+        var text = "EHLO \(Host.name)\r\nNOOP id=\(id) arrived=\(QueueTime.text(envelope.arrival))"
+        text += envelope.requiresStatus ? " dsn=require\r\n" : "\r\n"
         text += "MAIL FROM:<\(envelope.reversePath)>\(envelope.parameters.text)\r\n"
         for recipient in envelope.recipients { text += "RCPT TO:<\(recipient.path)>\(recipient.parameters.text)\r\n" }
         return Array(text.utf8)
@@ -102,6 +103,7 @@ package struct QueueFile: Sendable {
             if text.hasPrefix("arrived="), let time = QueueTime.epoch(String(text.dropFirst(8))) {
                 envelope.arrival = time
             }
+            if text == "dsn=require" { envelope.requiresStatus = true }
         }
     }
 

@@ -52,6 +52,9 @@ package enum QueueTime {
 
 /// The lines of a log.
 package enum QueueLog {
+    /// No line is longer, in octets.
+    static let lineLimit = 2_048
+
     package static func line(_ event: QueueEvent, at epoch: Int) -> String {
         let rest =
             switch event {
@@ -69,9 +72,8 @@ package enum QueueLog {
     }
 
     private static func text(_ answer: QueueAnswer) -> String {
-        let words = answer.text.utf8.map { $0.isASCIIControl ? ASCII.space : $0 }.text
-        return (answer.code.map { " code=\($0)" } ?? "") + (answer.enhanced.map { " enhanced=\($0)" } ?? "")
-            + (answer.host.map { " host=\($0)" } ?? "") + " text=\(words)"
+        (answer.code.map { " code=\($0)" } ?? "") + (answer.enhanced.map { " enhanced=\($0)" } ?? "")
+            + (answer.host.map { " host=\($0)" } ?? "") + " text=\(StatusText.line(answer.text))"
     }
 
     /// The events with their times. A last line without its end was being written when something stopped the writer: it

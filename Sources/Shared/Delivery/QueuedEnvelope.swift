@@ -8,6 +8,8 @@ package struct QueuedEnvelope: Equatable, Sendable {
     package var envelope: OutgoingEnvelope
     /// When responsibility was taken, in seconds since 1970.
     package var arrival: Int
+    /// A server that does not offer DSN (RFC 3461) is not given the message.
+    package var requiresStatus = false
 
     package init(
         reversePath: String, parameters: MailParameters = MailParameters(), recipients: [Recipient], arrival: Int

@@ -5,6 +5,9 @@ import Unix
 
 /// A message that tells the sender what became of another (RFC 3464): in plain words, in fields for programs, and with
 /// the message or its header.
+///
+/// A sender whose address is ASCII may have a server without SMTPUTF8, and nobody is told of a notification that cannot
+/// be delivered: what such a sender gets is plain mail, whatever the addresses of the recipients are (RFC 6533 3, 4).
 package struct StatusNotification: Sendable {
     package enum Action: String, Sendable {
         case failed, delayed, delivered
@@ -55,12 +58,26 @@ package struct StatusNotification: Sendable {
         self.message = message
     }
 
+    /// The largest message that comes back whole with a notification, in octets; -1: the header alone does. The message
+    /// itself belongs to a failure only (RFC 3461 4.3), and one that must stay encrypted does not come back (RFC 8689 5).
+    package static func returnLimit(of action: Action, _ parameters: MailParameters) -> Int {
+        switch (action, parameters.returned) {
+        case _ where parameters.requiresTLS: -1
+        case (.failed, .full): 10 << 20
+        // Nobody has asked: a small one does no harm.
+        case (.failed, nil): 65_536
+        default: -1
+        }
+    }
+
     /// The envelope of the notification: nobody is told of what becomes of it (RFC 3461 6.1, RFC 5321 4.5.5).
     package func queuedEnvelope(arrival: Int) -> QueuedEnvelope {
         var recipient = QueuedEnvelope.Recipient(path: envelope.reversePath)
         recipient.parameters.notify = []
         var parameters = MailParameters()
         parameters.smtpUTF8 = isInternational
+        // RFC 8689 5: what it tells of the message is to be kept as the message was.
+        parameters.requiresTLS = envelope.parameters.requiresTLS
         return QueuedEnvelope(reversePath: "", parameters: parameters, recipients: [recipient], arrival: arrival)
     }
 
@@ -86,10 +103,11 @@ package struct StatusNotification: Sendable {
 
     private var action: Action { recipients.first?.action ?? .failed }
 
-    private var isInternational: Bool {
-        ([envelope.reversePath] + recipients.map(\.path)).contains { $0.utf8.contains { $0 >= 0x80 } }
-            || header.contains { $0 >= 0x80 }
-    }
+    /// The notification itself needs SMTPUTF8 (RFC 6531).
+    private var isInternational: Bool { !envelope.reversePath.isASCII }
+
+    /// The message in question is one of RFC 6532: with UTF-8 in its header.
+    private var isOfInternational: Bool { envelope.parameters.smtpUTF8 }
 
     // MARK: - For people
 
@@ -144,15 +162,15 @@ package struct StatusNotification: Sendable {
         for recipient in recipients {
             text += "\n"
             if let (type, address) = recipient.parameters.originalAddress {
-                text += "Original-Recipient: \(type); \(StatusText.line(address))\n"
+                text += "Original-Recipient: \(type); \(inField(address, type))\n"
             }
-            let type = recipient.path.utf8.contains { $0 >= 0x80 } ? "utf-8" : "rfc822"
-            text += "Final-Recipient: \(type); \(StatusText.line(recipient.path))\n"
+            let type = recipient.path.isASCII ? "rfc822" : "utf-8"
+            text += "Final-Recipient: \(type); \(inField(recipient.path, type))\n"
             text += "Action: \(recipient.action.rawValue)\nStatus: \(recipient.status)\n"
             if let server = recipient.answer.remoteMTA { text += "Remote-MTA: \(server)\n" }
             if let code = recipient.answer.code {
                 let words = [recipient.answer.enhanced, recipient.answer.text].compactMap { $0 }.joined(separator: " ")
-                text += "Diagnostic-Code: smtp; \(code) \(StatusText.line(words))\n"
+                text += "Diagnostic-Code: smtp; \(code) \(inField(words, nil))\n"
             }
             text += "Last-Attempt-Date: \(DateTime(epoch: recipient.latestAttempt, offset: 0).text)\n"
             if let until = recipient.retryUntil {
@@ -163,12 +181,35 @@ package struct StatusNotification: Sendable {
         return ComposedPart(type: type, .message(Array(text.utf8)))
     }
 
-    private var returned: ComposedPart {
-        if let message {
-            return ComposedPart(type: isInternational ? "message/global" : "message/rfc822", .message(message))
+    /// Text of others as it may stand in a field: beyond ASCII only in an international notification. An address of type
+    /// utf-8 goes into the form that RFC 6533 3 has for it, other characters become question marks.
+    private func inField(_ text: String, _ addressType: String?) -> String {
+        let line = StatusText.line(text)
+        if isInternational || line.isASCII { return line }
+        guard let addressType, addressType.equalsIgnoringCase("utf-8") else {
+            return String(line.map { $0.isASCII ? $0 : "?" })
         }
-        return ComposedPart(
-            type: isInternational ? "message/global-headers" : "text/rfc822-headers", .message(header))
+        // An ORCPT may have come in this form.
+        let isEncoded = line.contains("\\x{")
+        return line.unicodeScalars.map { scalar in
+            scalar.isASCII && (isEncoded || scalar != "\\")
+                ? String(scalar) : "\\x{\(String(scalar.value, radix: 16, uppercase: true))}"
+        }.joined()
+    }
+
+    /// The message or its header. Only `message/rfc822` cannot be encoded (RFC 2046 5.2.1): all other forms go without
+    /// octets beyond ASCII to a sender whose server may not take them.
+    private var returned: ComposedPart {
+        switch (message, isOfInternational) {
+        case (let message?, false): ComposedPart(type: "message/rfc822", .message(message))
+        case (let message?, true): ComposedPart(type: "message/global", encoded(message))
+        case (nil, false): ComposedPart(type: "text/rfc822-headers", encoded(header))
+        case (nil, true): ComposedPart(type: "message/global-headers", encoded(header))
+        }
+    }
+
+    private func encoded(_ bytes: [UInt8]) -> ComposedPart.Content {
+        isInternational || UTF8Text.isASCII(bytes.span) ? .message(bytes) : .encodedMessage(bytes)
     }
 
     // MARK: - The message in question

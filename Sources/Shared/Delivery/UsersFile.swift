@@ -14,7 +14,7 @@ package struct UsersFile: Sendable, Equatable {
         package var filters: [String] = []
     }
 
-    /// By name in lower case.
+    /// By name as `LocalRecipients.key(ofName:)` has it.
     package private(set) var users: [String: User] = [:]
 
     package init(users: [String: User] = [:]) { self.users = users }
@@ -50,7 +50,9 @@ package struct UsersFile: Sendable, Equatable {
     private mutating func read(_ line: String) throws(DeliveryFileError.Problem) {
         guard !line.isEmpty else { return }
         let name = String(line.prefix { $0 != " " && $0 != "\t" })
-        guard LocalRecipients.isUserName(name) else { throw .init("\(name) cannot be a user") }
+        guard LocalRecipients.isUserName(name) else {
+            throw .init("\(name) cannot be a user: write a local-part, an address, @domain or *")
+        }
         var rest = String(line.dropFirst(name.count)).trimmingWhitespace()
         var user = User()
         while rest.hasPrefix("filter=") {
@@ -65,7 +67,7 @@ package struct UsersFile: Sendable, Equatable {
         } else if !rest.isEmpty {
             user.target = .mbox(rest)
         }
-        users[name.asciiLowercased] = user
+        users[LocalRecipients.key(ofName: name)] = user
     }
 
     /// The first word, which may stand in quotes, and what follows it.
@@ -75,7 +77,7 @@ package struct UsersFile: Sendable, Equatable {
             return (String(word), String(text.dropFirst(word.count)).trimmingWhitespace())
         }
         let rest = text.dropFirst()
-        guard let close = rest.firstIndex(of: first) else { throw .init("a quote is not closed") }
+        guard let close = rest.firstIndex(of: first) else { throw .init("a quote is not closed: close it") }
         return (String(rest[..<close]), String(rest[rest.index(after: close)...]).trimmingWhitespace())
     }
 }

@@ -202,8 +202,13 @@ package struct MilterSession: Sendable {
         case UInt8(ascii: "r"): return .reject(nil)
         case UInt8(ascii: "t"): return .tempfail(nil)
         case UInt8(ascii: "y"):
-            let text = packet.data.prefix { $0 != 0 }.text
-            return text.hasPrefix("4") ? .tempfail(text) : .reject(text)
+            let text = packet.data.prefix { $0 != 0 }
+            guard text.count >= 3, text.prefix(3).allSatisfy(\.isASCIIDigit) else { return .malformed("no reply") }
+            switch text.first {
+            case UInt8(ascii: "4"): return .tempfail(text.text)
+            case UInt8(ascii: "5"): return .reject(text.text)
+            default: return .malformed("a reply that refuses nothing")
+            }
         default:
             guard isAtEnd else { return .malformed("an answer that does not belong here") }
             switch edit?.apply(packet) ?? MilterEdit.Change.none {

@@ -66,8 +66,6 @@ package struct SpamdRequestReader: Sendable {
         case needInput
         case request(SpamdRequest)
         case failure(SpamdFailure)
-        /// The client has gone without asking anything.
-        case nothing
     }
 
     /// The most that the request line may have.
@@ -98,13 +96,13 @@ package struct SpamdRequestReader: Sendable {
             place = line.next
             if let failure = take(text) { return (place, .failure(failure)) }
         }
+        guard let request else { return (place, .needInput) }
         message.append(span: input.extracting(place..<input.count))
-        return (input.count, messageStep(isEnd: isEnd))
+        return (input.count, messageStep(request, isEnd: isEnd))
     }
 
     private func unfinished(_ rest: Int, isEnd: Bool) -> Step {
         if isEnd {
-            if request == nil, headerSize == 0, rest == 0 { return .nothing }
             let reason = request == nil ? "(closed before headers)" : "(EOF during headers)"
             return .failure(.badHeader(reason))
         }
@@ -143,6 +141,8 @@ package struct SpamdRequestReader: Sendable {
         else { return .badHeader(line.prefix(200).filter { $0 >= 0x20 && $0 < 0x7F }.text) }
         request = SpamdRequest(method)
         request?.version = major * 10 + minor
+        // Before version 1.5 a request without a message is one line.
+        isInMessage = major * 10 + minor < 15 && (method == .ping || method == .skip)
         return nil
     }
 
@@ -153,7 +153,11 @@ package struct SpamdRequestReader: Sendable {
             else { return .badHeader("(Content-Length contains non-numeric bytes)") }
             if let length, length != number { return .badHeader("(Content-Length given twice)") }
             length = number
-        case "user": request?.user = value
+        case "user":
+            guard !value.utf8.contains(where: \.isASCIIControl) else {
+                return .badHeader("(User header contains control chars)")
+            }
+            request?.user = value
         case "compress":
             guard value.asciiLowercased == "zlib" else {
                 return .badHeader("(compression type not supported: \(value))")
@@ -179,14 +183,15 @@ package struct SpamdRequestReader: Sendable {
     }
 
     private func checked() -> SpamdFailure? {
-        guard let request, request.method == .tell, request.telling.setsLocal, request.telling.kind == nil else {
-            return nil
+        guard let request, request.method == .tell, request.telling.setsLocal else { return nil }
+        if request.telling.removesLocal {
+            return .badHeader("Unable to set local and remove local in the same operation.")
         }
-        return .badHeader("(TELL with Set needs a Message-class)")
+        return request.telling.kind == nil ? .badHeader("(TELL with Set needs a Message-class)") : nil
     }
 
-    private mutating func messageStep(isEnd: Bool) -> Step {
-        guard var request else { return .nothing }
+    private mutating func messageStep(_ request: SpamdRequest, isEnd: Bool) -> Step {
+        var request = request
         if request.method == .ping || request.method == .skip { return .request(request) }
         if message.count > messageLimit {
             return .failure(.badHeader("(message larger than \(messageLimit) bytes)"))

@@ -12,6 +12,7 @@ package struct SpamdVerdict: Equatable, Sendable {
         self.required = required
     }
 
+    /// To REPORT_IFSPAM, too, `True` and `False`: spamd says `Yes` and `No` there, which spamc takes for neither.
     fileprivate var field: String { "Spam: \(isSpam ? "True" : "False") ; \(score) / \(required)\r\n" }
 }
 
@@ -21,12 +22,24 @@ package enum SpamdAnswer {
     private static let ok = "SPAMD/1.1 0 EX_OK\r\n"
 
     /// CHECK: the verdict alone.
-    package static func check(_ verdict: SpamdVerdict) -> [UInt8] { Array("\(ok)\(verdict.field)\r\n".utf8) }
+    package static func check(_ verdict: SpamdVerdict) -> [UInt8] {
+        Array("\(ok)\(verdict.field)\r\n".utf8)
+    }
 
-    /// The verdict and a content. Clients before version 1.3 get no length.
-    package static func content(_ content: [UInt8], _ verdict: SpamdVerdict, version: Int) -> [UInt8] {
-        let length = version >= 13 ? "Content-length: \(content.count)\r\n" : ""
-        return Array("\(ok)\(length)\(verdict.field)\r\n".utf8) + content
+    /// The verdict and a content. Clients before version 1.3 get no length; of messages and headers those before 1.2
+    /// get the content alone, those of 1.2 its length and no verdict.
+    package static func content(
+        _ content: [UInt8], _ verdict: SpamdVerdict, for method: SpamdMethod, version: Int
+    ) -> [UInt8] {
+        let length = "Content-length: \(content.count)\r\n"
+        let isMessage = method == .process || method == .headers
+        let head =
+            switch version {
+            case 13...: "\(ok)\(length)\(verdict.field)\r\n"
+            case 12 where isMessage: "\(ok)\(length)\r\n"
+            default: isMessage ? "SPAMD/1.0 0 EX_OK\r\n" : "\(ok)\(verdict.field)\r\n"
+            }
+        return Array(head.utf8) + content
     }
 
     /// TELL: what was done.
@@ -67,8 +80,9 @@ package enum SpamdClientMessage {
         package var content: [UInt8] = []
     }
 
-    /// Reads all that a server has sent before it closed; nil when that is no answer, or one cut short.
-    package static func answer(_ bytes: [UInt8]) -> Answer? {
+    /// Reads all that a server has sent to a `request` before it closed; nil when that is no answer to it, or one cut
+    /// short: a content without its length, or of another one, is not taken for whole.
+    package static func answer(_ bytes: [UInt8], to method: SpamdMethod) -> Answer? {
         let span = bytes.span
         var answer = Answer()
         let first = span.line(at: 0)
@@ -78,12 +92,17 @@ package enum SpamdClientMessage {
         }
         answer.code = code
         answer.text = words.count > 2 ? words[2] : ""
+        if code != 0 || method == .ping { return answer }
+        var isWhole = false
         var place = first.next
         var length: Int?
         while place < bytes.count {
             let line = span.line(at: place)
             place = line.next
-            if line.content.isEmpty { break }
+            if line.content.isEmpty {
+                isWhole = true
+                break
+            }
             let text = bytes[line.content].text
             guard let colon = text.firstIndex(of: ":") else { return nil }
             let value = text[text.index(after: colon)...].split(separator: " ").map(String.init)
@@ -98,8 +117,11 @@ package enum SpamdClientMessage {
             default: break
             }
         }
+        guard isWhole else { return nil }
+        if method == .tell { return answer }
+        guard answer.verdict != nil else { return nil }
+        if method == .check { return answer }
         answer.content = Array(bytes[place...])
-        if let length, length != answer.content.count { return nil }
-        return answer
+        return length == answer.content.count ? answer : nil
     }
 }

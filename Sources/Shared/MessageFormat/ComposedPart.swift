@@ -9,6 +9,8 @@ package struct ComposedPart: Sendable {
         case bytes([UInt8])
         /// A message or a header of one; written as it is, its line ends as CRLF.
         case message([UInt8])
+        /// The same as quoted-printable, for the types that allow it (RFC 6533 4, RFC 6522 4).
+        case encodedMessage([UInt8])
         case parts([ComposedPart])
     }
 
@@ -63,6 +65,9 @@ package struct ComposedPart: Sendable {
             let is7Bit = UTF8Text.isASCII(bytes.span)
             appendFields(parameters, encoding: is7Bit ? nil : "8bit", to: &message)
             message += ComposedPart.canonical(bytes)
+        case .encodedMessage(let bytes):
+            appendFields(parameters, encoding: "quoted-printable", to: &message)
+            message += ComposedPart.quotedPrintable(ComposedPart.canonical(bytes))
         case .parts(let parts):
             // An equals sign and an underscore together occur in no base64 and in no quoted-printable text.
             let boundary = "=_\(MessageBuilder.unique(&generator))"
@@ -80,7 +85,7 @@ package struct ComposedPart: Sendable {
     /// Some part of it is written with octets beyond ASCII.
     private var hasEightBit: Bool {
         switch content {
-        case .text, .bytes: false
+        case .text, .bytes, .encodedMessage: false
         case .message(let bytes): !UTF8Text.isASCII(bytes.span)
         case .parts(let parts): parts.contains(where: \.hasEightBit)
         }
@@ -99,7 +104,7 @@ package struct ComposedPart: Sendable {
             message += ComposedPart.base64(canonical)
         } else {
             appendFields(parameters, encoding: "quoted-printable", to: &message)
-            message += ComposedPart.canonical(QuotedPrintable.encode(canonical.span))
+            message += ComposedPart.quotedPrintable(canonical)
         }
     }
 
@@ -113,6 +118,10 @@ package struct ComposedPart: Sendable {
         }
         if let description { message += HeaderComposition.field("Content-Description", description) }
         message += [ASCII.cr, ASCII.lf]
+    }
+
+    private static func quotedPrintable(_ canonical: [UInt8]) -> [UInt8] {
+        ComposedPart.canonical(QuotedPrintable.encode(canonical.span))
     }
 
     private static func base64(_ bytes: [UInt8]) -> [UInt8] {

@@ -1,11 +1,13 @@
 import Bytes
 
 /// Writes header fields: encoded words where text needs them (RFC 2047), lines of at most 78 characters (RFC 5322
-/// 2.1.1), CRLF line ends.
+/// 2.1.1), 76 with encoded words, CRLF line ends.
 package enum HeaderComposition {
     private static let lineLimit = 78
+    /// RFC 2047 2: of a line with an encoded word.
+    private static let encodedLineLimit = 76
     /// RFC 2047 2: an encoded word has at most 75 characters.
-    private static let wordLimit = 75
+    static let wordLimit = 75
 
     /// Whether `name` can be a field's name (RFC 5322 3.6.8).
     package static func isFieldName(_ name: String) -> Bool {
@@ -14,7 +16,7 @@ package enum HeaderComposition {
 
     /// `Name: value` with its line end. Line breaks within the value become spaces: no value makes another field.
     package static func field(_ name: String, _ value: String) -> [UInt8] {
-        fold(name, encodeText(singleLine(value)))
+        fold(name, encodeText(singleLine(value), after: name.utf8.count + 2))
     }
 
     /// A field whose value is structured already and holds no text to encode (a date, an identifier, a type). It is
@@ -105,13 +107,14 @@ package enum HeaderComposition {
 
     /// Pieces of white space and the word behind it; words that need it are encoded, together with those next to them
     /// and the white space between.
-    private static func encodeText(_ text: String) -> [[UInt8]] {
+    private static func encodeText(_ text: String, after column: Int) -> [[UInt8]] {
         var result: [[UInt8]] = []
         var run: [UInt8] = []
         var runSpace: [UInt8] = []
         func endRun() {
             guard !run.isEmpty else { return }
-            let words = encodedWords(run.text)
+            // Beside the field's name there is room for less; a line with an encoded word has 76 characters at most.
+            let words = encodedWords(run.text, first: result.isEmpty ? encodedLineLimit - column : wordLimit)
             for (index, word) in words.enumerated() {
                 result.append((index == 0 && !runSpace.isEmpty ? runSpace : [ASCII.space]) + word)
             }
@@ -160,10 +163,13 @@ package enum HeaderComposition {
     private static func fold(_ name: String, _ pieces: [[UInt8]]) -> [UInt8] {
         var result = Array(name.utf8) + [ASCII.colon]
         var column = result.count
+        let hasEncodedWord = pieces.contains(where: containsEncodedWordStart)
+        let limit = hasEncodedWord ? encodedLineLimit : lineLimit
         for (index, piece) in pieces.enumerated() where !piece.isEmpty {
             let space: [UInt8] = index > 0 || piece.first == ASCII.space ? [] : [ASCII.space]
             let isBlank = piece.allSatisfy { $0 == ASCII.space }
-            if column + space.count + piece.count > lineLimit, column > name.utf8.count + 1, !isBlank {
+            let isFirst = column == name.utf8.count + 1
+            if column + space.count + piece.count > limit, !isBlank, !isFirst || hasEncodedWord {
                 result += [ASCII.cr, ASCII.lf]
                 column = 0
             }
@@ -177,12 +183,14 @@ package enum HeaderComposition {
 
     /// The text as encoded words of at most 75 characters, each of whole characters, in UTF-8: Q or B, whichever is
     /// shorter. Q has only what a phrase may have (RFC 2047 5).
-    static func encodedWords(_ text: String) -> [[UInt8]] {
+    static func encodedWords(_ text: String, first: Int = wordLimit) -> [[UInt8]] {
         let bytes = Array(text.utf8)
         let escaped = bytes.reduce(0) { $0 + (isPlainInQ($1) ? 1 : 3) }
         let isBase64 = escaped > (bytes.count + 2) / 3 * 4
         let prefix = Array((isBase64 ? "=?utf-8?B?" : "=?utf-8?Q?").utf8)
         let room = wordLimit - prefix.count - 2
+        // A word that is too narrow for a character begins a line of its own.
+        let firstRoom = first - prefix.count - 2 < 16 ? room : first - prefix.count - 2
         var words: [[UInt8]] = []
         var content: [UInt8] = []
         var width = 0
@@ -197,7 +205,9 @@ package enum HeaderComposition {
             let character = Array(String(scalar).utf8)
             let added = character.reduce(0) { $0 + (isPlainInQ($1) ? 1 : 3) }
             let isTooLong =
-                isBase64 ? (content.count + character.count + 2) / 3 * 4 > room : width + added > room
+                isBase64
+                ? (content.count + character.count + 2) / 3 * 4 > (words.isEmpty ? firstRoom : room)
+                : width + added > (words.isEmpty ? firstRoom : room)
             if isTooLong { endWord() }
             content += character
             width += added

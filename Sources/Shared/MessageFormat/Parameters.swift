@@ -204,7 +204,7 @@ private struct ParameterCollector {
                     content = parts[2]
                 }
             }
-            bytes += section.isExtended ? ParameterCollector.percentDecoded(Array(content)) : Array(content)
+            bytes += section.isExtended ? Array(content).percentDecoded() : Array(content)
         }
         guard let charset, !charset.isEmpty else { return Charset.guess(bytes.span) }
         let decoded = Charset.decode(bytes.span, label: charset)
@@ -214,23 +214,6 @@ private struct ParameterCollector {
         case nil: break
         }
         return decoded.text
-    }
-
-    private static func percentDecoded(_ bytes: [UInt8]) -> [UInt8] {
-        var result: [UInt8] = []
-        var place = 0
-        while place < bytes.count {
-            if bytes[place] == ASCII.percent, place + 2 < bytes.count,
-                let high = bytes[place + 1].hexadecimalValue, let low = bytes[place + 2].hexadecimalValue
-            {
-                result.append(high << 4 | low)
-                place += 3
-            } else {
-                result.append(bytes[place])
-                place += 1
-            }
-        }
-        return result
     }
 }
 

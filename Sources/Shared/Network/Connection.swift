@@ -155,6 +155,11 @@ package final class Connection {
         }
     }
 
+    /// Tells the other end that its first words have come: it may hold back the rest until it knows (RFC 896).
+    package func acknowledgeAtOnce() {
+        if peer.ip != nil { Sockets.acknowledgeAtOnce(socket.number) }
+    }
+
     // MARK: Sending
 
     /// Adds to what `flush` will send.

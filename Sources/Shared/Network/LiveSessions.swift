@@ -10,7 +10,15 @@ final class LiveSessions: Sendable {
 
     private let state = Mutex(State())
 
-    var count: Int { state.withLock { $0.sockets.count } }
+    /// Connections that were taken in, whether or not their sessions have begun.
+    private let taken = Atomic<Int>(0)
+    var count: Int { taken.load(ordering: .relaxed) }
+
+    /// A connection was taken in: how many there were before.
+    func take() -> Int { taken.add(1, ordering: .relaxed).oldValue }
+
+    /// A connection that was taken in is closed.
+    func give() { taken.subtract(1, ordering: .relaxed) }
 
     func add(_ socket: PolledDescriptor) {
         let isStopping = state.withLock { state in

@@ -83,6 +83,8 @@ package final class Server: Sendable {
     private let sessions = LiveSessions()
     /// The loops beside this one.
     private let loops: [EventLoop]
+    /// So many connections leave descriptors for what the sessions have to open.
+    private let descriptorsForConnections: Int
     private let copies = Mutex(Copies())
 
     /// The listening sockets of the other loops.
@@ -95,6 +97,8 @@ package final class Server: Sendable {
     package init(_ configuration: Configuration) throws(SystemError) {
         self.configuration = configuration
         ResourceLimits.raiseDescriptorLimit()
+        let limit = ResourceLimits.descriptorLimit
+        descriptorsForConnections = max(1, limit - max(24, limit / 4))
         signals = try SignalQueue([SIGTERM, SIGINT, SIGHUP])
         var listeners: [Listener] = []
         let isShared = configuration.loops > 1
@@ -207,14 +211,20 @@ package final class Server: Sendable {
         await withDiscardingTaskGroup { group in
             while true {
                 do throws(SystemError) {
+                    if sessions.count >= descriptorsForConnections {
+                        throw SystemError(code: EMFILE, operation: "accept")
+                    }
                     guard let (number, peer) = try Sockets.accept(from: listener.socket.number) else {
                         guard await listener.socket.waitUntilReadable() == .ready else { return }
                         continue
                     }
                     let origin = ConnectionOrigin(
                         listener: listener.address,
-                        isOverLimit: sessions.count >= configuration.maximumConnections)
-                    group.addTask { await self.serve(number, peer, origin, session) }
+                        isOverLimit: sessions.take() >= configuration.maximumConnections)
+                    group.addTask {
+                        await self.serve(number, peer, origin, session)
+                        self.sessions.give()
+                    }
                 } catch {
                     if error.code == EBADF || error.code == EINVAL { return }
                     // No descriptors or memory left: those who wait in the backlog are served when some are free.

@@ -61,6 +61,13 @@ extension TLSEngine {
         guard chain.count > 1 else { return nil }
         return chain.map { "\($0.commonName) by \($0.issuer)" }.joined(separator: ", ")
     }
+
+    /// The DNS names that a certificate is for, or the first few of many; nil when there is none.
+    func namesText(_ certificate: OpaquePointer) -> String? {
+        let names = CertificateLibrary.shared?.facts(certificate, library.crypto).names ?? []
+        guard !names.isEmpty else { return nil }
+        return names.prefix(5).joined(separator: ", ") + (names.count > 5 ? " and \(names.count - 5) more" : "")
+    }
 }
 
 /// The functions for looking into certificates, found at first use.

@@ -19,7 +19,7 @@ package final class TLSContext: Sendable {
         try use(certificateChain: certificateChain, key: key)
         guard let clientAuthorities else { return }
         guard library.loadAuthorities(context, clientAuthorities, nil) == 1 else {
-            throw OpenSSLError("\(clientAuthorities): \(library.crypto.takeErrorReason())")
+            throw refusal(of: clientAuthorities, "certificate")
         }
         // SSL_VERIFY_PEER, with a callback that lets clients of other authorities in, unverified.
         library.setVerify(context, 1) { _, _ in 1 }

@@ -161,8 +161,10 @@ package final class TLSEngine {
         let subject = text(library.crypto.certificateSubject(certificate))
         let issuer = text(library.crypto.certificateIssuer(certificate))
         let chain = chainText.map { "; it shows \($0)" } ?? ""
-        return
-            "the certificate of \(serverName) is not trusted: \(reason) (subject \(subject), issuer \(issuer)\(chain))"
+        let isOfAnother = code == 62 || code == 64  // X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+        let names = isOfAnother ? namesText(certificate).map { "; it is for \($0)" } ?? "" : ""
+        return "the certificate of \(serverName) is not trusted: \(reason) "
+            + "(subject \(subject), issuer \(issuer)\(names)\(chain))"
     }
 
     private func text(_ name: OpaquePointer?) -> String {

@@ -35,11 +35,14 @@ package struct ClientConfiguration: Sendable {
     package var lastStep: ClientStep?
     /// True: the connection is closed after the last step without QUIT.
     package var dropsAfterLastStep: Bool
+    /// Once TLS runs it is sure who the server is, by its certificate and by the way its name was found: only then it gets
+    /// a message that must stay encrypted (RFC 8689 4.2.1).
+    package var isPeerSure: Bool
 
     package init(
         heloName: String, tls: TLSPolicy = .opportunistic, dialect: Dialect = .smtp, pipelining: Bool = true,
         chunking: Bool = true, credentials: SASLCredentials? = nil, lastStep: ClientStep? = nil,
-        dropsAfterLastStep: Bool = false
+        dropsAfterLastStep: Bool = false, isPeerSure: Bool = true
     ) {
         self.heloName = heloName
         self.tls = tls
@@ -49,6 +52,7 @@ package struct ClientConfiguration: Sendable {
         self.credentials = credentials
         self.lastStep = lastStep
         self.dropsAfterLastStep = dropsAfterLastStep
+        self.isPeerSure = isPeerSure
     }
 }
 

@@ -19,6 +19,8 @@ package struct ClientResult: Error, Equatable {
         case connection
         /// The message went out whole, but the answer to the final dot never came: the server may have it.
         case answerLost
+        /// The server said, before a message was offered, that it takes no mail: others may (RFC 7504 3).
+        case host
         /// The server does not speak SMTP.
         case protocolViolation
         /// No encryption, or not with the right peer.

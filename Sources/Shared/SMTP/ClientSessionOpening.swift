@@ -7,8 +7,10 @@ extension ClientSession {
     mutating func greeted(_ reply: Reply) {
         switch reply.code / 100 {
         case 2 where configuration.lastStep == .greeting: stop(reply)
+        // TLS was there before the greeting.
+        case 2 where configuration.lastStep == .tls && isEncrypted: stop(reply)
         case 2: sendHello()
-        case 4, 5: give(up: ClientResult(negative: reply))
+        case 4, 5: give(up: ClientResult(negative: reply, cause: .host))
         default: unexpected(reply, at: .greeting)
         }
     }
@@ -27,7 +29,7 @@ extension ClientSession {
             extensions = ClientExtensions(lines: reply.lines)
             helloDone(reply)
         case 5 where configuration.dialect == .smtp: send("HELO \(configuration.heloName)", awaiting: .helo)
-        case 4, 5: give(up: ClientResult(negative: reply))
+        case 4, 5: give(up: ClientResult(negative: reply, cause: .host))
         default: unexpected(reply, at: .hello)
         }
     }
@@ -35,7 +37,7 @@ extension ClientSession {
     mutating func answeredHELO(_ reply: Reply) {
         switch reply.code / 100 {
         case 2: helloDone(reply)
-        case 4, 5: give(up: ClientResult(negative: reply))
+        case 4, 5: give(up: ClientResult(negative: reply, cause: .host))
         default: unexpected(reply, at: .hello)
         }
     }
@@ -46,6 +48,9 @@ extension ClientSession {
             case .opportunistic where extensions.startTLS, .required where extensions.startTLS:
                 return send("STARTTLS", awaiting: .startTLS)
             case .required:
+                return give(up: .noTLS("the server does not offer STARTTLS"))
+            // Without the step that was to be the last, nothing further is done either.
+            case .opportunistic where configuration.lastStep == .tls:
                 return give(up: .noTLS("the server does not offer STARTTLS"))
             case .never, .opportunistic, .implicit: break
             }
@@ -61,7 +66,7 @@ extension ClientSession {
     mutating func answeredSTARTTLS(_ reply: Reply) {
         switch reply.code / 100 {
         case 2: actions.append(.startTLS)
-        case 4 where configuration.tls == .opportunistic, 5 where configuration.tls == .opportunistic:
+        case 4 where goesOnInClear, 5 where goesOnInClear:
             extensions.startTLS = false
             helloDone(reply)
         case 4, 5:
@@ -69,6 +74,8 @@ extension ClientSession {
         default: unexpected(reply, at: .tls)
         }
     }
+
+    private var goesOnInClear: Bool { configuration.tls == .opportunistic && configuration.lastStep != .tls }
 
     private mutating func becomeReady() {
         phase = .ready
@@ -78,7 +85,7 @@ extension ClientSession {
 
     private mutating func startAuthentication() {
         guard let credentials = configuration.credentials, !mechanisms.isEmpty else {
-            return give(up: .noMechanism(offered: extensions.mechanisms, encrypted: isEncrypted))
+            return give(up: noMechanism)
         }
         var exchange = SASLClientExchange(mechanisms.removeFirst(), credentials, bindings: bindings)
         var line = "AUTH \(exchange.mechanism.rawValue)"
@@ -98,6 +105,26 @@ extension ClientSession {
         }
         authentication = exchange
         send(line, awaiting: .authentication)
+    }
+
+    /// Why none of the mechanisms that the server offers can be used.
+    private var noMechanism: ClientResult {
+        let offered = extensions.mechanisms
+        let wanted = configuration.credentials?.mechanism?.rawValue
+        let isOnlyClear =
+            !(configuration.credentials?.candidates(offered: offered, isEncrypted: true, bindings: bindings) ?? [])
+            .isEmpty
+        let text =
+            if offered.isEmpty {
+                "the server offers no authentication"
+            } else if isOnlyClear {
+                "the password is not sent without TLS, and the server offers only \(offered.joined(separator: " "))"
+            } else if let wanted {
+                "the server does not offer \(wanted), but \(offered.joined(separator: " "))"
+            } else {
+                "the server offers no mechanism that fits: \(offered.joined(separator: " "))"
+            }
+        return ClientResult(outcome: .refused, enhanced: "5.7.4", text: text, cause: .authentication)
     }
 
     mutating func answeredAUTH(_ reply: Reply) {
@@ -157,15 +184,5 @@ extension ClientResult {
         ClientResult(
             outcome: .temporary, enhanced: "4.7.0", text: "\(mechanism.rawValue) does not work here: \(words(failure))",
             cause: .authentication)
-    }
-
-    fileprivate static func noMechanism(offered: [String], encrypted: Bool) -> ClientResult {
-        let text =
-            offered.isEmpty
-            ? "the server offers no authentication"
-            : encrypted
-                ? "the server offers no mechanism known here: \(offered.joined(separator: " "))"
-                : "the password is not sent without TLS, and the server offers only \(offered.joined(separator: " "))"
-        return ClientResult(outcome: .refused, enhanced: "5.7.4", text: text, cause: .authentication)
     }
 }

@@ -49,15 +49,21 @@ extension ClientSession {
             return
         }
         var state = TransactionState(message, form(of: message))
-        if needsReset { commands.append((.reset, "RSET")) }
+        var commands: [(awaited: Awaited, line: String)] = needsReset ? [(.reset, "RSET")] : []
         commands.append((.mail, "MAIL FROM:<\(message.reversePath)>" + mailParameters(message)))
         for (index, recipient) in message.recipients.enumerated() {
             if let refusal = message.refusalOfPath(recipient.path, enhanced: "5.1.3") {
                 state.results[index] = refusal
+            } else if !recipient.path.isASCII, !extensions.smtpUTF8 {
+                state.results[index] = .noUTF8("the address is not ASCII")
             } else {
                 let parameters = extensions.statusNotifications ? recipient.parameters.text : ""
                 commands.append((.recipient(index), "RCPT TO:<\(recipient.path)>\(parameters)"))
             }
+        }
+        // With nobody left to get it, the server hears nothing of the message.
+        guard state.results.contains(where: { $0 == nil }) else {
+            return actions.append(.results(state.results.compactMap { $0 }))
         }
         let isWholeInOneWrite =
             mayPipeline && configuration.dialect == .smtp
@@ -66,6 +72,7 @@ extension ClientSession {
             commands.append((.data, "DATA"))
             state.dataAsked = true
         }
+        self.commands = commands
         needsReset = false
         transaction = state
         phase = .transaction
@@ -103,13 +110,18 @@ extension ClientSession {
                 outcome: .refused, enhanced: "5.3.4",
                 text: "the message has \(message.survey.size) octets, and the server takes \(limit)", cause: .message)
         }
-        if message.requiresStatus, message.asksForStatus, !extensions.statusNotifications {
+        if message.requiresStatus, !extensions.statusNotifications {
             return ClientResult(
                 outcome: .refused, enhanced: "5.3.3",
                 text: "notifications are required, and the server does not offer DSN", cause: .message)
         }
-        if message.parameters.requiresTLS, !isEncrypted || !extensions.requireTLS {
-            let lack = isEncrypted ? "the server does not offer REQUIRETLS" : "there is no TLS"
+        if message.parameters.requiresTLS, !isEncrypted || !extensions.requireTLS || !configuration.isPeerSure {
+            // RFC 8689 4.2.1: with whom, must be sure too.
+            let lack =
+                !isEncrypted
+                ? "there is no TLS"
+                : configuration.isPeerSure
+                    ? "the server does not offer REQUIRETLS" : "nothing vouches for the server (DANE, MTA-STS)"
             return ClientResult(
                 outcome: .refused, enhanced: "5.7.30", text: "the message must stay encrypted, and \(lack)",
                 cause: .tls)
@@ -126,10 +138,9 @@ extension ClientSession {
                 text: "the message has 8-bit octets, and the server does not offer 8BITMIME: encode it", cause: .message
             )
         }
-        if message.needsUTF8, !extensions.smtpUTF8 {
-            return ClientResult(
-                outcome: .refused, enhanced: "5.6.7",
-                text: "an address is not ASCII, and the server does not offer SMTPUTF8", cause: .message)
+        if message.needsUTF8ForAll || message.recipients.allSatisfy({ !$0.path.isASCII }), !extensions.smtpUTF8 {
+            let what = message.envelope.hasInternationalAddress ? "an address is not ASCII" : "the header is not ASCII"
+            return .noUTF8(what)
         }
         return nil
     }
@@ -140,7 +151,8 @@ extension ClientSession {
         var parameters = MailParameters()
         parameters.body =
             message.parameters.body == .binary ? .binary : message.survey.isEightBit ? .eightBit : nil
-        parameters.smtpUTF8 = message.needsUTF8
+        parameters.smtpUTF8 =
+            extensions.smtpUTF8 && (message.parameters.smtpUTF8 || message.envelope.hasInternationalAddress)
         parameters.requiresTLS = message.parameters.requiresTLS
         if extensions.statusNotifications {
             parameters.returned = message.parameters.returned
@@ -161,7 +173,8 @@ extension ClientSession {
         let kind = reply.code / 100
         switch (awaited, kind) {
         case (.reset, 2): break
-        case (.reset, 4), (.reset, 5): return give(up: ClientResult(.temporary, reply))
+        // The session is of no use then, which says nothing of the message.
+        case (.reset, 4), (.reset, 5): return give(up: ClientResult(.temporary, reply, cause: .connection))
 
         case (.mail, 2):
             transaction?.mailAccepted = true
@@ -245,5 +258,14 @@ extension ClientSession {
         transaction = nil
         state.decide(undecided)
         actions.append(.results(state.results.compactMap { $0 }))
+    }
+}
+
+extension ClientResult {
+    /// RFC 6531 3.5: the code that a server of the extension would give.
+    fileprivate static func noUTF8(_ what: String) -> ClientResult {
+        ClientResult(
+            outcome: .refused, enhanced: "5.6.7", text: "\(what), and the server does not offer SMTPUTF8",
+            cause: .message)
     }
 }

@@ -6,24 +6,29 @@ package struct ClientTransaction: Sendable {
     /// Whether the content has 8-bit octets and the addresses others than ASCII is seen beside its parameters.
     package var envelope: OutgoingEnvelope
     package var survey: ClientMessageSurvey
-    /// A server that does not offer DSN does not get the message when it asks for notifications (RFC 3461); else the
-    /// parameters are left out.
+    /// A server that does not offer DSN (RFC 3461) does not get the message; else it gets it without the parameters.
     package var requiresStatus: Bool
+    /// The header has UTF-8 (RFC 6532).
+    package var hasInternationalHeader: Bool
 
-    package init(_ envelope: OutgoingEnvelope, survey: ClientMessageSurvey, requiresStatus: Bool = false) {
+    package init(
+        _ envelope: OutgoingEnvelope, survey: ClientMessageSurvey, requiresStatus: Bool = false,
+        hasInternationalHeader: Bool = false
+    ) {
         self.envelope = envelope
         self.survey = survey
         self.requiresStatus = requiresStatus
+        self.hasInternationalHeader = hasInternationalHeader
+    }
+
+    /// No recipient can be had without SMTPUTF8 (RFC 6531 3.2): because of the sender's address, or of a header that was
+    /// handed over as international. One that came in without being declared goes on as it came.
+    var needsUTF8ForAll: Bool {
+        !envelope.reversePath.isASCII || (hasInternationalHeader && envelope.parameters.smtpUTF8)
     }
 
     package subscript<Value>(dynamicMember member: KeyPath<OutgoingEnvelope, Value>) -> Value {
         envelope[keyPath: member]
-    }
-
-    /// RFC 3461: the sender asked for notifications, or for something in them.
-    var asksForStatus: Bool {
-        envelope.parameters.returned != nil || envelope.parameters.envelopeID != nil
-            || envelope.recipients.contains { $0.parameters != RecipientParameters() }
     }
 
     /// Why the envelope cannot be written as commands: a control character in a path would be a command of its own.

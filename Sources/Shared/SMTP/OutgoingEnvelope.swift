@@ -1,3 +1,5 @@
+import Bytes
+
 /// Who a message on its way to another server is from and for, with what is asked for.
 package struct OutgoingEnvelope: Equatable, Sendable {
     package struct Recipient: Equatable, Sendable {
@@ -24,8 +26,7 @@ package struct OutgoingEnvelope: Equatable, Sendable {
     }
 
     /// RFC 6531: an address beyond ASCII needs a server that knows such addresses.
-    package var needsUTF8: Bool {
-        parameters.smtpUTF8 || reversePath.utf8.contains { $0 >= 0x80 }
-            || recipients.contains { $0.path.utf8.contains { $0 >= 0x80 } }
+    package var hasInternationalAddress: Bool {
+        !reversePath.isASCII || recipients.contains { !$0.path.isASCII }
     }
 }

@@ -1,4 +1,5 @@
 import Bytes
+import Unix
 
 /// A reverse-path or forward-path: a mailbox, or nothing (RFC 5321 4.1.2). A source route is read and dropped.
 package struct Path: Hashable, Sendable, CustomStringConvertible {
@@ -145,9 +146,8 @@ struct PathParser {
         guard !rest.isEmpty, !tag.isEmpty, tag.allSatisfy({ $0.isASCIIAlphanumeric || $0 == ASCII.dash }) else {
             return false
         }
-        return !tag.equalsIgnoringCase("IPv6")
-            || (rest.contains(ASCII.colon)
-                && rest.allSatisfy { $0.hexadecimalValue != nil || $0 == ASCII.colon || $0 == ASCII.dot })
+        guard tag.equalsIgnoringCase("IPv6") else { return true }
+        return !rest.contains(UInt8(ascii: "%")) && IPAddress(rest.text)?.isIPv6 == true
     }
 
     private func isLabelCharacter(_ byte: UInt8) -> Bool {

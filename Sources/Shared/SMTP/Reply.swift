@@ -23,6 +23,18 @@ package struct Reply: Equatable, Sendable {
     /// 4yz: the same may work later.
     package var isTemporary: Bool { (400..<500).contains(code) }
 
+    /// Reads a reply of several lines, as it stands on the wire, with the code and the enhanced code of the first one.
+    package init?(wireLines text: String) {
+        let lines = text.split(whereSeparator: \.isNewline).map { line in
+            let mark = line.utf8.dropFirst(3).first
+            return String(line.prefix(3)) + (mark == ASCII.dash ? " " + line.dropFirst(4) : String(line.dropFirst(3)))
+        }
+        let replies = lines.compactMap { Reply($0) }
+        guard let first = replies.first, replies.count == lines.count, replies.allSatisfy({ $0.code == first.code })
+        else { return nil }
+        self.init(first.code, first.enhanced, lines: replies.flatMap(\.lines))
+    }
+
     /// Reads `451 4.3.0 text` or `550 text`: a code from 200 to 599, an enhanced code when one is there, text.
     package init?(_ text: String) {
         let words = text.split(separator: " ", maxSplits: 1, omittingEmptySubsequences: true)
@@ -66,6 +78,10 @@ extension Reply {
     static let noSuchCommand = Reply(500, "5.5.2", "command not recognized")
     static let bareLineEnd = Reply(500, "5.5.2", "a line ends with CR LF, and with nothing else")
     static let lineTooLong = Reply(500, "5.5.2", "line too long")
+    /// RFC 4954 4.
+    static let responseTooLong = Reply(500, "5.5.6", "authentication exchange line is too long")
+    /// RFC 3207 4.
+    static let needsTLS = Reply(530, "5.7.0", "say STARTTLS first")
     static let needsUTF8 = Reply(553, "5.6.7", "an address outside of ASCII needs the parameter SMTPUTF8")
     static let takesNoArgument = Reply(501, "5.5.4", "this command takes no argument")
     /// Said when the server is stopping.

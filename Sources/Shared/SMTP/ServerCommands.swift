@@ -4,6 +4,9 @@ import Bytes
 extension ServerSession {
     mutating func command(_ line: [UInt8]) -> Step? {
         let (verb, argument) = ServerSession.split(line)
+        if configuration.requiresTLS, !isTLS, ServerSession.needingTLS.contains(verb) {
+            return verb == "BDAT" ? beginChunk(argument, refusal: .needsTLS) : mistake(.needsTLS)
+        }
         switch verb {
         case "EHLO": return hello(argument, extended: true)  // 4.1.1.1; again, it resets (4.1.4)
         case "HELO": return hello(argument, extended: false)
@@ -35,6 +38,10 @@ extension ServerSession {
         default: return mistake(.noSuchCommand)
         }
     }
+
+    /// What waits for TLS where TLS is required: all but greetings, NOOP, STARTTLS and QUIT (RFC 3207 4). AUTH has an answer of its
+    /// own.
+    private static let needingTLS: Set = ["MAIL", "RCPT", "DATA", "BDAT", "RSET", "VRFY", "EXPN", "ETRN", "HELP"]
 
     /// The driver answers a command itself. The octets of a chunk are no commands even so.
     mutating func refuseCommand(_ line: [UInt8], _ reply: Reply) {

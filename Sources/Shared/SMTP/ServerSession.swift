@@ -90,6 +90,8 @@ package struct ServerSession: Sendable {
     private var mistakes = 0
     private var skip = Skip.none
     private var approvedLine: [UInt8]?
+    /// What is said in place of the next reply, when that is of the same kind.
+    private var wording: Reply?
     /// Content that came with the end, to be handed out at `endData`.
     var lastPiece: [UInt8]?
     var failedAuthentications = 0
@@ -104,8 +106,9 @@ package struct ServerSession: Sendable {
     /// Replies that wait to be sent.
     package private(set) var output: [UInt8] = []
 
-    /// Longer than the 512 octets of RFC 5321 4.5.3.1.4, as extensions ask for.
-    private static let lineLimit = 4_096
+    /// Longer than the 512 octets of RFC 5321 4.5.3.1.4, as extensions ask for: RFC 4954 4 lets an initial response have
+    /// 12,288.
+    private static let lineLimit = 16_384
     /// RFC 4954 4: room for long tickets.
     private static let responseLimit = 65_536
     private static let mistakeLimit = 20
@@ -143,8 +146,11 @@ package struct ServerSession: Sendable {
     /// Adds a last reply, as when the server is stopping, and ends the session.
     package mutating func end(with reply: Reply) {
         say(reply)
-        phase = .closing
+        end()
     }
+
+    /// Ends the session with what was said.
+    package mutating func end() { phase = .closing }
 
     /// Lets the command of the last `inspect` be carried out.
     package mutating func proceed() {
@@ -158,14 +164,25 @@ package struct ServerSession: Sendable {
         guard case .inspecting(let line) = phase else { return }
         phase = .command
         refuseCommand(line, reply)
+        if reply.code == 421 { end() }
     }
+
+    /// The driver's last word on a command: after 421 the session is over (RFC 5321 3.8).
+    private mutating func finish(with reply: Reply) {
+        say(reply)
+        if reply.code == 421 { end() }
+    }
+
+    /// The command of the last `inspect` is answered in these words when it succeeds: with a reply of the same first
+    /// digit. Call before `proceed`.
+    package mutating func word(_ reply: Reply) { wording = reply }
 
     /// The verdict on the sender of the last `checkSender`: nil accepts it.
     package mutating func answerSender(_ refusal: Reply?) {
         guard case .checkingSender(let envelope) = phase else { return }
         phase = .command
         if refusal == nil { self.envelope = envelope }
-        say(refusal ?? Reply(250, "2.1.0", "sender ok"))
+        finish(with: refusal ?? Reply(250, "2.1.0", "sender ok"))
     }
 
     /// The verdict on the recipient of the last `checkRecipient`: nil accepts it.
@@ -173,7 +190,7 @@ package struct ServerSession: Sendable {
         guard case .checkingRecipient(let recipient) = phase else { return }
         phase = .command
         if refusal == nil { envelope?.recipients.append(recipient) }
-        say(refusal ?? Reply(250, "2.1.5", "recipient ok"))
+        finish(with: refusal ?? Reply(250, "2.1.5", "recipient ok"))
     }
 
     /// The answer to the last `verify`, `expand` or `flushQueue`.
@@ -190,7 +207,7 @@ package struct ServerSession: Sendable {
         phase = .command
         let count = configuration.isLMTP ? max(1, recipientCount) : 1
         for index in 0..<count {
-            say(index < replies.count ? replies[index] : replies.last ?? Reply(451, "4.3.0", "no verdict"))
+            finish(with: index < replies.count ? replies[index] : replies.last ?? Reply(451, "4.3.0", "no verdict"))
         }
         envelope = nil
         incoming = nil
@@ -284,6 +301,10 @@ package struct ServerSession: Sendable {
     }
 
     private mutating func tooLong() -> Step? {
+        if case .awaitingResponse = phase {
+            phase = .command
+            return mistake(.responseTooLong)
+        }
         phase = .command
         return mistake(.lineTooLong)
     }
@@ -313,7 +334,13 @@ package struct ServerSession: Sendable {
     var recipientCount: Int { envelope?.recipients.count ?? 0 }
     var mechanisms: [String] { isTLS ? configuration.mechanismsOverTLS : configuration.mechanisms }
 
-    mutating func say(_ reply: Reply) { output += reply.bytes }
+    mutating func say(_ reply: Reply) {
+        if let words = wording.take(), words.code / 100 == reply.code / 100 {
+            output += words.bytes
+        } else {
+            output += reply.bytes
+        }
+    }
 
     /// An answer to a command that made sense.
     mutating func answer(_ reply: Reply) -> Step? {

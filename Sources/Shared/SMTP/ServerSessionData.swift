@@ -141,7 +141,11 @@ extension ServerSession {
     /// A chunk was read whole: it is answered, the last one by the verdict on the message.
     private mutating func endChunk(_ chunk: Chunk, _ content: [UInt8]) -> Step? {
         phase = .command
-        if let refusal = chunk.refusal { return mistake(refusal) }
+        if let refusal = chunk.refusal {
+            // With LMTP the last chunk is answered for each recipient, whatever the answer (RFC 2033 4.2).
+            for _ in 1..<max(1, chunk.isLast && configuration.isLMTP ? recipientCount : 1) { say(refusal) }
+            return mistake(refusal)
+        }
         if let refusal = incoming?.refusal {
             if chunk.isLast { return endMessage([]) }
             say(refusal)

@@ -4,7 +4,6 @@ import Bytes
 extension ServerSession {
     mutating func mail(_ argument: [UInt8]) -> Step? {
         guard clientName != nil else { return mistake(Reply(503, "5.5.1", "say EHLO first")) }
-        guard !configuration.requiresTLS || isTLS else { return mistake(Reply(530, "5.7.0", "say STARTTLS first")) }
         guard !isInTransaction else { return mistake(Reply(503, "5.5.1", "there is a sender already")) }
         guard let rest = after("FROM:", argument) else {
             return mistake(Reply(501, "5.5.4", "the syntax is MAIL FROM:<address>"))
@@ -38,8 +37,8 @@ extension ServerSession {
             }
             envelope.declaredSize = size
         case ("REQUIRETLS", nil) where !isTLS: return Reply(530, "5.7.10", "REQUIRETLS needs TLS")  // RFC 8689
-        case ("AUTH", let text?) where !mechanisms.isEmpty:  // RFC 4954 5: who had submitted it, which is not used
-            guard Xtext.decode(text) != nil else { return unreadable }
+        case ("AUTH", let text) where !mechanisms.isEmpty:  // RFC 4954 5: who had submitted it, which is not used
+            guard let text, Xtext.decode(text) != nil else { return unreadable }
         case ("SIZE", _): return unreadable
         case ("BODY", _), ("SMTPUTF8", _), ("RET", _), ("ENVID", _), ("REQUIRETLS", _):
             guard envelope.parameters.take(keyword: parameter.keyword, value: parameter.value) else {

@@ -11,7 +11,7 @@ package struct CertificateFiles: Sendable {
         switch (arguments[options.certificate], arguments[options.key]) {
         case (let chain?, let key?): files = (chain, key)
         case (nil, nil): files = nil
-        default: throw ToolFailure(.usage, "--cert and --key belong together")
+        default: throw ToolFailure(.usage, "--cert and --key belong together: give both, or none")
         }
         clientAuthorities = arguments[options.clientAuthorities]
         if clientAuthorities != nil, files == nil { throw ToolFailure(.usage, "--client-ca: needs --cert and --key") }
@@ -27,7 +27,7 @@ package struct CertificateFiles: Sendable {
             return try TLSContext(
                 certificateChain: files.chain, key: files.key, clientAuthorities: clientAuthorities)
         } catch {
-            throw ToolFailure(.configuration, "\(error)")
+            throw ToolFailure(.configuration, "\(error): name PEM files with --cert and --key")
         }
     }
 }

@@ -1,5 +1,4 @@
 import CommandLineTool
-import Glibc
 import Network
 import OpenSSL
 import Unix
@@ -74,13 +73,14 @@ package struct ServerOptions: Sendable {
     }
 
     /// Binds the addresses, gives up root's rights, and says where the server listens. Call on the loop. `loops` is the
-    /// number of event loops that serve.
+    /// number of event loops that serve; `check` finds out, without root's rights, whether all is there that is needed.
     package func listen(
         _ arguments: Arguments, _ addresses: [ListenAddress], _ events: EventLog, loops: Int = 1,
-        reload: @escaping @Sendable () async -> Void
+        check: () throws(ToolFailure) -> Void = {}, reload: @escaping @Sendable () async -> Void
     ) throws -> Server {
         let server = try bind(arguments, addresses, loops, reload)
         if let name = arguments[user] { try ServerOptions.become(name) }
+        try check()
         for address in server.addresses {
             events.listening(address)
             if !arguments[quiet], !arguments[verbose] {
@@ -94,7 +94,7 @@ package struct ServerOptions: Sendable {
         do throws(SystemError) {
             try Privileges.drop(to: user)
         } catch {
-            throw ToolFailure(error.code == EPERM ? .noPermission : .configuration, "--user \(user): \(error)")
+            throw ToolFailure(becoming: user, error)
         }
     }
 
@@ -107,9 +107,7 @@ package struct ServerOptions: Sendable {
                 .init(
                     listen: addresses, maximumConnections: arguments[maximumConnections], loops: loops, reload: reload))
         } catch {
-            let advice = error.code == EADDRINUSE ? ": another server is there, choose another --listen" : ""
-            throw ToolFailure(
-                error.code == EACCES ? .noPermission : .osError, "\(error.subject): \(error.reason)\(advice)")
+            throw ToolFailure(listening: error)
         }
     }
 }

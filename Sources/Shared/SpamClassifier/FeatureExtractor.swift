@@ -2,29 +2,46 @@ import Bytes
 
 /// The features of one message: indices into the table of weights, each once.
 ///
-/// They stand in three groups (byte 4-grams of the header, byte 4-grams of the body, words), and each group has the same
-/// energy: a feature's value is 1/sqrt(groups × features of its group). So a long body does not drown what the header
-/// says.
+/// They stand in groups, and each group is a way of looking at the message by itself: it has a classifier of its own, and
+/// the log-odds of the message are the mean of theirs. So a group that tells the lessons apart early does not keep the
+/// others from learning (which they would not, trained together: "weight undertraining"), and a long body does not drown
+/// what the header says.
 package struct MessageFeatures: Sendable {
     /// All groups one after the other.
     package let indices: [UInt32]
     /// Where each group ends.
     package let ends: [Int]
-    /// The value of each feature of a group; 0 for an empty group.
-    package let values: [Double]
 
     init(_ indices: [UInt32], _ ends: [Int]) {
         self.indices = indices
         self.ends = ends
-        values = MessageFeatures.values(ends)
     }
 
-    static func values(_ ends: [Int]) -> [Double] {
-        var counts: [Int] = []
-        for (group, end) in ends.enumerated() { counts.append(end - (group == 0 ? 0 : ends[group - 1])) }
-        let groups = counts.count { $0 > 0 }
-        return counts.map { $0 == 0 ? 0 : 1 / Double(groups * $0).squareRoot() }
+    /// The groups that have features.
+    var groups: [FeatureGroup] { MessageFeatures.groups(ends) }
+
+    static func groups(_ ends: [Int]) -> [FeatureGroup] {
+        var groups: [FeatureGroup] = []
+        var start = 0
+        for (number, end) in ends.enumerated() {
+            if end > start { groups.append(FeatureGroup(number: number, range: start..<end)) }
+            start = end
+        }
+        return groups
     }
+}
+
+/// The features of one kind in a message.
+struct FeatureGroup {
+    let number: Int
+    /// Where they stand among all.
+    let range: Range<Int>
+    /// The value of each feature, so that all groups have the same energy.
+    var value: Double { 1 / Double(range.count).squareRoot() }
+
+    /// The kinds: byte 4-grams of the header, byte 4-grams of the body, words by their header field, words of the header,
+    /// words of the text, letters and digits of the text.
+    static let count = 6
 }
 
 /// Finds the features of messages. One a thread: it keeps its buffers from message to message.
@@ -32,18 +49,20 @@ package final class FeatureExtractor {
     /// The table of weights has 2^22 places.
     package static let tableBits = 22
     /// Changes whenever the same message would give other features: weights learned otherwise say nothing.
-    package static let definition: UInt32 = 1
+    package static let definition: UInt32 = 2
 
     /// So many bytes of the message are cut into 4-grams, and so many of its decoded header and text into words.
     static let limit = 10_000
-    /// More than `limit` can give: a gram a byte, six features a word and one a field of the header, five a word of the
-    /// text, where a word has a byte and another one after it.
-    private static let capacity = 120_000
+    /// More than `limit` can give: a gram a byte; a word has a byte and another one after it, and gives two features and
+    /// one by its field in the header (where a field gives one more), four in the text.
+    private static let capacity = 80_000
+    /// Words of the text are paired with so many before them, words of the header with the one before.
+    private static let textDistance = 2
     /// A bit for each place of the table: which features the message has already.
     private var seen = [UInt64](repeating: 0, count: (1 << FeatureExtractor.tableBits) / 64)
     private var indices = [UInt32](repeating: 0, count: FeatureExtractor.capacity)
     private var count = 0
-    private var ends = [0, 0, 0]
+    private var ends = [Int](repeating: 0, count: FeatureGroup.count)
 
     package init() {}
 
@@ -57,33 +76,35 @@ package final class FeatureExtractor {
     /// The log-odds that the message is spam, by weights of `tableBits`.
     package func logOdds(of message: Span<UInt8>, _ weights: Span<Float>) -> Double {
         extract(message)
-        let values = MessageFeatures.values(ends)
-        var sum = 0.0
-        var start = 0
-        for (end, value) in zip(ends, values) {
-            sum += value * FeatureExtractor.sum(indices.span.extracting(start..<end), weights)
-            start = end
-        }
+        let odds = FeatureExtractor.logOdds(indices.span, MessageFeatures.groups(ends), weights)
         clear()
-        return sum
+        return odds
     }
 
-    /// Weights are multiples of 2^-16 far below 2^37, so that the sum is exact in any order.
-    static func sum(_ indices: Span<UInt32>, _ weights: Span<Float>) -> Double {
+    static func logOdds(_ indices: Span<UInt32>, _ groups: [FeatureGroup], _ weights: Span<Float>) -> Double {
+        var sum = 0.0
+        for group in groups { sum += logOdds(indices, group, weights) }
+        return sum / Double(FeatureGroup.count)
+    }
+
+    /// What one group says. Weights are multiples of 2^-16 far below 2^37, so that the sum is exact in any order.
+    static func logOdds(_ indices: Span<UInt32>, _ group: FeatureGroup, _ weights: Span<Float>) -> Double {
+        precondition(weights.count == 1 << tableBits && group.range.upperBound <= indices.count)
         var (first, second, third, fourth) = (0.0, 0.0, 0.0, 0.0)
-        var place = 0
-        while place &+ 3 < indices.count {
-            first += Double(weights[Int(indices[place])])
-            second += Double(weights[Int(indices[place &+ 1])])
-            third += Double(weights[Int(indices[place &+ 2])])
-            fourth += Double(weights[Int(indices[place &+ 3])])
+        var place = group.range.lowerBound
+        let end = group.range.upperBound
+        while place &+ 3 < end {
+            first += Double(weights[unchecked: Int(indices[unchecked: place])])
+            second += Double(weights[unchecked: Int(indices[unchecked: place &+ 1])])
+            third += Double(weights[unchecked: Int(indices[unchecked: place &+ 2])])
+            fourth += Double(weights[unchecked: Int(indices[unchecked: place &+ 3])])
             place &+= 4
         }
-        while place < indices.count {
-            first += Double(weights[Int(indices[place])])
+        while place < end {
+            first += Double(weights[unchecked: Int(indices[unchecked: place])])
             place &+= 1
         }
-        return (first + second) + (third + fourth)
+        return group.value * ((first + second) + (third + fourth))
     }
 
     private func clear() {
@@ -96,51 +117,68 @@ package final class FeatureExtractor {
         let excerpt = MessageExcerpt(message)
         let bytes = excerpt.text.span
         let end = min(bytes.count, FeatureExtractor.limit)
-        let split = min(excerpt.headerEnd, end)
-        addGrams(bytes.extracting(0..<end), split: split)
-        let header = excerpt.decodedHeader()
-        addFieldWords(header.span)
-        addWords(header.span.extracting(0..<min(header.count, FeatureExtractor.limit)))
-        let text = excerpt.decodedText(limit: FeatureExtractor.limit)
-        addWords(text.span)
+        // What begins in the header is of the header.
+        let split = min(excerpt.headerEnd + 3, end)
+        addGrams(bytes.extracting(0..<split))
+        ends[0] = count
+        addGrams(bytes.extracting(max(0, split - 3)..<end))
+        ends[1] = count
+        let decoded = excerpt.decodedHeader()
+        let header = decoded.span.extracting(0..<min(decoded.count, FeatureExtractor.limit))
+        addFieldWords(header)
         ends[2] = count
+        addWords(header, distance: 1)
+        ends[3] = count
+        let text = excerpt.decodedText(limit: FeatureExtractor.limit)
+        addWords(text.span, distance: FeatureExtractor.textDistance)
+        ends[4] = count
+        addTerms(text.span)
+        ends[5] = count
     }
 
     // MARK: Adding
 
-    private func addGrams(_ bytes: Span<UInt8>, split: Int) {
+    private func addGrams(_ bytes: Span<UInt8>) {
+        guard bytes.count > 3 else { return }
         var bits = seen.mutableSpan
         var found = indices.mutableSpan
         var count = self.count
-        ends[0] = 0
-        var gram: UInt32 = 0
-        for place in 0..<bytes.count {
+        var gram = UInt32(bytes[0]) << 16 | UInt32(bytes[1]) << 8 | UInt32(bytes[2])
+        for place in 3..<bytes.count {
             gram = gram << 8 | UInt32(bytes[place])
-            guard place >= 3 else { continue }
-            if place == split + 3 { ends[0] = count }
             FeatureExtractor.add(FeatureHash.index(gram: gram), &bits, &found, &count)
         }
-        if bytes.count <= split + 3 { ends[0] = count }
-        ends[1] = count
         self.count = count
     }
 
-    /// Words, and pairs of words by the order and distance in which they stand.
-    private func addWords(_ text: Span<UInt8>) {
+    /// Words, and pairs of words up to a distance of two, by the order and distance in which they stand.
+    private func addWords(_ text: Span<UInt8>, distance: Int) {
         var bits = seen.mutableSpan
         var found = indices.mutableSpan
         var count = self.count
-        var before: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+        var before: (UInt64, UInt64) = (0, 0)
         var known = 0
         var place = 0
-        while let word = FeatureHash.nextWord(text, &place) {
+        while let word = FeatureHash.next(WordBytes.self, in: text, &place, end: text.count) {
             FeatureExtractor.add(FeatureHash.index(word: word.hash), &bits, &found, &count)
             if known > 0 { FeatureExtractor.add(FeatureHash.index(before.0, word.hash, 1), &bits, &found, &count) }
-            if known > 1 { FeatureExtractor.add(FeatureHash.index(before.1, word.hash, 2), &bits, &found, &count) }
-            if known > 2 { FeatureExtractor.add(FeatureHash.index(before.2, word.hash, 3), &bits, &found, &count) }
-            if known > 3 { FeatureExtractor.add(FeatureHash.index(before.3, word.hash, 4), &bits, &found, &count) }
-            before = (word.hash, before.0, before.1, before.2)
+            if known > 1, distance > 1 {
+                FeatureExtractor.add(FeatureHash.index(before.1, word.hash, 2), &bits, &found, &count)
+            }
+            before = (word.hash, before.0)
             known += 1
+        }
+        self.count = count
+    }
+
+    /// Runs of letters and digits: words whatever stands around and within them.
+    private func addTerms(_ text: Span<UInt8>) {
+        var bits = seen.mutableSpan
+        var found = indices.mutableSpan
+        var count = self.count
+        var place = 0
+        while let term = FeatureHash.next(TermBytes.self, in: text, &place, end: text.count) {
+            FeatureExtractor.add(FeatureHash.index(term: term.hash), &bits, &found, &count)
         }
         self.count = count
     }
@@ -152,9 +190,8 @@ package final class FeatureExtractor {
         var count = self.count
         var field: UInt64 = 0
         var place = 0
-        let end = min(header.count, FeatureExtractor.limit)
-        while place < end {
-            let line = header.line(at: place, limit: end)
+        while place < header.count {
+            let line = header.line(at: place)
             var start = place
             if !header[place].isSpaceOrTab, let colon = header.firstIndex(of: ASCII.colon, in: line.content) {
                 let name = FeatureHash.hash(header.extracting(place..<colon))
@@ -162,9 +199,7 @@ package final class FeatureExtractor {
                 field = name
                 start = colon + 1
             }
-            let content = header.extracting(start..<line.content.upperBound)
-            var wordPlace = 0
-            while let word = FeatureHash.nextWord(content, &wordPlace) {
+            while let word = FeatureHash.next(WordBytes.self, in: header, &start, end: line.content.upperBound) {
                 FeatureExtractor.add(FeatureHash.index(field, word.hash, FeatureHash.fieldWord), &bits, &found, &count)
             }
             place = line.next
@@ -179,10 +214,11 @@ package final class FeatureExtractor {
     ) {
         let word = Int(index >> 6)
         let bit: UInt64 = 1 << UInt64(index & 63)
-        let old = bits[word]
+        // An index has `tableBits`, and `found` has room for all that `limit` bytes can give.
+        let old = bits[unchecked: word]
         // Without a branch: whether a feature is new is a coin's throw.
-        bits[word] = old | bit
-        found[count] = index
+        bits[unchecked: word] = old | bit
+        found[unchecked: count] = index
         count &+= old & bit == 0 ? 1 : 0
     }
 }

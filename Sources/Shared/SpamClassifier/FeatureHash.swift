@@ -10,6 +10,10 @@ enum FeatureHash {
     @inline(__always)
     static func index(word: UInt64) -> UInt32 { index(word &* 3 &+ 1) }
 
+    /// The place of a run of letters and digits, by its hash.
+    @inline(__always)
+    static func index(term: UInt64) -> UInt32 { index(term &* 5 &+ 2) }
+
     /// Relations beside the distances of two words: a field and the one after it, a field and a word of it.
     static let nextField: UInt64 = 5
     static let fieldWord: UInt64 = 6
@@ -26,31 +30,120 @@ enum FeatureHash {
         UInt32(truncatingIfNeeded: (hash &* 0x9E37_79B9_7F4A_7C15) >> UInt64(64 - FeatureExtractor.tableBits))
     }
 
-    /// The next run of bytes that are not white space or controls, with the hash of its lower case; nil at the end.
+    /// The next run of bytes of a class, with the hash of its lower case; nil when none begins before `end`. A run goes
+    /// on to its own end, which may be after `end`.
     @inline(__always)
-    static func nextWord(_ text: Span<UInt8>, _ place: inout Int) -> (range: Range<Int>, hash: UInt64)? {
-        while place < text.count, text[place] <= 0x20 { place &+= 1 }
+    static func next<Class: ByteClass>(
+        _ class: Class.Type, in text: Span<UInt8>, _ place: inout Int, end: Int
+    ) -> (range: Range<Int>, hash: UInt64)? {
+        var eight: UInt64 = 0
+        var members: UInt64 = 0
+        while place < end {
+            eight = load(text, place)
+            members = Class.members(eight)
+            if members != 0 { break }
+            place &+= 8
+        }
+        guard members != 0 else { return nil }
+        place &+= members.trailingZeroBitCount >> 3
+        guard place < end else { return nil }
         let start = place
         var hash = seed
-        while place < text.count {
-            let byte = text[place]
-            if byte <= 0x20 { break }
-            hash = (hash ^ UInt64(byte.asciiLowercased)) &* prime
-            place &+= 1
+        while true {
+            eight = load(text, place)
+            let others = ~Class.members(eight) & EightBytes.highBits
+            if others == 0 {
+                hash = added(EightBytes.lowercased(eight), to: hash)
+                place &+= 8
+                continue
+            }
+            let count = others.trailingZeroBitCount >> 3
+            if count > 0 {
+                hash = added(EightBytes.lowercased(eight & (1 << UInt64(count * 8) &- 1)), to: hash)
+                place &+= count
+            }
+            return (start..<place, hash)
         }
-        return place == start ? nil : (start..<place, mixed(hash))
+    }
+
+    /// Eight bytes, the first one lowest; zeros stand for those behind the end.
+    @inline(__always)
+    private static func load(_ text: Span<UInt8>, _ place: Int) -> UInt64 {
+        if place &+ 8 <= text.count {
+            return UInt64(littleEndian: text.bytes.unsafeLoadUnaligned(fromByteOffset: place, as: UInt64.self))
+        }
+        var eight: UInt64 = 0
+        var from = text.count
+        while from > place {
+            from &-= 1
+            eight = eight << 8 | UInt64(text[from])
+        }
+        return eight
     }
 
     /// The hash of a whole text in lower case.
     static func hash(_ text: Span<UInt8>) -> UInt64 {
         var hash = seed
-        for place in 0..<text.count { hash = (hash ^ UInt64(text[place].asciiLowercased)) &* prime }
-        return mixed(hash)
+        var place = 0
+        while place < text.count {
+            hash = added(EightBytes.lowercased(load(text, place)), to: hash)
+            place += 8
+        }
+        return hash
     }
 
-    /// FNV-1a over 64 bits, whose upper bits are folded onto the lower ones.
     private static let seed: UInt64 = 0xCBF2_9CE4_8422_2325
-    private static let prime: UInt64 = 0x0000_0100_0000_01B3
     @inline(__always)
-    private static func mixed(_ hash: UInt64) -> UInt64 { hash ^ hash >> 29 }
+    private static func added(_ eight: UInt64, to hash: UInt64) -> UInt64 {
+        let product = (hash ^ eight) &* 0x9E37_79B9_7F4A_7C15
+        return product ^ product >> 32
+    }
+}
+
+/// A set of bytes that words are made of.
+protocol ByteClass {
+    /// The high bit of each of eight bytes that belongs to the class. Zero never does.
+    static func members(_ eight: UInt64) -> UInt64
+}
+
+/// Bytes that are not white space or controls.
+enum WordBytes: ByteClass {
+    @inline(__always)
+    static func members(_ eight: UInt64) -> UInt64 {
+        (EightBytes.inRange(eight, 0x21, 0x7F) | eight) & EightBytes.highBits
+    }
+}
+
+/// Letters, digits and what is within words: bytes of other charsets than ASCII, `'` and, because it is price or
+/// disguise, `$`.
+enum TermBytes: ByteClass {
+    @inline(__always)
+    static func members(_ eight: UInt64) -> UInt64 {
+        let lowercased = eight | 0x2020_2020_2020_2020
+        return
+            (EightBytes.inRange(lowercased, UInt8(ascii: "a"), UInt8(ascii: "z"))
+            | EightBytes.inRange(eight, UInt8(ascii: "0"), UInt8(ascii: "9"))
+            | EightBytes.inRange(eight, UInt8(ascii: "'"), UInt8(ascii: "'"))
+            | EightBytes.inRange(eight, UInt8(ascii: "$"), UInt8(ascii: "$")) | eight) & EightBytes.highBits
+    }
+}
+
+/// Eight bytes at a time.
+enum EightBytes {
+    static let highBits: UInt64 = 0x8080_8080_8080_8080
+    private static let ones: UInt64 = 0x0101_0101_0101_0101
+
+    /// The high bit of each byte that lies in a range within ASCII.
+    @inline(__always)
+    static func inRange(_ eight: UInt64, _ first: UInt8, _ last: UInt8) -> UInt64 {
+        let low = eight & ~highBits
+        let reached = low &+ ones &* UInt64(0x80 - first)
+        let passed = low &+ ones &* UInt64(0x7F - last)
+        return reached & ~passed & ~eight & highBits
+    }
+
+    @inline(__always)
+    static func lowercased(_ eight: UInt64) -> UInt64 {
+        eight | inRange(eight, UInt8(ascii: "A"), UInt8(ascii: "Z")) >> 2
+    }
 }

@@ -23,7 +23,7 @@ private enum LearnedEvidence {
 
     static func collectWords(_ text: Span<UInt8>, _ words: inout [UInt32: String]) {
         var place = 0
-        while let word = FeatureHash.nextWord(text, &place) {
+        while let word = FeatureHash.next(WordBytes.self, in: text, &place, end: text.count) {
             let index = FeatureHash.index(word: word.hash)
             guard words[index] == nil, word.range.count <= longest, word.range.count > 2 else { continue }
             words[index] = "\"\(text.array(word.range).text)\""
@@ -43,12 +43,10 @@ private enum LearnedEvidence {
                 name = header.array(place..<colon).text
                 start = colon + 1
             }
-            let content = header.extracting(start..<line.content.upperBound)
-            var wordPlace = 0
-            while let word = FeatureHash.nextWord(content, &wordPlace) {
+            while let word = FeatureHash.next(WordBytes.self, in: header, &start, end: line.content.upperBound) {
                 let index = FeatureHash.index(hash, word.hash, FeatureHash.fieldWord)
                 guard words[index] == nil, word.range.count <= longest else { continue }
-                words[index] = "\(name):\(content.array(word.range).text)"
+                words[index] = "\(name):\(header.array(word.range).text)"
             }
             place = line.next
         }

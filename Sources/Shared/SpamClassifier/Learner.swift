@@ -28,10 +28,12 @@ package final class Learner {
     package private(set) var counts: LessonCounts
     private var isChanged = false
 
-    /// How far one lesson moves the weights; fitted with `margin` by cross-validation.
-    private static let rate = 18.0
-    /// A message whose log-odds are right by so much teaches nothing.
-    private static let margin = 3.0
+    /// How far one lesson moves the weights of a group; fitted with `clearMargin` by cross-validation.
+    private static let rate = 30.0
+    /// Spam moves them by so much less: ham taken for spam is the worse mistake.
+    private static let spamRate = 0.6
+    /// Where a group's log-odds are right by so much, a message teaches it nothing.
+    private static let clearMargin = 3.0
     /// Steps are multiples of this, so that sums of them are exact, and a lesson can be taken back exactly.
     private static let quantum = 1.0 / 65_536
 
@@ -99,32 +101,41 @@ package final class Learner {
         journal[try MessageDigest(message)].map { $0.isSpam ? .spam : .ham }
     }
 
-    private func begin(_ digest: MessageDigest, _ isSpam: Bool, _ steps: (Float, Float, Float)) {
+    private func begin(_ digest: MessageDigest, _ isSpam: Bool, _ steps: LessonSteps) {
         journal.set(digest, Lesson(isSpam: isSpam, steps: steps))
         if isSpam { counts.spam += 1 } else { counts.ham += 1 }
         isChanged = true
     }
 
     private func take(back lesson: Lesson, _ digest: MessageDigest, _ features: MessageFeatures) {
-        let steps = lesson.steps
-        add((-steps.0, -steps.1, -steps.2), features)
+        add(-lesson.steps, features)
         journal.remove(digest)
         samples.remove(digest, isSpam: lesson.isSpam)
         if lesson.isSpam { counts.spam = max(0, counts.spam - 1) } else { counts.ham = max(0, counts.ham - 1) }
         isChanged = true
     }
 
-    /// One step of the gradient; what was added to the weights of each group.
-    private func step(_ features: MessageFeatures, _ isSpam: Bool) -> (Float, Float, Float) {
+    /// One step of the gradient for each group; what was added to the weights of each.
+    private func step(_ features: MessageFeatures, _ isSpam: Bool, rate: Double = Learner.rate) -> LessonSteps {
+        let steps = Learner.steps(features, isSpam, rate, weights)
+        if steps != .zero { add(steps, features) }
+        return steps
+    }
+
+    private static func steps(
+        _ features: MessageFeatures, _ isSpam: Bool, _ rate: Double, _ weights: [Float]
+    ) -> LessonSteps {
         let sign = isSpam ? 1.0 : -1.0
-        let margin = sign * logOdds(features)
-        guard margin < Learner.margin else { return (0, 0, 0) }
-        let size = sign * Learner.rate / (1 + exp(margin))
-        func quantized(_ group: Int) -> Float {
-            Float((size * features.values[group] / Learner.quantum).rounded() * Learner.quantum)
+        let rate = sign * rate * (isSpam ? spamRate : 1)
+        let indices = features.indices.span
+        let weights = weights.span
+        var steps = LessonSteps.zero
+        for group in features.groups {
+            let margin = sign * FeatureExtractor.logOdds(indices, group, weights)
+            guard margin < clearMargin else { continue }
+            let size = rate / (1 + exp(margin))
+            steps[group.number] = Float((size * group.value / quantum).rounded() * quantum)
         }
-        let steps = (quantized(0), quantized(1), quantized(2))
-        add(steps, features)
         return steps
     }
 
@@ -132,28 +143,24 @@ package final class Learner {
     package func logOdds(of exercise: Exercise) -> Double { logOdds(exercise.features) }
 
     private func logOdds(_ features: MessageFeatures) -> Double {
-        var sum = 0.0
-        var start = 0
-        for (end, value) in zip(features.ends, features.values) {
-            sum += value * FeatureExtractor.sum(features.indices.span.extracting(start..<end), weights.span)
-            start = end
+        Learner.logOdds(features, weights)
+    }
+
+    private static func logOdds(_ features: MessageFeatures, _ weights: [Float]) -> Double {
+        FeatureExtractor.logOdds(features.indices.span, features.groups, weights.span)
+    }
+
+    private func add(_ steps: LessonSteps, _ features: MessageFeatures) {
+        for group in features.groups {
+            Learner.add(steps[group.number], features.indices, group.range, to: &weights)
         }
-        return sum
     }
 
-    private func add(_ steps: (Float, Float, Float), _ features: MessageFeatures) {
-        Learner.add(steps, features, to: &weights)
-    }
-
-    private static func add(
-        _ steps: (Float, Float, Float), _ features: MessageFeatures, to weights: inout [Float]
-    ) {
-        let indices = features.indices.span
+    private static func add(_ step: Float, _ indices: [UInt32], _ range: Range<Int>, to weights: inout [Float]) {
+        guard step != 0 else { return }
+        let indices = indices.span
         var table = weights.mutableSpan
-        let (first, second) = (features.ends[0], features.ends[1])
-        for place in 0..<first { table[Int(indices[place])] += steps.0 }
-        for place in first..<second { table[Int(indices[place])] += steps.1 }
-        for place in second..<indices.count { table[Int(indices[place])] += steps.2 }
+        for place in range { table[Int(indices[place])] += step }
     }
 
     // MARK: Batches
@@ -182,19 +189,23 @@ package final class Learner {
     /// A smaller batch teaches itself alone, so that forgetting it leaves everything as it was before.
     private static let smallBatch = 16
 
+    /// A batch is gone through so often, with steps that become smaller: what comes last must not count most.
+    private static let passes = 5
+    private static let rateDecay = 0.6
+
     /// Learns a batch in several passes, each in another order that depends on nothing but the count. Returns how many
     /// messages were new.
     ///
     /// Samples of earlier lessons are learned again beside it: a batch of one kind alone would else wash away what is
     /// known of the other.
-    package func train(_ batch: [Exercise], passes: Int = 3) -> Int {
+    package func train(_ batch: [Exercise]) -> Int {
         var fresh: [Int] = []
         for (index, exercise) in batch.enumerated() {
             if let lesson = journal[exercise.digest] {
                 if lesson.isSpam == exercise.isSpam { continue }
                 take(back: lesson, exercise.digest, exercise.features)
             }
-            begin(exercise.digest, exercise.isSpam, (0, 0, 0))
+            begin(exercise.digest, exercise.isSpam, .zero)
             fresh.append(index)
         }
         // A message that the batch holds as both kinds counts as what it is last.
@@ -203,21 +214,20 @@ package final class Learner {
         if fresh.count >= Learner.smallBatch { exercises += repeated(without: batch) }
         var order = fresh
         order += batch.count..<exercises.count
-        let none: (Float, Float, Float) = (0, 0, 0)
-        var totals = Array(repeating: none, count: exercises.count)
+        var totals = Array(repeating: LessonSteps.zero, count: exercises.count)
         var generator = LessonOrder(count: order.count)
-        for _ in 0..<passes {
+        var rate = Learner.rate
+        for _ in 0..<Learner.passes {
             generator.shuffle(&order)
             var hasLearned = false
             for index in order {
-                let steps = step(exercises[index].features, exercises[index].isSpam)
-                if steps.0 == 0, steps.1 == 0, steps.2 == 0 { continue }
+                let steps = step(exercises[index].features, exercises[index].isSpam, rate: rate)
+                if steps == .zero { continue }
                 hasLearned = true
-                totals[index].0 += steps.0
-                totals[index].1 += steps.1
-                totals[index].2 += steps.2
+                totals[index] += steps
             }
             if !hasLearned { break }
+            rate *= Learner.rateDecay
         }
         for index in order { note(totals[index], of: exercises[index]) }
         for isSpam in [true, false] {
@@ -237,11 +247,9 @@ package final class Learner {
     }
 
     /// Adds to what a lesson has moved the weights by.
-    private func note(_ steps: (Float, Float, Float), of exercise: Exercise) {
+    private func note(_ steps: LessonSteps, of exercise: Exercise) {
         guard var lesson = journal[exercise.digest] else { return }
-        lesson.steps.0 += steps.0
-        lesson.steps.1 += steps.1
-        lesson.steps.2 += steps.2
+        lesson.steps += steps
         journal.set(exercise.digest, lesson)
     }
 

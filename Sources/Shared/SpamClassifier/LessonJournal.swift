@@ -51,13 +51,17 @@ struct MessageDigest: Hashable, Sendable {
 /// One message that was learned: its class, and what it has added to the weights of each group of its features.
 struct Lesson: Sendable {
     var isSpam: Bool
-    var steps: (Float, Float, Float)
+    var steps: LessonSteps
 }
+
+/// What a lesson adds to each weight of each group of its features.
+typealias LessonSteps = SIMD8<Float>
 
 /// The lessons that are in the weights, by the digests of their messages: open addressing in a table of a power of two,
 /// half full at most, laid out as it stands in the file.
 struct LessonJournal: Sendable {
-    static let wordsPerSlot = 4
+    /// The digest, the class, and the steps of the groups.
+    static let wordsPerSlot = 6
     private static let smallest = 64
 
     private(set) var words: [UInt64] = []
@@ -75,10 +79,12 @@ struct LessonJournal: Sendable {
     subscript(digest: MessageDigest) -> Lesson? {
         guard slots > 0, let slot = find(digest), isUsed(slot) else { return nil }
         let base = slot * LessonJournal.wordsPerSlot
-        func float(_ bits: UInt64) -> Float { Float(bitPattern: UInt32(truncatingIfNeeded: bits)) }
-        return Lesson(
-            isSpam: words[base + 2] & 0xFF == 2,
-            steps: (float(words[base + 2] >> 32), float(words[base + 3]), float(words[base + 3] >> 32)))
+        var steps = LessonSteps.zero
+        for group in 0..<FeatureGroup.count {
+            let word = words[base + 3 + group / 2]
+            steps[group] = Float(bitPattern: UInt32(truncatingIfNeeded: group & 1 == 0 ? word : word >> 32))
+        }
+        return Lesson(isSpam: words[base + 2] == 2, steps: steps)
     }
 
     /// Notes a lesson, in place of the one that is there.
@@ -89,8 +95,11 @@ struct LessonJournal: Sendable {
         let base = slot * LessonJournal.wordsPerSlot
         words[base] = digest.high
         words[base + 1] = digest.low
-        words[base + 2] = (lesson.isSpam ? 2 : 1) | UInt64(lesson.steps.0.bitPattern) << 32
-        words[base + 3] = UInt64(lesson.steps.1.bitPattern) | UInt64(lesson.steps.2.bitPattern) << 32
+        words[base + 2] = lesson.isSpam ? 2 : 1
+        for group in stride(from: 0, to: FeatureGroup.count, by: 2) {
+            words[base + 3 + group / 2] =
+                UInt64(lesson.steps[group].bitPattern) | UInt64(lesson.steps[group + 1].bitPattern) << 32
+        }
     }
 
     /// Removes a lesson; those that it had pushed on move back, so that no place is lost.
@@ -114,7 +123,7 @@ struct LessonJournal: Sendable {
 
     private func home(_ high: UInt64) -> Int { Int(truncatingIfNeeded: high) & (slots - 1) }
 
-    private func isUsed(_ slot: Int) -> Bool { words[slot * LessonJournal.wordsPerSlot + 2] & 0xFF != 0 }
+    private func isUsed(_ slot: Int) -> Bool { words[slot * LessonJournal.wordsPerSlot + 2] != 0 }
 
     /// The place of a digest, or the free one where it belongs; nil when the table is full, which only a damaged one is.
     private func find(_ digest: MessageDigest) -> Int? {

@@ -117,7 +117,7 @@ struct LessonSamples: Sendable {
         var place = 0
         var indices: [UInt32] = []
         var ends: [Int] = []
-        for _ in 0..<3 {
+        for _ in 0..<FeatureGroup.count {
             guard let count = number(bytes, &place), count <= UInt64(bytes.count) else { return nil }
             var last: UInt64 = 0
             for _ in 0..<count {

@@ -18,7 +18,7 @@ package struct LessonCounts: Equatable, Sendable {
 ///     16  4  bits of the table: 2^bits weights, floats of 32 bits, begin at 4096
 ///     24  8  spam learned
 ///     32  8  ham learned
-///     40  8  places of the journal of lessons, 32 bytes each, behind the weights; 0 or a power of 2
+///     40  8  places of the journal of lessons, 48 bytes each, behind the weights; 0 or a power of 2
 ///     48  8  lessons in the journal
 ///     56  8  checksum of weights and journal
 ///     64  8  bytes of the samples of lessons behind the journal, a multiple of 8

@@ -25,7 +25,7 @@ enum CanonicalURI {
     /// With a scheme, slashes and plain characters where browsers put them.
     private static func understood(_ written: [UInt8]) -> [UInt8] {
         var uri = written.map { $0 == ASCII.backslash ? ASCII.slash : $0 }
-        uri = unescaped(uri)
+        uri = uri.percentDecoded { (0x21...0x7E).contains($0) }
         let lower = uri.map(\.asciiLowercased)
         for scheme in ["https:", "http:"] where lower.starts(with: Array(scheme.utf8)) {
             let rest = uri[scheme.utf8.count...].drop { $0 == ASCII.slash }
@@ -43,25 +43,6 @@ enum CanonicalURI {
             uri.insert(ASCII.slash, at: host.upperBound)
         }
         return uri
-    }
-
-    /// `%41` and `&#65;` as the characters that they stand for.
-    private static func unescaped(_ bytes: [UInt8]) -> [UInt8] {
-        guard bytes.contains(ASCII.percent) || bytes.contains(UInt8(ascii: "&")) else { return bytes }
-        var result: [UInt8] = []
-        var place = 0
-        while place < bytes.count {
-            if bytes[place] == ASCII.percent, place + 2 < bytes.count, let high = bytes[place + 1].hexadecimalValue,
-                let low = bytes[place + 2].hexadecimalValue, (0x21...0x7E).contains(high << 4 | low)
-            {
-                result.append(high << 4 | low)
-                place += 3
-            } else {
-                result.append(bytes[place])
-                place += 1
-            }
-        }
-        return result
     }
 
     /// The host, with user and port, of a URI with two slashes after its scheme.

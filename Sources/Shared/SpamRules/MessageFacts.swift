@@ -36,8 +36,8 @@ final class MessageFacts {
         bytes = content
     }
 
-    /// The header fields of the message, in order.
-    private(set) lazy var fields: [MessageField] = readFields(of: 0)
+    /// The header fields of the message, in order, without X-Spam ones: what others have concluded is no evidence.
+    private(set) lazy var fields: [MessageField] = readFields(of: 0).filter { !$0.key.hasPrefix("x-spam-") }
 
     /// The text parts and what they hold, in order.
     private(set) lazy var textParts: [TextPart] = {

@@ -80,6 +80,12 @@ package final class Directory: Sendable {
         return status
     }
 
+    /// Throws when this process may not make or remove files here.
+    package func checkWritable() throws(SystemError) {
+        let code = try withTerminated(Array(".".utf8)) { faccessat(descriptor.number, $0, W_OK, Int32(AT_EACCESS)) }
+        guard code == 0 else { throw .last("write to", path) }
+    }
+
     /// The status of the directory itself.
     package func status() throws(SystemError) -> stat {
         var status = stat()

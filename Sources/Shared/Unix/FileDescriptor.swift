@@ -69,15 +69,16 @@ package struct FileDescriptor: ~Copyable, Sendable {
 
     /// Appends up to `limit` bytes to `buffer`; returns how many, 0 at the end.
     package func read(into buffer: inout [UInt8], atMost limit: Int = 65_536) throws(SystemError) -> Int {
-        let old = buffer.count
-        buffer.append(contentsOf: repeatElement(0, count: limit))
-        let count = buffer.withUnsafeMutableBytes { bytes -> Int in
-            // Safe: `limit` bytes were just made room for behind `old`.
-            guard let base = bytes.baseAddress else { return 0 }
-            return retryingOnInterrupt { Glibc.read(number, base + old, limit) }
+        var count = 0
+        var failure: Int32 = 0
+        buffer.append(addingCapacity: limit) { output in
+            output.withUnsafeMutableBufferPointer { room, filled in
+                // Safe: `room` has space for `limit` bytes at least, and as many are filled as were read.
+                count = retryingOnInterrupt { Glibc.read(number, room.baseAddress, limit) }
+                failure = errno
+                filled = Swift.max(count, 0)
+            }
         }
-        let failure = errno
-        buffer.removeLast(limit - Swift.max(count, 0))
         guard count >= 0 else { throw SystemError(code: failure, operation: "read", subject: subject) }
         return count
     }
@@ -87,9 +88,11 @@ package struct FileDescriptor: ~Copyable, Sendable {
         var buffer: [UInt8] = []
         var step = 65_536
         while true {
-            if try read(into: &buffer, atMost: step) == 0 { return buffer }
+            let count = try read(into: &buffer, atMost: step)
+            if count == 0 { return buffer }
             if buffer.count > limit { throw SystemError(code: EFBIG, operation: "read", subject: subject) }
-            step = Swift.min(Swift.max(step, buffer.count / 2), 16 << 20)
+            // A pipe gives little at a time, whatever is asked of it.
+            if count == step { step = Swift.min(step * 2, 16 << 20) }
         }
     }
 
@@ -144,6 +147,16 @@ package struct FileDescriptor: ~Copyable, Sendable {
     /// Moves to an absolute place, in bytes.
     package func seek(to offset: Int) throws(SystemError) {
         guard lseek(number, offset, SEEK_SET) >= 0 else { throw .last("seek in", subject) }
+    }
+
+    /// Gives the bytes of the range a place on the disk, so that writing them needs no further room; the file grows to
+    /// their end. Where the file system cannot promise that, nothing happens.
+    package func reserve(_ range: Range<Int>) throws(SystemError) {
+        let code = posix_fallocate(number, range.lowerBound, range.count)
+        switch code {
+        case 0, EINVAL, EOPNOTSUPP: return
+        default: throw SystemError(code: code, operation: "write to", subject: subject)
+        }
     }
 
     /// Cuts or extends the file to `size` bytes.

@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import Synchronization
 
@@ -32,8 +31,8 @@ enum FileWork {
     }
 
     private static let state = Mutex(State())
-    /// Counts pending pieces of work (an eventfd in semaphore mode, on which idle threads block).
-    private static let available = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_SEMAPHORE))
+    /// Counts pending pieces of work; idle threads block on it.
+    private static let available = Semaphore()
 
     static func submit(_ work: @escaping @Sendable () -> Void) {
         let mustStart = state.withLock { state in
@@ -42,42 +41,69 @@ enum FileWork {
             state.threads += 1
             return true
         }
-        eventfd_write(available, 1)
+        available.signal()
         if mustStart { startThread() }
     }
 
     private static func startThread() {
         var thread = pthread_t()
-        // A thread that cannot be made leaves the work to those that exist; the first one must succeed.
         if pthread_create(&thread, nil, fileWorkThread, nil) == 0 {
             pthread_detach(thread)
-        } else {
-            state.withLock { $0.threads -= 1 }
+            return
+        }
+        // The work is left to the threads that exist. When there is none it is done here: late, but not lost.
+        let isAlone = state.withLock { state in
+            state.threads -= 1
+            return state.threads == 0
+        }
+        while isAlone, let work = next(wasIdle: false) { work() }
+    }
+
+    /// The piece of work that has waited longest, for this thread, which may have been idle.
+    private static func next(wasIdle: Bool) -> (@Sendable () -> Void)? {
+        state.withLock { state in
+            if wasIdle { state.idle -= 1 }
+            guard state.next < state.pending.count else { return nil }
+            let work = state.pending[state.next]
+            state.next += 1
+            if state.next == state.pending.count {
+                state.pending.removeAll(keepingCapacity: true)
+                state.next = 0
+            } else if state.next > 1_024, state.next * 2 > state.pending.count {
+                state.pending.removeFirst(state.next)
+                state.next = 0
+            }
+            return work
         }
     }
 
     static func runForever() {
         while true {
             state.withLock { $0.idle += 1 }
-            var one: eventfd_t = 0
-            while eventfd_read(available, &one) != 0 {}
-            let work = state.withLock { state -> (@Sendable () -> Void)? in
-                state.idle -= 1
-                guard state.next < state.pending.count else { return nil }
-                let work = state.pending[state.next]
-                state.next += 1
-                if state.next == state.pending.count {
-                    state.pending.removeAll(keepingCapacity: true)
-                    state.next = 0
-                } else if state.next > 1_024, state.next * 2 > state.pending.count {
-                    state.pending.removeFirst(state.next)
-                    state.next = 0
-                }
-                return work
-            }
-            work?()
+            available.wait()
+            next(wasIdle: true)?()
         }
     }
+}
+
+/// A POSIX semaphore. It needs no descriptor, so that it is there when a process has none left.
+private final class Semaphore: @unchecked Sendable {
+    // Safe: it has one place for good, and its functions may be called from any thread.
+    private let semaphore: UnsafeMutablePointer<sem_t>
+
+    init() {
+        semaphore = .allocate(capacity: 1)
+        sem_init(semaphore, 0, 0)
+    }
+
+    deinit {
+        sem_destroy(semaphore)
+        semaphore.deallocate()
+    }
+
+    func signal() { sem_post(semaphore) }
+
+    func wait() { while sem_wait(semaphore) != 0 {} }
 }
 
 /// The body of a pool thread; a global function, because a closure would carry the isolation of where it is made.

@@ -35,6 +35,19 @@ package enum Files {
     package static func isDirectory(_ path: String) -> Bool { kind(path) == .directory }
     package static func exists(_ path: String) -> Bool { withPath(path) { access($0, F_OK) } == 0 }
 
+    /// Finds out whether this process may make files in a directory.
+    package static func checkWritable(directory path: String) throws(SystemError) {
+        guard isDirectory(path) else {
+            throw SystemError(code: exists(path) ? ENOTDIR : ENOENT, operation: "write to", subject: path)
+        }
+        guard withPath(path, { access($0, W_OK | X_OK) }) == 0 else { throw .last("write to", path) }
+    }
+
+    /// chown(2).
+    package static func setOwner(_ path: String, uid: uid_t, gid: gid_t) throws(SystemError) {
+        guard withPath(path, { chown($0, uid, gid) }) == 0 else { throw .last("change the owner of", path) }
+    }
+
     /// The names in a directory but `.` and `..`, in the directory's own order, as bytes.
     package static func names(inDirectory path: String) throws(SystemError) -> [[UInt8]] {
         guard let stream = withPath(path, { opendir($0) }) else { throw .last("open", path) }

@@ -22,7 +22,8 @@ package final class SignalQueue: Sendable {
         while true {
             var info = signalfd_siginfo()
             let size = MemoryLayout<signalfd_siginfo>.size
-            if Glibc.read(descriptor.number, &info, size) == size { return Int32(info.ssi_signo) }
+            let count = retryingOnInterrupt { Glibc.read(descriptor.number, &info, size) }
+            if count == size { return Int32(info.ssi_signo) }
             guard await descriptor.waitUntilReadable() == .ready else { return nil }
         }
     }

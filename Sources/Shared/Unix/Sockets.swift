@@ -119,6 +119,12 @@ package enum Sockets {
         }
     }
 
+    /// Has what came over a TCP connection be acknowledged now: a peer that sends its answers one by one may hold the next
+    /// one back until then (RFC 896), for as long as the kernel would wait for something to send along.
+    package static func acknowledgeAtOnce(_ number: Int32) {
+        setOption(number, Int32(IPPROTO_TCP), TCP_QUICKACK, 1)
+    }
+
     private static func setOption(_ number: Int32, _ level: Int32, _ option: Int32, _ value: Int32) {
         var value = value
         setsockopt(number, level, option, &value, socklen_t(MemoryLayout<Int32>.size))

@@ -30,6 +30,12 @@ package struct SystemAccount: Sendable {
         self = account
     }
 
+    /// The name of the user that this process runs for; nil when the system does not know one.
+    package static var ownName: String? {
+        // Safe: a NUL-terminated text that is copied before anything else can ask.
+        getpwuid(getuid()).map { String(cString: $0.pointee.pw_name) }
+    }
+
     private init(_ name: String, _ entry: passwd) {
         self.name = name
         uid = entry.pw_uid

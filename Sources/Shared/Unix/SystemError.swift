@@ -36,6 +36,9 @@ package struct SystemError: Error, Equatable, CustomStringConvertible {
     /// True for errors that say that this machine has no way to an address: no such network or family here.
     package var isNoRoute: Bool { code == ENETUNREACH || code == EADDRNOTAVAIL || code == EAFNOSUPPORT }
 
+    /// True for errors that say that no more files can be open.
+    package var isOutOfDescriptors: Bool { code == EMFILE || code == ENFILE }
+
     /// True for errors that say that the disk or the file's quota is full.
     package var isOutOfSpace: Bool { code == ENOSPC || code == EDQUOT || code == EFBIG }
 }

@@ -1,7 +1,7 @@
 import Synchronization
 
-/// So many places for work, given out one by one; who finds none free waits in line.
-final class WorkerSlots: Sendable {
+/// So many places for work at a time, given out one by one; who finds none free waits in line.
+package final class Slots: Sendable {
     private struct State: Sendable {
         var free: [Int]
         var waiting: [UnsafeContinuation<Int, Never>] = []
@@ -10,10 +10,10 @@ final class WorkerSlots: Sendable {
 
     private let state: Mutex<State>
 
-    init(_ count: Int) { state = Mutex(State(free: Array((0..<count).reversed()))) }
+    package init(_ count: Int) { state = Mutex(State(free: Array((0..<count).reversed()))) }
 
-    /// A place of one's own until `give`.
-    func take() async -> Int {
+    /// A place of one's own until `give`: its number, below the count.
+    package func take() async -> Int {
         await withUnsafeContinuation { continuation in
             let slot = state.withLock { state -> Int? in
                 if let slot = state.free.popLast() { return slot }
@@ -24,7 +24,8 @@ final class WorkerSlots: Sendable {
         }
     }
 
-    func give(_ slot: Int) {
+    /// Gives the place to the first in line.
+    package func give(_ slot: Int) {
         let next = state.withLock { state -> UnsafeContinuation<Int, Never>? in
             guard state.next < state.waiting.count else {
                 state.free.append(slot)
