@@ -11,6 +11,8 @@ final class ClientTLS: Sendable {
     /// When the handshake fails, the server is tried again in clear (RFC 7435 3).
     let fallsBackToClear: Bool
     private let certificates: ClientTLSOptions.Certificates
+    /// --insecure: any certificate will do.
+    var acceptsAny: Bool { certificates.acceptsAny }
     private let verifies: Bool
     private let made = Mutex<[Judgement: TLSContext]>([:])
 
@@ -46,7 +48,7 @@ final class ClientTLS: Sendable {
     func makesSure(of exchange: Exchange) -> Bool {
         switch exchange.security {
         case .dane, .verified: true
-        case .opportunistic, .encrypted, .unusable: certificates.acceptsAny || (verifies && exchange.isNameSure)
+        case .opportunistic, .encrypted, .unusable: acceptsAny || (verifies && exchange.isNameSure)
         }
     }
 

@@ -1,5 +1,6 @@
 import Delivery
 import Network
+import OpenSSL
 import SMTP
 import Synchronization
 import Unix
@@ -44,9 +45,9 @@ final class SilentAddresses: Sendable {
 final class Courier {
     private let routes: Routes
     private let settings: SendSettings
-    private var idle: [SocketAddress: Conversation] = [:]
+    private var idle: [ConnectionKey: Conversation] = [:]
     /// The order in which idle connections came to be, the oldest first.
-    private var idleOrder: [SocketAddress] = []
+    private var idleOrder: [ConnectionKey] = []
     private let silent: SilentAddresses
     /// Connections kept while nothing is sent on them.
     private static let idleLimit = 8
@@ -75,7 +76,7 @@ final class Courier {
 
     /// Ends all connections in order.
     func quit() async {
-        for address in idleOrder { await idle[address]?.quit() }
+        for key in idleOrder { await idle[key]?.quit() }
         idle = [:]
         idleOrder = []
     }
@@ -97,10 +98,17 @@ final class Courier {
     /// One host at one address. True when the host has spoken for every recipient, so that its other addresses need not
     /// be asked.
     private func attempt(_ delivery: inout Dispatch, _ exchange: Exchange, _ address: SocketAddress) async -> Bool {
-        let mustBeSure = delivery.message.request.parameters.requiresTLS
+        let mustBeSure = delivery.message.request.parameters.requiresTLS && !settings.tls.acceptsAny
+        let exchange = mustBeSure ? exchange.forRequiredTLS : exchange
+        if case .unusable(let result) = exchange.security {
+            delivery.note(result, at: exchange.server)
+            return false
+        }
+        let key = ConnectionKey(
+            address, exchange, isByName: !settings.tls.fallsBackToClear || routes.path.leadsElsewhere)
         var waiting = delivery.pending
-        if let conversation = await takeIdle(address, thatIsSure: mustBeSure) {
-            waiting = await send(&delivery, conversation, address, to: waiting)
+        if let conversation = takeIdle(key) {
+            waiting = await send(&delivery, conversation, key, to: waiting)
             // A server may close a connection that it finds idle: that says nothing about the message.
             if delivery.isLostUnheard { waiting = delivery.pending }
             if waiting.isEmpty { return delivery.hasReplied }
@@ -113,8 +121,7 @@ final class Courier {
         while !waiting.isEmpty {
             let start = ContinuousClock.now
             do throws(ClientResult) {
-                let conversation = try await open(mustBeSure ? exchange.forRequiredTLS : exchange, address)
-                waiting = await send(&delivery, conversation, address, to: waiting)
+                waiting = await send(&delivery, try await open(exchange, address), key, to: waiting)
             } catch {
                 if error.cause == .connection, .now - start > .seconds(2) {
                     silent.note(error, of: address)
@@ -133,7 +140,6 @@ final class Courier {
         let isOneOfMany = exchange.addresses.contains { $0.ip?.isIPv6 == false } && address.ip?.isIPv6 == true
         let proxy = try await routes.proxyAddress()
         let limit = isOneOfMany ? min(settings.connectTimeout, .seconds(3)) : settings.connectTimeout
-        if case .unusable(let result) = exchange.security { throw result }
         let policy =
             exchange.security.isRequired && settings.tls.policy == .opportunistic ? .required : settings.tls.policy
         do throws(ClientResult) {
@@ -151,7 +157,7 @@ final class Courier {
     /// Sends the message to recipients; in several transactions when the server takes only so many at a time. Returns
     /// those for whom it takes no further transaction on this connection.
     private func send(
-        _ delivery: inout Dispatch, _ conversation: Conversation, _ address: SocketAddress,
+        _ delivery: inout Dispatch, _ conversation: Conversation, _ key: ConnectionKey,
         to recipients: [EnvelopeAddress]
     ) async -> [EnvelopeAddress] {
         var waiting = recipients[...]
@@ -168,30 +174,40 @@ final class Courier {
         if conversation.isExhausted {
             await conversation.quit()
         } else {
-            await keep(conversation, address)
+            await keep(conversation, key)
         }
         return Array(waiting)
     }
 
     // MARK: - Idle connections
 
-    private func takeIdle(_ address: SocketAddress) -> Conversation? {
-        idleOrder.removeAll { $0 == address }
-        return idle.removeValue(forKey: address)
+    private func takeIdle(_ key: ConnectionKey) -> Conversation? {
+        idleOrder.removeAll { $0 == key }
+        return idle.removeValue(forKey: key)
     }
 
-    /// For a message that must stay encrypted, a connection of which is not sure where it leads is no use.
-    private func takeIdle(_ address: SocketAddress, thatIsSure mustBeSure: Bool) async -> Conversation? {
-        guard let conversation = takeIdle(address) else { return nil }
-        if conversation.isPeerSure || !mustBeSure { return conversation }
-        await conversation.quit()
-        return nil
-    }
-
-    private func keep(_ conversation: Conversation, _ address: SocketAddress) async {
+    private func keep(_ conversation: Conversation, _ key: ConnectionKey) async {
         if idleOrder.count >= Self.idleLimit, let oldest = idleOrder.first { await takeIdle(oldest)?.quit() }
-        idle[address] = conversation
-        idleOrder.append(address)
+        idle[key] = conversation
+        idleOrder.append(key)
+    }
+}
+
+/// What a connection has to have in common with what another message asks for, to be of use for it: where it leads, what was
+/// asked of its encryption, and where names count, whom it was opened to. One that was opened to a host in any way is not
+/// for a domain whose policy wants that host verified (RFC 8461 4.2, RFC 7672 2.2).
+private struct ConnectionKey: Hashable {
+    private let address: SocketAddress
+    private let server: ServerName?
+    private let judgement: ClientTLS.Judgement
+    private let associations: [TLSAssociation]
+
+    /// `isByName`: the address does not say who is there, or the certificate has to.
+    init(_ address: SocketAddress, _ exchange: Exchange, isByName: Bool) {
+        self.address = address
+        judgement = exchange.security.judgement
+        server = isByName || judgement != .usual ? exchange.server : nil
+        associations = exchange.security.associations
     }
 }
 

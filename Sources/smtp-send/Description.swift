@@ -92,7 +92,7 @@ extension SmtpSend {
             """
             A domain in another script goes out in its ASCII form, so that any server can take it. An address whose local \
             part is not ASCII needs a server that offers SMTPUTF8 (RFC 6531), and so does a message with UTF-8 in its \
-            header; other recipients of the message go on without it. Octets beyond ASCII need 8BITMIME (RFC 6152). What a \
+            header, unless it goes to a mailbox store by LMTP; other recipients of the message go on without it. Octets beyond ASCII need 8BITMIME (RFC 6152). What a \
             server does not offer is not sent there: no message is encoded anew.
             """),
         .init(

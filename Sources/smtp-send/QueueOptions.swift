@@ -42,6 +42,15 @@ struct QueueOptions: Sendable {
         }
         self.path = path
         mode = given.first?.mode ?? .submit
+        let early = [("--quit-after", SendOptions.quitAfter), ("--drop-after", SendOptions.dropAfter)]
+        if mode != .surgery, let option = early.first(where: { arguments.isGiven($0.1) })?.0 {
+            // sendmail -bv asks about addresses, and leaves nothing behind.
+            if arguments[SendOptions.sendmail] { return nil }
+            throw ToolFailure(.usage, "\(option): not with --queue: what was not sent would be taken for delivered")
+        }
+        if mode == .run || mode == .watch, arguments[SendOptions.dryRun] {
+            throw ToolFailure(.usage, "--dry-run: not with \(given[0].name): --list and --show tell what is there")
+        }
         if mode != .submit, let operand = arguments.operands.first {
             throw ToolFailure(.usage, "\(operand): is not sent with \(given[0].name): messages go without it")
         }

@@ -69,7 +69,9 @@ struct SendPlan: Sendable {
             reportForm = .load(isJSON: arguments[SendOptions.json])
             return
         }
-        if arguments[SendOptions.sendmail], !arguments[SendOptions.verbose], !arguments[SendOptions.json] {
+        // Of sendmail's modes only the one that verifies addresses (-bv) answers something.
+        let isSilent = arguments[SendOptions.sendmail] && !arguments.isGiven(SendOptions.quitAfter)
+        if isSilent, !arguments[SendOptions.verbose], !arguments[SendOptions.json] {
             reportForm = .failuresOnly
             return
         }
@@ -188,6 +190,9 @@ struct SendPlan: Sendable {
     /// A step that the session does not have would never end it.
     private static func checkLastStep(_ settings: SendSettings, _ arguments: Arguments) throws(ToolFailure) {
         let option = settings.dropsAfterLastStep ? "--drop-after" : "--quit-after"
+        if settings.lastStep != nil, arguments[SendOptions.stdio] {
+            throw ToolFailure(.usage, "\(option): not with --stdio: what was not sent would be accepted")
+        }
         switch settings.lastStep {
         case .tls where settings.tls.policy == .never:
             throw ToolFailure(.usage, "\(option) tls: there is none with --tls never")

@@ -3,7 +3,7 @@ import SMTP
 
 extension ClientSessionTests {
     static let dialogues: [ClientDialogue] =
-        opening + encryption + transactions + refusals + endings + chunksAndParameters
+        opening + encryption + transactions + refusals + endings + chunksAndParameters + [internationalByLMTP]
 
     static let opening: [ClientDialogue] = [
         ClientDialogue(
@@ -535,6 +535,25 @@ extension ClientSessionTests {
                 ! close
                 """),
     ]
+
+    static let internationalByLMTP = ClientDialogue(
+        name: "a mailbox store gets a header with UTF-8 though it does not know SMTPUTF8",
+        configuration: ClientConfiguration(heloName: "me.example", dialect: .lmtp),
+        messages: [international(isDeclared: true)],
+        script: """
+            S: 220 x
+            C: LHLO me.example
+            S: 250-x
+            S: 250 8BITMIME
+            C: MAIL FROM:<a@example.org> BODY=8BITMIME
+            S: 250 ok
+            C: RCPT TO:<b@example.org>
+            S: 550 no
+            ! refused 550 - no
+            C: QUIT
+            S: 221 bye
+            ! close
+            """)
 
     private static func international(isDeclared: Bool) -> ClientTransaction {
         var message = ClientDialogue.message(to: "b@example.org", content: "Subject: Grüße\r\n\r\nx\r\n")

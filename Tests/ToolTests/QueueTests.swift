@@ -323,6 +323,10 @@ struct QueueTests {
         ["--run"], ["--list"], ["--queue-only"], ["--queue", "q", "--run", "--list"],
         ["--queue", "q", "--run", "m.eml"],
         ["--queue", "q", "--retry", "x", "--run"], ["--queue", "q", "--retry", "1m,2m,3m", "--run"],
+        // What is not sent must not leave the queue, and nothing is sent where nothing was to be.
+        ["--queue", "q", "--run", "--server", "localhost:1", "--quit-after", "rcpt"],
+        ["--queue", "q", "--to", "b@example.org", "--server", "localhost:1", "--drop-after", "data"],
+        ["--queue", "q", "--run", "--dry-run"], ["--stdio", "--server", "localhost:1", "--quit-after", "rcpt"],
         ["--notify", "sometimes", "--to", "b@example.org"], ["--envid", "", "--to", "b@example.org"],
     ]
 

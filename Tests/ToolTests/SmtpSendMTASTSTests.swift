@@ -39,6 +39,44 @@ struct SmtpSendMTASTSTests {
             certificate: policyFile("other-name.pem"), status: 0, words: "\"tls\":\"TLSv1.3\""),
     ]
 
+    @Test(
+        "a connection that was opened to a host for a domain without a policy is not used for one with a policy",
+        arguments: ["mx.example.org", "*.example.net"])
+    func connectionOfOthers(_ host: String) throws {
+        let directory = try TestDirectory()
+        let certificate = Self.policyFile("other-name.pem")
+        let mail = try TestServer(
+            "smtp-serve", ["--mail", directory.file("mail"), "--cert", certificate, "--key", certificate])
+        let policies = try HTTPSTestServer(Self.policyFile("policy-host.pem")) { _ in
+            [
+                .send(
+                    "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n"
+                        + "version: STSv1\nmode: enforce\nmx: \(host)\nmax_age: 86400\n")
+            ]
+        }
+        let zone = try directory.write(
+            "zone",
+            """
+            plain.example. MX 10 mx.example.org.
+            example.org. MX 10 mx.example.org.
+            mx.example.org. A 127.0.0.1
+            mta-sts.example.org. A 127.0.0.1
+            _mta-sts.example.org. TXT "v=STSv1; id=1;"
+
+            """)
+        let result = try ToolProcess.run(
+            "smtp-send",
+            [
+                "--dns", zone, "--port", "\(mail.port)", "--https-port", "\(policies.port)", "-4", "--ca",
+                Self.policyFile("authority.pem"), "--from", "a@example.com", "--to",
+                "first@plain.example,b@example.org",
+                "--subject", "x",
+            ])
+        #expect(result.status == 75, "\(result.text) \(result.diagnostics)")
+        #expect(directory.names("mail/first/new").count == 1 && directory.names("mail/b/new").isEmpty)
+        mail.stop()
+    }
+
     @Test("a policy is fetched by HTTPS and holds the connection to its hosts", arguments: cases)
     func policy(_ test: Case) throws {
         let directory = try TestDirectory()

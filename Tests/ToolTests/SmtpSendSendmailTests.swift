@@ -61,6 +61,15 @@ struct SmtpSendSendmailTests {
         #expect(message.hasSuffix("\r\n\r\njust text\r\n.\r\n") && message.contains("Message-ID: "))
     }
 
+    @Test("-bv says what the server thinks of an address, and sends nothing")
+    func verify() throws {
+        let result = try run("sendmail", ["-bv", "b@example.org", "nobody@example.org"])
+        #expect(result.text.hasPrefix("b@example.org: accepted: 250 ") && server.log.messages.isEmpty)
+        #expect(result.status == 69 && result.diagnostics.contains("nobody@example.org: refused"))
+        let queued = try run("sendmail", ["--queue", directory.file("q"), "-bv", "b@example.org"])
+        #expect(queued.status == 0 && directory.names("q").isEmpty)
+    }
+
     @Test("-odq queues, -bp and mailq list, -q sends")
     func queue() throws {
         let queue = ["--queue", directory.file("q")]

@@ -138,7 +138,9 @@ extension ClientSession {
                 text: "the message has 8-bit octets, and the server does not offer 8BITMIME: encode it", cause: .message
             )
         }
-        if message.needsUTF8ForAll || message.recipients.allSatisfy({ !$0.path.isASCII }), !extensions.smtpUTF8 {
+        if message.needsUTF8ForAll(configuration.dialect) || message.recipients.allSatisfy({ !$0.path.isASCII }),
+            !extensions.smtpUTF8
+        {
             let what = message.envelope.hasInternationalAddress ? "an address is not ASCII" : "the header is not ASCII"
             return .noUTF8(what)
         }

@@ -22,9 +22,11 @@ package struct ClientTransaction: Sendable {
     }
 
     /// No recipient can be had without SMTPUTF8 (RFC 6531 3.2): because of the sender's address, or of a header that was
-    /// handed over as international. One that came in without being declared goes on as it came.
-    var needsUTF8ForAll: Bool {
-        !envelope.reversePath.isASCII || (hasInternationalHeader && envelope.parameters.smtpUTF8)
+    /// handed over as international. One that came in without being declared goes on as it came, and a mailbox store
+    /// (LMTP) gets what has come so far.
+    func needsUTF8ForAll(_ dialect: ClientConfiguration.Dialect) -> Bool {
+        let hasDeclaredHeader = hasInternationalHeader && envelope.parameters.smtpUTF8
+        return !envelope.reversePath.isASCII || (hasDeclaredHeader && dialect == .smtp)
     }
 
     package subscript<Value>(dynamicMember member: KeyPath<OutgoingEnvelope, Value>) -> Value {
