@@ -22,7 +22,8 @@ struct LanguageTests {
         let names = try Self.lines("tests.txt").compactMap(\.first)
         #expect(names.count > 230)
         for name in names {
-            let problems = read("body OK /x/\nheader X eval:\(name)()\n").problems
+            let arguments = name.hasPrefix("check_hashbl_") ? "'list.example'" : ""
+            let problems = read("body OK /x/\nheader X eval:\(name)(\(arguments))\n").problems
             let isThere = EvalTests.all[name] != nil || EvalTests.reputationTests.contains(name)
             #expect(problems.count == (isThere ? 0 : 1), "\(name)")
             #expect(problems.allSatisfy { $0.line == 2 && !$0.reason.contains("no such test") }, "\(name)")
@@ -47,7 +48,8 @@ struct LanguageTests {
         "replace_end": "replace_end >", "if": "if (version > 3)\nendif", "ifplugin": "ifplugin X\nendif",
         "else": "if (version > 3)\nelse\nendif", "endif": "if (version > 3)\nendif", "include": "include other.cf",
         "trusted_networks": "trusted_networks 192.0.2.0/24", "internal_networks": "internal_networks 10/8",
-        "msa_networks": "msa_networks 2001:db8::/32",
+        "msa_networks": "msa_networks 2001:db8::/32", "add_header": "add_header all A x",
+        "remove_header": "remove_header spam A",
     ]
 
     @Test("each directive is used, refused, or told to have no effect, with the reason")
@@ -70,6 +72,9 @@ struct LanguageTests {
             "required_score many", "time_limit x", "trusted_networks 192.0.2.300", "priority A soon",
             "shortcircuit A maybe", "uri_detail A colour =~ /x/", "uri_detail A raw /x/", "uri_detail A raw =~ /x",
             "askdns A _NOSUCHTAG_.x A", "askdns A x.example SRV", "askdns A x.example A [NXDOMAIN]", "askdns A",
+            "add_header", "add_header all", "add_header all A", "add_header some A x", "remove_header",
+            "remove_header all", "header A eval:check_hashbl_emails()", "header A eval:check_hashbl_uris('/')",
+            "header A eval:check_hashbl_uris('x.example/MX')",
         ])
     func values(_ line: String) { #expect(read("body OK /x/\n\(line)\n").problems.map(\.line) == [2]) }
 
@@ -90,5 +95,14 @@ struct LanguageTests {
         #expect(set.names == ["A", "B", "C", "D"] && Set(set.included) == Set(files.keys))
         #expect(set.problems.contains { $0.file == "/etc/t.cf" && $0.line == 4 })
         #expect(set.problems.contains { $0.reason.contains("include each other") })
+    }
+
+    @Test("a file that includes itself many times is read so often that it ends")
+    func manyIncluded() {
+        var set = RuleSet()
+        let text = Array(String(repeating: "include t.cf\n", count: 8).utf8)
+        set.read(text, file: "/etc/t.cf") { _ in text }
+        #expect(set.included.count <= 1_000)
+        #expect(set.problems.contains { $0.reason.contains("too many files") })
     }
 }

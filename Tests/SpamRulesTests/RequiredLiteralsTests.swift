@@ -26,6 +26,17 @@ struct RequirementTests {
         #expect(found == Set(expected.map { Array($0.utf8) }))
     }
 
+    @Test("repetitions within repetitions take no time and no room")
+    func nested() {
+        var pattern = "[abc]"
+        for _ in 0..<50 { pattern = "(?:\(pattern)[def]){12}" }
+        guard let tree = tree(pattern) else {
+            Issue.record("not understood")
+            return
+        }
+        #expect((RequiredChain.chains(of: tree) ?? []).allSatisfy { $0.links.count <= 64 })
+    }
+
     @Test("a repeated piece needs a word for each copy", arguments: [("(?:(?:name|age):){3}", 3), ("(?:name|age)", 1)])
     func repetitions(_ pattern: String, _ times: Int) {
         #expect(tree(pattern).flatMap { RequiredLiterals($0) }?.times == times)

@@ -214,6 +214,14 @@ struct SpamscoreNetworkTests {
         #expect(bad.status == 64)
     }
 
+    @Test(
+        "calls of lists of digests that make no sense are told, and never hit",
+        arguments: ["'/'", "''", "'hashes.example/'", "'hashes.example', 'sha1/='", "'hashes.example', '/=/max='"])
+    func badHashLists(_ arguments: String) throws {
+        let names = try Self.names("header HASH eval:check_hashbl_emails(\(arguments))\nbody OFFER /today/")
+        #expect(names.isSubset(of: ["OFFER", "HASH"]) && names.contains("OFFER"))
+    }
+
     @Test("where no more files can be open, a message is scored without the network", arguments: 5...12)
     func fewDescriptors(_ count: Int) throws {
         let folder = try TestDirectory()

@@ -47,7 +47,7 @@ enum CanonicalURI {
 
     /// The host, with user and port, of a URI with two slashes after its scheme.
     private static func hostRange(_ uri: [UInt8]) -> Range<Int>? {
-        guard let slashes = MessageURIs.place(of: Array("://".utf8), in: uri) else { return nil }
+        guard let slashes = uri.place(of: "://") else { return nil }
         let start = slashes + 3
         let end =
             uri[start...].firstIndex { $0 == ASCII.slash || $0 == ASCII.question || $0 == UInt8(ascii: "#") }

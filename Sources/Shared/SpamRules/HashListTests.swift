@@ -38,23 +38,21 @@ struct HashList {
 
     /// Nil without a list, or for a kind of question that is none of A and TXT.
     init?(_ call: EvalCall) {
-        guard call.function.hasPrefix("check_hashbl_"), let named = call.arguments.first, !named.isEmpty else {
-            return nil
-        }
+        let parts = call.arguments.first?.split(separator: "/") ?? []
+        guard call.function.hasPrefix("check_hashbl_"), let name = parts.first else { return nil }
         self.call = call
-        let parts = named.split(separator: "/")
         switch parts.count > 1 ? parts[1].uppercased() : "A" {
         case "A": kind = .address
         case "TXT": kind = .text
         default: return nil
         }
-        zone = EvalTests.zone(String(parts[0]))
+        zone = EvalTests.zone(String(name))
         let isOfAddresses = call.function == "check_hashbl_emails"
         let usual = isOfAddresses ? "sha1/notag/noquote/max=10" : "sha1/max=10"
         let told = call.arguments.count > 1 && !call.arguments[1].isEmpty ? call.arguments[1] : usual
         var options: [String: String] = [:]
         for option in told.asciiLowercased.split(separator: "/") {
-            let pair = option.split(separator: "=", maxSplits: 1)
+            let pair = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             options[pair[0].filter { $0 != " " }] = pair.count > 1 ? String(pair[1]) : "1"
         }
         self.options = options

@@ -28,7 +28,7 @@ enum MessageURIs {
 
     /// The link that is a part of another: by a redirector_pattern, or where it begins with a scheme.
     private static func target(of uri: [UInt8], _ facts: MessageFacts) -> [UInt8]? {
-        guard let slashes = place(of: Array("://".utf8), in: uri), let scheme = uri.first?.asciiLowercased,
+        guard let slashes = uri.place(of: "://"), let scheme = uri.first?.asciiLowercased,
             scheme == UInt8(ascii: "h"), let path = uri[(slashes + 3)...].firstIndex(of: ASCII.slash),
             uri[path...].contains(ASCII.dot)
         else { return nil }
@@ -39,7 +39,7 @@ enum MessageURIs {
         }
         let rest = Array(uri[path...])
         let lower = rest.map(\.asciiLowercased)
-        guard let start = ["http:", "https:"].compactMap({ place(of: Array($0.utf8), in: lower) }).min() else {
+        guard let start = ["http:", "https:"].compactMap({ lower.place(of: $0) }).min() else {
             return nil
         }
         let target = rest[start...].prefix { $0 != UInt8(ascii: "&") && $0 != UInt8(ascii: "#") }
@@ -59,7 +59,7 @@ enum MessageURIs {
         var hosts: [String] = []
         var seen: Set<String> = []
         for uri in uris {
-            guard let slashes = place(of: Array("://".utf8), in: uri) else { continue }
+            guard let slashes = uri.place(of: "://") else { continue }
             var host = uri[(slashes + 3)...].prefix {
                 $0 != ASCII.slash && $0 != ASCII.question && $0 != UInt8(ascii: "#")
             }
@@ -84,7 +84,7 @@ enum MessageURIs {
         for (mark, scheme) in [
             ("http://", ""), ("https://", ""), ("ftp://", ""), ("www.", "http://"), ("ftp.", "ftp://"),
         ] {
-            guard let start = place(of: Array(mark.utf8), in: lower), start == 0 || !word[start - 1].isASCIIAlphanumeric
+            guard let start = lower.place(of: mark), start == 0 || !word[start - 1].isASCIIAlphanumeric
             else {
                 continue
             }
@@ -137,11 +137,6 @@ enum MessageURIs {
         }
         while let last = link.last, "-~!@#^&*()_+=:;'?,.".utf8.contains(last) { link.removeLast() }
         return link
-    }
-
-    static func place(of wanted: [UInt8], in bytes: [UInt8]) -> Int? {
-        guard bytes.count >= wanted.count else { return nil }
-        return (0...(bytes.count - wanted.count)).first { bytes[$0...].starts(with: wanted) }
     }
 
     /// The mail addresses in lines of text, in lower case.

@@ -177,18 +177,22 @@ extension MessageFacts {
         return lookedUp([relay.address, relay.by, relay.helo, relay.reverseName])
     }
 
+    /// More hosts of the header's fields than this are not asked for.
+    private static let mostHosts = 20
+
     /// The hosts that fields name, of the addresses in them or by themselves: those of the fourth argument, else of
     /// rbl_headers.
     fileprivate func hosts(inFields arguments: [String]) -> [String] {
         let usual = "EnvelopeFrom,Reply-To,Disposition-Notification-To,X-WebmailclientIP,X-Mailer"
         let fields = arguments.count > 3 ? arguments[3] : settings.value("rbl_headers") ?? usual
-        return lookedUp(
+        let hosts = lookedUp(
             fields.split(separator: ",").flatMap { field -> [String] in
                 let name = String(field).filter { $0 != " " }
                 let address = self.address(name)
                 if address.contains("@") { return [EvalTests.domain(address)] }
                 return text(name).split(separator: "\n").map { String($0).filter { $0 != " " } }
             })
+        return Array(hosts.prefix(MessageFacts.mostHosts))
     }
 
     /// The address of the newest relay that is not ours and its names, when they are known.

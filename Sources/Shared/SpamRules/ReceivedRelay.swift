@@ -54,17 +54,11 @@ enum ReceivedRelay {
         for mark in [
             "envelope-from ", "envelope-sender ", "envelope-from=", "envelope-sender=", "return-path: ", "return-path ",
         ] {
-            guard let place = place(of: mark, bytes) else { continue }
+            guard let place = bytes.place(of: mark) else { continue }
             let word = bytes[(place + mark.utf8.count)...].prefix { $0 != ASCII.space }.text
             return String(word.drop { $0 == "<" }.prefix { !">);,".contains($0) })
         }
         return ""
-    }
-
-    private static func place(of word: String, _ bytes: [UInt8]) -> Int? {
-        let wanted = Array(word.utf8)
-        guard bytes.count >= wanted.count else { return nil }
-        return (0...(bytes.count - wanted.count)).first { bytes[$0...].starts(with: wanted) }
     }
 
     private struct Reader {
@@ -82,7 +76,7 @@ enum ReceivedRelay {
             self.envelopeSender = envelopeSender
             self.text = text.replacing(")by ", with: ") by ")
             let bytes = Array(self.text.utf8)
-            let split = ReceivedRelay.place(of: " by ", bytes) ?? bytes.count
+            let split = bytes.place(of: " by ") ?? bytes.count
             before = Substring(bytes[..<split].text)
             after = Substring(bytes[split...].text)
             name = before.split(separator: " ").first.map(String.init) ?? ""
@@ -259,7 +253,7 @@ enum ReceivedRelay {
 
         private func word(after mark: String, in text: Substring) -> String? {
             let bytes = Array(text.utf8)
-            guard let place = ReceivedRelay.place(of: mark, bytes) else { return nil }
+            guard let place = bytes.place(of: mark) else { return nil }
             return bytes[(place + mark.utf8.count)...].prefix { $0 != ASCII.space }.text
         }
 

@@ -17,6 +17,8 @@ struct RequiredChain: Sendable {
     private static let longest = 14
     private static let rareEnough = 1e-8
     private static let mostForms = 32
+    /// A longer row says no more: what is rare stands in its beginning too.
+    private static let longestRow = 512
     private static let mostCopies = 12
     /// What occurs more often says nothing.
     private static let tooLikely = 2e-3
@@ -42,17 +44,26 @@ struct RequiredChain: Sendable {
     private static func row(_ tree: PatternTree) -> [Piece] {
         switch tree {
         case .byte(let set): return [.byte(set)]
-        case .sequence(let parts): return parts.flatMap(row)
+        case .sequence(let parts):
+            var pieces: [Piece] = []
+            for part in parts {
+                pieces += row(part)
+                if pieces.count > longestRow { return shortened(pieces) }
+            }
+            return pieces
         case .repeated(let part, let least, let most):
-            let copies = min(least, mostCopies)
+            let one = least > 0 ? row(part) : []
+            let copies = min(least, mostCopies, max(1, longestRow / max(1, one.count)))
             let more = most.map { $0 > copies } ?? true
-            let one = copies > 0 ? row(part) : []
             return Array(repeatElement(one, count: copies).joined()) + (more ? [.gap(part.allBytes)] : [])
         case .alternatives(let parts): return either(parts.map(row))
         case .nothing: return []
         case .anything: return [.gap(.all)]
         }
     }
+
+    /// The beginning of a row, whatever follows it.
+    private static func shortened(_ row: [Piece]) -> [Piece] { row.prefix(longestRow) + [.gap(.all)] }
 
     /// One row for what one of several stands for: how they begin, and what else they hold.
     private static func either(_ rows: [[Piece]]) -> [Piece] {
@@ -95,6 +106,7 @@ struct RequiredChain: Sendable {
             for part in parts {
                 let next = forms(part, limit / result.count)
                 result = result.flatMap { left in next.map { left + $0 } }
+                if result.contains(where: { $0.count > longestRow }) { return result.map(shortened) }
             }
             return result
         case .repeated(let part, let least, let most):

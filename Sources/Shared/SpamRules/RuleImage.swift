@@ -148,18 +148,7 @@ struct RuleImageReader {
 
     mutating func int32s() throws(RuleImageError) -> [Int32] {
         let range = try take(try int(), of: 4)
-        return bytes.with(range) { bytes in
-            var numbers: [Int32] = []
-            numbers.reserveCapacity(bytes.count / 4)
-            var place = 0
-            while place &+ 3 < bytes.count {
-                let low = UInt32(bytes[place]) | UInt32(bytes[place &+ 1]) << 8
-                let high = UInt32(bytes[place &+ 2]) | UInt32(bytes[place &+ 3]) << 8
-                numbers.append(Int32(bitPattern: low | high << 16))
-                place &+= 4
-            }
-            return numbers
-        }
+        return bytes.with(range) { RuleImageReader.words($0).map { Int32(bitPattern: $0) } }
     }
 
     mutating func doubles() throws(RuleImageError) -> [Double] {

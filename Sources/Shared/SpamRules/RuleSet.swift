@@ -45,7 +45,7 @@ package struct RuleSet: Sendable {
     ///
     /// - Parameter open: gives the content of a file that an include line names; nil when it cannot be read.
     package mutating func read(_ bytes: [UInt8], file: String, open: (String) -> [UInt8]? = { _ in nil }) {
-        isDefaults = file.hasSuffix("/10_default_prefs.cf")
+        isDefaults = RuleSet.isDefaults(file)
         let folder = file.lastIndex(of: "/").map { file[..<$0] } ?? ""
         if isDefaults { referenceFolder = folder }
         isOwn = folder != referenceFolder
@@ -56,6 +56,7 @@ package struct RuleSet: Sendable {
                 if let reason = include(line.value.text, from: String(folder), open) {
                     problems.append(RuleProblem(file: file, line: line.number, reason: reason))
                 }
+                isDefaults = RuleSet.isDefaults(file)
                 isOwn = folder != referenceFolder
                 self.file = file
                 return
@@ -70,9 +71,14 @@ package struct RuleSet: Sendable {
         attach()
     }
 
+    private static func isDefaults(_ file: String) -> Bool { file.hasSuffix("/10_default_prefs.cf") }
+
+    private static let mostIncluded = 1_000
+
     /// Reads the file that a line names, relative to the folder of the one that it stands in.
     private mutating func include(_ name: String, from folder: String, _ open: (String) -> [UInt8]?) -> String? {
         guard nesting < 10 else { return "files include each other: \(name) is left out" }
+        guard included.count < RuleSet.mostIncluded else { return "too many files are included: \(name) is left out" }
         let path = name.hasPrefix("/") || folder.isEmpty ? name : "\(folder)/\(name)"
         guard !name.isEmpty, let bytes = open(path) else { return "\(name) cannot be read" }
         included.append(path)
@@ -111,11 +117,11 @@ package struct RuleSet: Sendable {
         case "loadplugin", "tryplugin": condition.load(plugin: name, isPreliminary: file.hasSuffix(".pre"))
         case "enable_compat": condition.enable(compatibility: name)
         case "header", "mimeheader":
-            let area = try headerArea(line.keyword, rest)
+            let area = try RuleDefinition.headerArea(line.keyword, rest)
             try define(name, area)
             return RuleSet.missingTest(area)
         case "body", "rawbody", "uri", "full":
-            if let call = try RuleSet.evalCall(line.keyword, rest) {
+            if let call = try RuleDefinition.evalCall(line.keyword, rest) {
                 try define(name, .eval(call))
                 return RuleSet.missingTest(.eval(call))
             } else {
@@ -137,7 +143,7 @@ package struct RuleSet: Sendable {
             }
         case "describe": descriptions[name] = rest.text
         case "score":
-            scores[name] = try RuleSet.scores(rest)
+            scores[name] = try RuleDefinition.scores(rest)
             if isOwn { owned.insert(name) }
         case "tflags": flags[name, default: []] += rest.split(whereSeparator: \.isMailWhitespace).map(\.text)
         case "priority":
@@ -181,97 +187,6 @@ package struct RuleSet: Sendable {
         if word == "ham" { flags[name, default: []] += ["nice"] }
         if word == "ham" || word == "spam" { flags[name, default: []] += ["noautolearn"] }
         if word == "ham" || word == "spam", priorities[name] ?? 0 == 0 { priorities[name] = -200 }
-    }
-
-    private static func scores(_ text: [UInt8]) throws(RuleSyntaxError) -> [Double] {
-        let words = text.split(whereSeparator: \.isMailWhitespace).map(\.text)
-        let numbers = words.compactMap { word -> Double? in
-            // A relative score stands in parentheses; relative to nothing, it is the score.
-            guard let number = Double(word.filter { $0 != "(" && $0 != ")" }), number.isFinite else { return nil }
-            return number
-        }
-        guard numbers.count == words.count, [1, 4].contains(numbers.count) else {
-            throw RuleSyntaxError("a score has one or four numbers")
-        }
-        return numbers
-    }
-
-    /// `Field =~ /x/ [if-unset: y]`, `exists:Field`, `eval:f()`.
-    private func headerArea(_ keyword: String, _ value: [UInt8]) throws(RuleSyntaxError) -> RuleArea {
-        if let call = try RuleSet.evalCall(keyword, value) { return .eval(call) }
-        if value.starts(with: Array("exists:".utf8)) {
-            return .exists(try RuleSet.subject(RuleLine.trimmed(value[7...]).text))
-        }
-        var end = 0
-        while end < value.count, !value[end].isMailWhitespace, value[end] != ASCII.equals,
-            value[end] != UInt8(ascii: "!")
-        {
-            end += 1
-        }
-        let subject = try RuleSet.subject(value[..<end].text)
-        var rest = RuleLine.trimmed(value[end...])
-        let isNegated = rest.starts(with: Array("!~".utf8))
-        guard isNegated || rest.starts(with: Array("=~".utf8)) else {
-            throw RuleSyntaxError("must be \(keyword) NAME Field =~ /pattern/")
-        }
-        rest.removeFirst(2)
-        var ifUnset: String?
-        if rest.last == ASCII.closeBracket, let start = RuleSet.place(of: "[if-unset:", in: rest) {
-            ifUnset = RuleLine.trimmed(rest[(start + 10)..<(rest.count - 1)]).text
-            rest = Array(rest[..<start])
-        }
-        let pattern = try RulePattern(rest[...])
-        return keyword == "header"
-            ? .header(subject, pattern, isNegated: isNegated, ifUnset: ifUnset)
-            : .mimeHeader(subject, pattern, isNegated: isNegated, ifUnset: ifUnset)
-    }
-
-    private static func subject(_ text: String) throws(RuleSyntaxError) -> HeaderSubject {
-        let subject = HeaderSubject(text)
-        guard !subject.name.isEmpty else { throw RuleSyntaxError("a header field is missing") }
-        if let form = subject.forms.first(where: { !HeaderSubject.known.contains($0) }) {
-            throw RuleSyntaxError("the form :\(form) of a header field is not supported")
-        }
-        return subject
-    }
-
-    private static func place(of word: String, in bytes: [UInt8]) -> Int? {
-        let wanted = Array(word.utf8)
-        guard bytes.count >= wanted.count else { return nil }
-        return (0...(bytes.count - wanted.count)).first { bytes[$0...].starts(with: wanted) }
-    }
-
-    /// `eval:name('a', 2)`; nil when it is none.
-    private static func evalCall(_ area: String, _ value: [UInt8]) throws(RuleSyntaxError) -> EvalCall? {
-        guard value.starts(with: Array("eval:".utf8)) else { return nil }
-        let text = value.dropFirst(5)
-        guard let open = text.firstIndex(of: ASCII.openParenthesis),
-            let close = text.lastIndex(of: ASCII.closeParenthesis),
-            open < close
-        else { throw RuleSyntaxError("must be eval:name(arguments)") }
-        var arguments: [String] = []
-        var current: [UInt8] = []
-        var quote: UInt8?
-        var isEmpty = true
-        for byte in text[(open + 1)..<close] {
-            if let mark = quote {
-                if byte == mark { quote = nil } else { current.append(byte) }
-            } else if byte == ASCII.apostrophe || byte == ASCII.quote {
-                quote = byte
-                isEmpty = false
-            } else if byte == ASCII.comma {
-                arguments.append(current.text)
-                current = []
-                isEmpty = false
-            } else if !byte.isMailWhitespace {
-                current.append(byte)
-                isEmpty = false
-            }
-        }
-        guard quote == nil else { throw RuleSyntaxError("a quote is not closed") }
-        if !isEmpty { arguments.append(current.text) }
-        return EvalCall(
-            area: area, function: RuleLine.trimmed(text[..<open]).text, arguments: arguments)
     }
 
     private static func missingTest(_ area: RuleArea) -> String? {

@@ -119,33 +119,25 @@ package struct RuleSettings: Sendable {
         "welcomelist_uri_host", "blocklist_uri_host", "trusted_networks", "internal_networks", "msa_networks",
         "originating_ip_headers", "uridnsbl", "uridnssub", "urirhsbl", "urirhssub", "urifullnsrhsbl",
         "uridnsbl_skip_domain", "adsp_override", "redirector_pattern", "report", "rewrite_header", "urinsrhsbl",
-        "urinsrhssub",
-        "urifullnsrhssub",
-
-        "welcomelist_bounce_relays", "hashbl_ignore",
+        "urinsrhssub", "urifullnsrhssub", "welcomelist_bounce_relays", "hashbl_ignore",
     ]
 
     /// Lists whose lines are pairs of an address and what has to stand with it.
-    private static let pairs: Set<String> = [
+    static let pairs: Set<String> = [
         "welcomelist_from_rcvd", "def_welcomelist_from_rcvd", "welcomelist_from_dkim", "def_welcomelist_from_dkim",
     ]
 
     /// Keywords of which the last line counts.
     private static let values: Set<String> = [
-        "required_score", "required_hits", "report_safe", "ok_locales",
-        "envelope_sender_header", "report_contact", "report_hostname", "use_bayes", "use_bayes_rules",
+        "required_score", "required_hits", "report_safe", "ok_locales", "envelope_sender_header", "report_contact",
+        "report_hostname", "use_bayes", "use_bayes_rules",
         "use_auto_welcomelist", "auto_welcomelist_factor", "use_txrep", "bayes_auto_learn",
         "bayes_auto_learn_threshold_nonspam", "bayes_auto_learn_threshold_spam", "skip_rbl_checks",
         "skip_uribl_checks", "freemail_max_body_emails", "freemail_max_body_freemails", "freemail_skip_when_over_max",
-        "freemail_skip_bulk_envfrom",
-        "rbl_headers",
-        "shortcircuit_spam_score", "shortcircuit_ham_score", "freemail_import_welcomelist_auth",
-        "freemail_import_def_welcomelist_auth",
-        "time_limit", "body_part_scan_size",
-        "rawbody_part_scan_size", "clamd",
-        "dns_available", "num_check_received", "uridnsbl_max_domains",
+        "freemail_skip_bulk_envfrom", "rbl_headers", "shortcircuit_spam_score", "shortcircuit_ham_score",
+        "freemail_import_welcomelist_auth", "freemail_import_def_welcomelist_auth", "time_limit",
+        "body_part_scan_size", "rawbody_part_scan_size", "dns_available", "num_check_received", "uridnsbl_max_domains",
         "txrep_factor",
-
     ]
 
     /// What is wrong with the value of an option or a list; nil when nothing is.
@@ -153,6 +145,13 @@ package struct RuleSettings: Sendable {
         let keyword = current(keyword)
         if numbers.contains(keyword) {
             guard let number = Double(value.text), number.isFinite else { return "\(keyword) needs a number" }
+        }
+        if keyword == "add_header" || keyword == "remove_header" {
+            let hasText = keyword == "add_header"
+            let words = words(value)
+            guard words.count >= (hasText ? 3 : 2),
+                ["spam", "ham", "nonspam", "all"].contains(words[0].asciiLowercased)
+            else { return "\(keyword) needs spam, ham or all, and a name\(hasText ? ", and a text" : "")" }
         }
         guard ["trusted_networks", "internal_networks", "msa_networks"].contains(keyword) else { return nil }
         return words(value).first { AddressBlock($0) == nil }.map { "\($0) is no block of addresses" }
