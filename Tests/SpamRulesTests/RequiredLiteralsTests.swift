@@ -37,6 +37,13 @@ struct RequirementTests {
         #expect((RequiredChain.chains(of: tree) ?? []).allSatisfy { $0.links.count <= 64 })
     }
 
+    @Test("subroutines that call each other twice and twice again are not written out")
+    func subroutines() {
+        var pattern = "(?(DEFINE)(?<A0>[ab]{0})"
+        for number in 1..<60 { pattern += "(?<A\(number)>(?&A\(number - 1))(?&A\(number - 1)))" }
+        #expect(tree(pattern + ")(?&A59)xyz") == nil)
+    }
+
     @Test("a repeated piece needs a word for each copy", arguments: [("(?:(?:name|age):){3}", 3), ("(?:name|age)", 1)])
     func repetitions(_ pattern: String, _ times: Int) {
         #expect(tree(pattern).flatMap { RequiredLiterals($0) }?.times == times)

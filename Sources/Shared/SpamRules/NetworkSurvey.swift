@@ -1,5 +1,4 @@
 import Bytes
-import Unix
 
 /// What rules want to know of a message from the network, without knowing how that is asked.
 package struct NetworkSurvey: Sendable {

@@ -41,9 +41,19 @@ indirect enum PatternTree {
         var isCaseless: Bool
         var place = 0
         /// What subroutines of `(?(DEFINE)...)` match.
-        var subroutines: [[UInt8]: PatternTree] = [:]
+        var subroutines: [[UInt8]: (tree: PatternTree, size: Int)] = [:]
+        /// How many atoms were read, those of subroutines with each call.
+        private var size = 0
 
         private static let deepest = 60
+        /// What is larger, as by subroutines that call each other, is not understood.
+        private static let largest = 131_072
+
+        init(bytes: [UInt8], isExtended: Bool, isCaseless: Bool) {
+            self.bytes = bytes
+            self.isExtended = isExtended
+            self.isCaseless = isCaseless
+        }
 
         private var next: UInt8? { place < bytes.count ? bytes[place] : nil }
 
@@ -126,7 +136,8 @@ indirect enum PatternTree {
         }
 
         private mutating func atom(_ depth: Int) -> PatternTree? {
-            guard let byte = next else { return nil }
+            size += 1
+            guard size <= Parser.largest, let byte = next else { return nil }
             place += 1
             switch byte {
             case ASCII.asterisk, ASCII.plus, ASCII.question: return nil
@@ -141,6 +152,7 @@ indirect enum PatternTree {
 
         private mutating func group(_ depth: Int) -> PatternTree? {
             let wasExtended = isExtended
+            let before = size
             var isZeroWidth = false
             var name: [UInt8]?
             if next == ASCII.asterisk { return nil }
@@ -178,7 +190,9 @@ indirect enum PatternTree {
                     guard let end = bytes[place...].firstIndex(of: ASCII.closeParenthesis) else { return nil }
                     let called = Array(bytes[place..<end])
                     place = end + 1
-                    return subroutines[called] ?? .anything
+                    guard let subroutine = subroutines[called] else { return .anything }
+                    size += subroutine.size
+                    return subroutine.tree
                 default:
                     place -= 1
                     guard readFlags() else { return nil }
@@ -193,7 +207,7 @@ indirect enum PatternTree {
             guard let inner = alternatives(depth + 1), next == ASCII.closeParenthesis else { return nil }
             isExtended = wasExtended
             place += 1
-            if let name { subroutines[name] = inner }
+            if let name { subroutines[name] = (inner, size - before) }
             return isZeroWidth ? .nothing : inner
         }
 

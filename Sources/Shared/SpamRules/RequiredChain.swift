@@ -130,15 +130,15 @@ struct RequiredChain: Sendable {
                 if let last = links.indices.last { links[last].gap = links[last].gap.union(set) }
             }
         }
+        let bytes = links.map { ByteFrequency.share($0.byte) }
+        // In a long gap, the next link has many places to stand at.
+        let places = links.map { min(40, 1 / max(1e-9, 1 - ByteFrequency.share($0.gap))) }
         var best: (range: Range<Int>, likelihood: Double)?
         for start in links.indices {
             var likelihood = 1.0
             for end in start..<min(links.count, start + longest) {
-                if end > start {
-                    // In a long gap, the next link has many places to stand at.
-                    likelihood *= min(40, 1 / max(1e-9, 1 - ByteFrequency.share(links[end - 1].gap)))
-                }
-                likelihood *= ByteFrequency.share(links[end].byte)
+                if end > start { likelihood *= places[end - 1] }
+                likelihood *= bytes[end]
                 if likelihood < (best?.likelihood ?? 1) * 0.99 { best = (start..<(end + 1), likelihood) }
                 if likelihood < rareEnough { break }
             }
