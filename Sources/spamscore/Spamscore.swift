@@ -27,7 +27,8 @@ enum Spamscore: Tool {
 
             --serve answers the spamd protocol, so that spamc and what else speaks it work unchanged; idle clients hold \
             no worker. --connect is the client's side: with -f, -c, --explain, --json, --learn and --forget; the server \
-            is told whose rules and weights are meant, by default those of whoever runs it. --evaluate \
+            is told whose rules and weights are meant, by default those of whoever runs it. What it refuses is one message, \
+            and the others are asked about. --evaluate \
             learns from all but one part of labelled messages, scores that part, and so on in turn, and prints how well \
             that went.
 

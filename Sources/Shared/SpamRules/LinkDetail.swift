@@ -1,5 +1,3 @@
-import Bytes
-
 /// A link of the message: as it is written, where it stands, and what it is shown as.
 struct LinkDetail {
     static let keys = ["raw", "type", "cleaned", "text", "domain", "host"]

@@ -1,5 +1,3 @@
-import Bytes
-
 /// What rules want to know of a message from the network, without knowing how that is asked.
 package struct NetworkSurvey: Sendable {
     /// Asks one question; nil when nobody can say now.

@@ -1,6 +1,3 @@
-import Bytes
-import Unix
-
 /// A set of rules made ready to run, in tables that many scorers share: by what the rules look at, with the words that
 /// say which of them can hit. It can be written to an image and read from it in a moment.
 package final class RulePlan: Sendable {

@@ -1,6 +1,3 @@
-import Bytes
-import Unix
-
 /// A list of hosts or addresses of URIs: `urirhssub NAME zone A 2`, with the flags of the rule that asks it.
 struct URIList {
     enum Kind { case names, addresses, serverNames, serverDomains }
