@@ -97,6 +97,18 @@ struct LanguageTests {
         #expect(set.problems.contains { $0.reason.contains("include each other") })
     }
 
+    @Test("tags of tags of tags are written out to some size, and the expression is refused")
+    func largeTags() throws {
+        var rules = "replace_tag A0 [ab]\n"
+        for number in 1..<6 {
+            rules += "replace_tag A\(number) \(String(repeating: "<A\(number - 1)>", count: 40))\n"
+        }
+        let set = read("\(rules)body X /<A5>/\nreplace_rules X\n")
+        let rule = try #require(set.rules["X"])
+        #expect(try #require(set.pattern(of: rule)).text.count < 1 << 18)
+        #expect(RuleScorer(set).compileAll().keys.contains("X"))
+    }
+
     @Test("a file that includes itself many times is read so often that it ends")
     func manyIncluded() {
         var set = RuleSet()

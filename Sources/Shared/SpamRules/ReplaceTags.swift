@@ -8,6 +8,9 @@ struct ReplaceTags: Sendable {
     var between: [String: [UInt8]] = [:]
     var rules: Set<String> = []
 
+    /// More than this is refused.
+    private static let largest = 1 << 17
+
     /// The pattern with its tags replaced. Tags may hold tags, five levels deep.
     ///
     /// - Parameter asSubroutines: tags are called as subroutines in place of being written out: slower, but the compiled
@@ -20,6 +23,8 @@ struct ReplaceTags: Sendable {
             var result: [UInt8] = []
             var isNested = false
             for piece in pieces {
+                // A class without an end: never a piece in place of the whole.
+                if result.count > ReplaceTags.largest { return result + [ASCII.openBracket, ASCII.openBracket] }
                 guard let name = tag(piece), let replacement = tags[name] else {
                     result += piece
                     continue
@@ -96,14 +101,12 @@ struct ReplaceTags: Sendable {
 
     /// Takes the first `<kind NAME>` out of the pattern.
     private static func takeModifier(_ kind: String, _ text: inout [UInt8]) -> String? {
-        let opening = Array("<\(kind) ".utf8)
-        guard text.count > opening.count else { return nil }
-        for start in 0...(text.count - opening.count) where text[start...].starts(with: opening) {
-            guard let end = text[start...].firstIndex(of: ASCII.greater) else { return nil }
-            let name = text[(start + opening.count)..<end].text
-            text.removeSubrange(start...end)
-            return name
+        let opening = "<\(kind) "
+        guard let start = text.place(of: opening), let end = text[start...].firstIndex(of: ASCII.greater) else {
+            return nil
         }
-        return nil
+        let name = text[(start + opening.utf8.count)..<end].text
+        text.removeSubrange(start...end)
+        return name
     }
 }
