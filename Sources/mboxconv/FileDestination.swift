@@ -121,7 +121,7 @@ final class FileDestination: Destination {
             try Files.remove(partial)
         }
         let file = try FileDescriptor.open(partial, O_RDWR | O_CREAT, mode: 0o600)
-        guard try FileLock.tryWhole(file) else {
+        guard try FileLock.tryHold(file) else {
             throw ToolFailure(.temporaryFailure, "\(path): another conversion is writing to it: wait for its end")
         }
         do {

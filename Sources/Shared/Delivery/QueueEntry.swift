@@ -109,7 +109,7 @@ package final class QueueEntry {
             if error.code == ENOENT { return .gone }
             throw error
         }
-        if locking, !(try FileLock.tryWhole(descriptor)) { return .busy }
+        if locking, !(try FileLock.tryHold(descriptor)) { return .busy }
         let status = try descriptor.status()
         // Between the opening and the lock, its owner may have finished with it, or an editor have put another in place.
         guard status.st_nlink > 0, let current = try? queue.directory.status(name), current.st_ino == status.st_ino

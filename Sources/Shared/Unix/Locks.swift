@@ -9,18 +9,6 @@ package enum FileLock {
         try tryLock(file, F_WRLCK)
     }
 
-    /// Tries an exclusive flock(2), which belongs to this open file and ends with it; false when another has one.
-    package static func tryWhole(_ file: borrowing FileDescriptor) throws(SystemError) -> Bool {
-        if retryingOnInterrupt({ facteur_flock_exclusive(file.number) }) == 0 { return true }
-        if errno == EWOULDBLOCK { return false }
-        throw .last("lock", file.subject)
-    }
-
-    /// Tries to lock for reading; false when another process writes.
-    package static func tryShared(_ file: borrowing FileDescriptor) throws(SystemError) -> Bool {
-        try tryLock(file, F_RDLCK)
-    }
-
     private static func tryLock(_ file: borrowing FileDescriptor, _ type: Int32) throws(SystemError) -> Bool {
         var lock = flock()
         lock.l_type = Int16(type)
@@ -52,8 +40,8 @@ package enum FileLock {
         _ = fcntl(file.number, F_SETLK, &lock)
     }
 
-    /// Tries to take the file for this open descriptor alone (flock(2)), beside the locks of fcntl(2); false when
-    /// another has it.
+    /// Tries to take the file for this open descriptor alone (flock(2)), beside the locks of fcntl(2): the lock ends with
+    /// the descriptor. False when another has it.
     package static func tryHold(_ file: borrowing FileDescriptor) throws(SystemError) -> Bool {
         if retryingOnInterrupt({ facteur_flock_exclusive(file.number) }) == 0 { return true }
         if errno == EWOULDBLOCK { return false }
@@ -158,6 +146,6 @@ package struct DirectoryLock: ~Copyable {
     /// Takes the lock of the directory at `path`; nil when another has it.
     package static func tryAcquire(_ path: String) throws(SystemError) -> DirectoryLock? {
         let directory = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY)
-        return try FileLock.tryWhole(directory) ? DirectoryLock(directory: directory) : nil
+        return try FileLock.tryHold(directory) ? DirectoryLock(directory: directory) : nil
     }
 }

@@ -80,11 +80,6 @@ package struct MappedFile: ~Copyable, @unchecked Sendable {
         return _overrideLifetime(Span(_unsafeElements: buffer), borrowing: self)
     }
 
-    /// Tells the kernel that the content will be read once, front to back.
-    package func adviseSequential() {
-        if let base { madvise(UnsafeMutableRawPointer(mutating: base), size, MADV_SEQUENTIAL) }
-    }
-
     /// Tells the kernel that the pages within `range` are not needed now: they are read again when they are.
     package func release(_ range: Range<Int>) {
         let range = range.clamped(to: 0..<size)
