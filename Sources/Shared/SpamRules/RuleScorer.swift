@@ -1,4 +1,5 @@
 import Bytes
+import Glibc
 import Unix
 
 /// A rule that hit.
@@ -48,15 +49,17 @@ package final class RuleScorer {
     private let tests: [(rule: Int, test: EvalTests.Test, call: EvalCall)]
     private var compiled: [PerlPattern?]
     private var isRefused: [Bool]
-    /// How often each expression was run.
-    private var uses: [UInt16]
+    /// The nanoseconds that each expression has taken to be interpreted; nil when it is machine code.
+    private var interpreted: [Int?]
     private var scratch: PerlMatchScratch?
     private var marks: LiteralMarks
     /// By score set: which rules are in force.
     private var active: [[Bool]?] = [nil, nil, nil, nil]
 
-    /// What is run more often than this is worth machine code.
-    private static let fastAfter: UInt16 = 100
+    /// The nanoseconds that making machine code of an expression takes: what has been interpreted for so long, or is asked
+    /// to look at a text of so many bytes, is worth it.
+    private static let machineCodeTime = 400_000
+    private static let longText = 8_192
     /// Seconds that a message may take, unless time_limit says otherwise.
     private static let timeLimit = 60.0
 
@@ -70,7 +73,7 @@ package final class RuleScorer {
         tests = plan.evals.compactMap { rule, call in EvalTests.all[call.function].map { (rule, $0, call) } }
         compiled = Array(repeating: nil, count: plan.count)
         isRefused = Array(repeating: false, count: plan.count)
-        uses = Array(repeating: 0, count: plan.count)
+        interpreted = Array(repeating: 0, count: plan.count)
         marks = LiteralMarks(count: plan.count)
     }
 
@@ -263,17 +266,18 @@ package final class RuleScorer {
 
     /// Whether a rule matches somewhere in a text; true when nobody can say.
     private func isIn(_ text: [UInt8], _ rule: Int, _ run: inout RuleRun) -> Bool {
-        guard !run.isOver(), let pattern = pattern(rule, isWorth: text.count > 8_192), let scratch else { return false }
-        return pattern.firstMatch(in: text.span, scratch) != .none
+        guard !run.isOver() else { return false }
+        if text.count > RuleScorer.longText { makeMachineCode(rule) }
+        guard let outcome = firstMatch(rule, in: text, from: 0) else { return false }
+        return outcome != .none
     }
 
     /// Counts the matches of a rule in a text, up to what its flags ask for.
     private func match(_ rule: Int, _ text: [UInt8], _ run: inout RuleRun) {
         let most = Double(plan.maximumHits[rule])
-        guard run.counts[rule] < most, !run.isOver(), let pattern = pattern(rule), let scratch else { return }
+        guard run.counts[rule] < most, !run.isOver() else { return }
         var place = 0
-        while run.counts[rule] < most {
-            let outcome = pattern.firstMatch(in: text.span, from: place, scratch)
+        while run.counts[rule] < most, let outcome = firstMatch(rule, in: text, from: place) {
             if outcome == .limited { run.cut.insert(rule) }
             guard case .match(let range) = outcome else { break }
             run.counts[rule] += 1
@@ -284,14 +288,35 @@ package final class RuleScorer {
         }
     }
 
-    /// - Parameter isWorth: machine code is worth it at once, because the text is long.
-    private func pattern(_ rule: Int, isWorth: Bool = false) -> PerlPattern? {
-        uses[rule] &+= uses[rule] == .max ? 0 : 1
-        if isWorth, uses[rule] < RuleScorer.fastAfter { uses[rule] = RuleScorer.fastAfter }
-        if let known = compiled[rule], uses[rule] != RuleScorer.fastAfter { return known }
+    /// Nil when the expression cannot be compiled.
+    private func firstMatch(_ rule: Int, in text: [UInt8], from place: Int) -> PerlRegex.Outcome? {
+        guard let pattern = pattern(rule), let scratch else { return nil }
+        guard let before = interpreted[rule] else { return pattern.firstMatch(in: text.span, from: place, scratch) }
+        let begin = RuleScorer.nanoseconds()
+        let outcome = pattern.firstMatch(in: text.span, from: place, scratch)
+        let spent = before + RuleScorer.nanoseconds() - begin
+        interpreted[rule] = spent
+        if spent >= RuleScorer.machineCodeTime { makeMachineCode(rule) }
+        return outcome
+    }
+
+    private func pattern(_ rule: Int) -> PerlPattern? {
+        if let known = compiled[rule] { return known }
         guard !isRefused[rule] else { return nil }
-        let made = plan.expressions.pattern(of: rule, plan, isFast: uses[rule] >= RuleScorer.fastAfter)
-        if let made { compiled[rule] = made } else { isRefused[rule] = true }
+        compiled[rule] = plan.expressions.pattern(of: rule, plan, isFast: interpreted[rule] == nil)
+        isRefused[rule] = compiled[rule] == nil
         return compiled[rule]
+    }
+
+    private func makeMachineCode(_ rule: Int) {
+        guard interpreted[rule] != nil else { return }
+        interpreted[rule] = .none
+        compiled[rule] = nil
+    }
+
+    private static func nanoseconds() -> Int {
+        var time = timespec()
+        clock_gettime(CLOCK_MONOTONIC, &time)
+        return time.tv_sec * 1_000_000_000 + time.tv_nsec
     }
 }
