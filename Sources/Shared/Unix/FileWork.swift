@@ -24,8 +24,7 @@ enum FileWork {
     private static let maximumThreads = 32
 
     private struct State {
-        var pending: [@Sendable () -> Void] = []
-        var next = 0
+        var pending = FIFOQueue<@Sendable () -> Void>()
         var idle = 0
         var threads = 0
     }
@@ -37,7 +36,7 @@ enum FileWork {
     static func submit(_ work: @escaping @Sendable () -> Void) {
         let mustStart = state.withLock { state in
             state.pending.append(work)
-            guard state.pending.count - state.next > state.idle, state.threads < maximumThreads else { return false }
+            guard state.pending.count > state.idle, state.threads < maximumThreads else { return false }
             state.threads += 1
             return true
         }
@@ -63,17 +62,7 @@ enum FileWork {
     private static func next(wasIdle: Bool) -> (@Sendable () -> Void)? {
         state.withLock { state in
             if wasIdle { state.idle -= 1 }
-            guard state.next < state.pending.count else { return nil }
-            let work = state.pending[state.next]
-            state.next += 1
-            if state.next == state.pending.count {
-                state.pending.removeAll(keepingCapacity: true)
-                state.next = 0
-            } else if state.next > 1_024, state.next * 2 > state.pending.count {
-                state.pending.removeFirst(state.next)
-                state.next = 0
-            }
-            return work
+            return state.pending.popFirst()
         }
     }
 

@@ -4,8 +4,7 @@ import Synchronization
 package final class Slots: Sendable {
     private struct State: Sendable {
         var free: [Int]
-        var waiting: [UnsafeContinuation<Int, Never>] = []
-        var next = 0
+        var waiting = FIFOQueue<UnsafeContinuation<Int, Never>>()
     }
 
     private let state: Mutex<State>
@@ -27,21 +26,9 @@ package final class Slots: Sendable {
     /// Gives the place to the first in line.
     package func give(_ slot: Int) {
         let next = state.withLock { state -> UnsafeContinuation<Int, Never>? in
-            guard state.next < state.waiting.count else {
-                state.free.append(slot)
-                return nil
-            }
-            let next = state.waiting[state.next]
-            state.next += 1
-            if state.next == state.waiting.count {
-                state.waiting.removeAll(keepingCapacity: true)
-                state.next = 0
-            } else if state.next > 1_024, state.next * 2 > state.waiting.count {
-                // A line that is never empty must not keep those who have left it.
-                state.waiting.removeFirst(state.next)
-                state.next = 0
-            }
-            return next
+            if let next = state.waiting.popFirst() { return next }
+            state.free.append(slot)
+            return nil
         }
         next?.resume(returning: slot)
     }
