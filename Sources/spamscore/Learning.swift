@@ -30,7 +30,7 @@ enum Learning {
             report(visitor, isForgetting: arguments[options.forget], isJSON: arguments[options.json])
             return visitor.exitCode
         } catch let error as WeightFileError {
-            throw UserFolder.failure(file, error)
+            throw UserFolder.learningFailure(file, error)
         }
     }
 

@@ -68,6 +68,15 @@ struct UserFolder: Sendable {
         return ToolFailure(code, "\(TerminalText.escape(file)): \(error)")
     }
 
+    /// What failed when a file of weights was to be learned into: one that cannot be made where it belongs is 73.
+    static func learningFailure(_ file: String, _ error: WeightFileError) -> ToolFailure {
+        if case .system(let reason, let code) = error, code == ENOENT || code == ENOTDIR {
+            return ToolFailure(
+                .cannotCreate, "\(TerminalText.escape(file)): \(reason): make its folder, or name another file")
+        }
+        return failure(file, error)
+    }
+
     /// One's own rules: the .cf files in the order of their names, and user_prefs.
     func rules() -> [String] {
         guard let path, let names = try? Files.names(inDirectory: path) else { return [] }
