@@ -94,7 +94,7 @@ final class Conversation {
             return recipients.map { _ in result }
         }
         let transaction = message.transaction(recipients)
-        guard let domain = session.neededEncoding(of: transaction) else {
+        guard settings.encoding, let domain = session.neededEncoding(of: transaction) else {
             return await send(transaction, message.content)
         }
         do {

@@ -95,14 +95,17 @@ extension SmtpSend {
             header, unless it goes to a mailbox store by LMTP; other recipients of the message go on without it.
 
             Octets beyond ASCII in the body need 8BITMIME (RFC 6152). For a server without it the message is encoded on \
-            its way: text as quoted-printable, everything else as base64, part by part; a message without MIME gets it, \
-            with the charset unknown-8bit (RFC 1428). Parts with a line of more than 998 octets or a NUL are encoded, \
-            too, unless the server offers BINARYMIME or is a mailbox store (LMTP), or a DKIM signature or ARC seal of \
-            others would be broken for that alone; a binary message where BINARYMIME or CHUNKING is missing. All other \
-            parts stay as they are, and so does the message for other servers, and in the queue. Octets \
-            beyond ASCII in a header field, in a signed part (multipart/signed) and in a part that may not be encoded \
-            (message/partial) have no such form: that message is refused, unless another host of the domain takes it. \
-            A signature of --dkim is that of what is sent; with --queue, the encoding comes before it (RFC 6376 5.3).
+            its way, part by part: text as quoted-printable, everything else as base64. A message without MIME gets it, \
+            with the charset unknown-8bit (RFC 1428). So is a binary message where BINARYMIME or CHUNKING is missing. \
+            Parts with a line of more than 998 octets or a NUL are encoded, too, unless the server offers BINARYMIME or \
+            is a mailbox store (LMTP), or a DKIM signature or ARC seal would be broken for that alone. All other parts \
+            stay as they are, and so does the message in a queue and for other servers. A signature of --dkim is that of \
+            what is sent; with --queue, the encoding comes before it (RFC 6376 5.3).
+
+            Octets beyond ASCII in a header field, in a signed part (multipart/signed) or in one that may not be encoded \
+            (message/partial) cannot be helped so: the message is refused, unless another host of the domain takes it. \
+            With --no-encoding nothing is encoded: what the server does not offer to take is refused, and long lines go \
+            as they are.
             """),
         .init(
             "SIGNING",

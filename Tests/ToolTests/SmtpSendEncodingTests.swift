@@ -67,6 +67,17 @@ struct SmtpSendEncodingTests {
         #expect(result.text.contains("8BITMIME: it cannot be encoded: a signed part has 8-bit octets"))
     }
 
+    @Test("with --no-encoding nothing is encoded")
+    func asItIs() throws {
+        let server = try server()
+        let result = try send(server, envelope + ["--no-encoding"], message)
+        #expect(result.status == 69 && messages(server).isEmpty)
+        #expect(result.diagnostics.contains("8BITMIME: encode it") || result.text.contains("8BITMIME: encode it"))
+        let line = String(repeating: "x", count: 999)
+        #expect(try send(server, envelope + ["--no-encoding"], "Subject: x\n\n\(line)\n").status == 0)
+        #expect(messages(server) == ["Subject: x\r\n\r\n\(line)\r\n.\r\n"])
+    }
+
     @Test("the queue runner encodes, and the queue keeps the message as it came")
     func queued() throws {
         let queue = ["--queue", directory.file("queue")]
