@@ -99,7 +99,9 @@ final class Conversation {
         }
         do {
             let encoded = try await message.forms.form(of: message, for: domain)
-            if encoded.obstacle == nil { transcript.note("the message is encoded, for the server takes it so only") }
+            if encoded.forms !== message.forms {
+                transcript.note("the message is encoded: the server does not offer to take it as it is")
+            }
             return await send(encoded.transaction(recipients), encoded.content)
         } catch {
             let result = ClientResult(notEncoded: error)

@@ -48,29 +48,45 @@ extension MessageContent {
 
 /// The forms of a message for servers that do not take it as it is; each is made once.
 final class EncodedForms: Sendable {
-    private let forms = Mutex<[ClientContentDomain: OutgoingMessage]>([:])
+    fileprivate enum Form {
+        /// Nothing can be done, or need be.
+        case unchanged
+        case encoded(OutgoingMessage)
+        case obstacle(String)
+    }
+
+    private let forms = Mutex<[ClientContentDomain: Form]>([:])
 
     /// The message for servers that take `domain` only: with its content encoded, or with what stands in the way.
     func form(of message: OutgoingMessage, for domain: ClientContentDomain) async throws -> OutgoingMessage {
-        if let known = forms.withLock({ $0[domain] }) { return known }
-        let form = try await offload { try message.encoded(to: domain) }
+        if let known = forms.withLock({ $0[domain] }) { return message.in(known) }
+        let form = try await offload { try message.form(for: domain) }
         forms.withLock { $0[domain] = form }
-        return form
+        return message.in(form)
     }
 }
 
 extension OutgoingMessage {
-    fileprivate func encoded(to domain: ClientContentDomain) throws -> OutgoingMessage {
+    fileprivate func form(for domain: ClientContentDomain) throws -> EncodedForms.Form {
         do {
             let original = signature?.content ?? content
             guard let encoded = try original.encoded(to: domain, isBinary: request.parameters.body == .binary) else {
-                return self
+                return .unchanged
             }
             let message = withEncoded(encoded)
-            return try signature?.signing.sign(message) ?? message
+            return .encoded(try signature?.signing.sign(message) ?? message)
         } catch let obstacle as TransferConversion.Obstacle {
+            return .obstacle("\(obstacle)")
+        }
+    }
+
+    fileprivate func `in`(_ form: EncodedForms.Form) -> OutgoingMessage {
+        switch form {
+        case .unchanged: return self
+        case .encoded(let message): return message
+        case .obstacle(let obstacle):
             var message = self
-            message.obstacle = "\(obstacle)"
+            message.obstacle = obstacle
             return message
         }
     }
@@ -79,7 +95,7 @@ extension OutgoingMessage {
     /// way (RFC 6376 5.3). What others have signed stays as it is.
     func encodedForSignature() throws -> OutgoingMessage {
         guard survey.isEightBit || survey.isIrregular, !isSigned else { return self }
-        return try encoded(to: .sevenBit)
+        return `in`(try form(for: .sevenBit))
     }
 
     private var isSigned: Bool {
