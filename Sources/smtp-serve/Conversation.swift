@@ -72,7 +72,7 @@ struct Conversation {
             session.greet()
         }
         do throws(ConnectionError) {
-            while try await advance() {}
+            try await converse()
         } catch {
             await milters?.quit()
             throw error
@@ -118,31 +118,35 @@ struct Conversation {
         return false
     }
 
-    /// Does one step; false at the end.
-    private mutating func advance() async throws(ConnectionError) -> Bool {
+    /// Does one step after the other. A session that waits holds no more than this needs: thousands of them wait.
+    private mutating func converse() async throws(ConnectionError) {
+        while true {
+            if let step = nextStep() {
+                guard try await perform(step) else { return }
+            } else {
+                guard try await receive() else { return }
+            }
+        }
+    }
+
+    /// What is to be done with the input that is there; nil: wait for more.
+    private mutating func nextStep() -> ServerSession.Step? {
         let input = connection.input
         let (consumed, step) = session.next(input.bytes)
         connection.input.consume(consumed)
+        return step == .needInput ? nil : step
+    }
+
+    /// Does a step; false at the end.
+    private mutating func perform(_ step: ServerSession.Step) async throws(ConnectionError) -> Bool {
         switch step {
-        case .needInput: return try await receive()
+        case .needInput: break
         case .close:
             try await flush()
             return false
         case .inspect(let verb, let argument): try await inspect(verb, argument)
-        case .checkSender(let envelope):
-            var refusal = await judge(envelope)
-            if refusal == nil, let milters {
-                let identifier = service.makeIdentifier()
-                refusal = await milters.mail(envelope, user: session.user, identifier: identifier)
-                self.identifier = identifier
-            }
-            if events.isOn { events.mail(client, envelope, refusal) }
-            session.answerSender(refusal)
-        case .checkRecipient(let recipient):
-            var refusal = await judge(recipient.path)
-            if refusal == nil, let milters { refusal = await milters.recipient(recipient) }
-            if events.isOn { events.recipient(client, recipient.path, refusal) }
-            session.answerRecipient(refusal)
+        case .checkSender(let envelope): await checkSender(envelope)
+        case .checkRecipient(let recipient): await checkRecipient(recipient)
         case .verify(let text): session.answerCommand(verify(text))
         case .expand(let text): session.answerCommand(expand(text))
         case .flushQueue(let text): session.answerCommand(await flushQueue(text))
@@ -176,14 +180,18 @@ struct Conversation {
         do throws(ConnectionError) {
             return try await connection.receive(timeout: timeout, interruptible: session.isBetweenCommands)
         } catch {
-            switch error {
-            case .interrupted: session.end(with: .shuttingDown(hostName))
-            case .timedOut: session.end(with: .idleTooLong(hostName))
-            default: throw error
-            }
-            try await flush()
+            try await sayGoodbye(after: error)
             throw error
         }
+    }
+
+    private mutating func sayGoodbye(after error: ConnectionError) async throws(ConnectionError) {
+        switch error {
+        case .interrupted: session.end(with: .shuttingDown(hostName))
+        case .timedOut: session.end(with: .idleTooLong(hostName))
+        default: return
+        }
+        try await flush()
     }
 
     private mutating func flush() async throws(ConnectionError) {
@@ -329,6 +337,24 @@ struct Conversation {
 
     // MARK: Judging
 
+    private mutating func checkSender(_ envelope: Envelope) async {
+        var refusal = await judge(envelope)
+        if refusal == nil, let milters {
+            let identifier = service.makeIdentifier()
+            refusal = await milters.mail(envelope, user: session.user, identifier: identifier)
+            self.identifier = identifier
+        }
+        if events.isOn { events.mail(client, envelope, refusal) }
+        session.answerSender(refusal)
+    }
+
+    private mutating func checkRecipient(_ recipient: EnvelopeRecipient) async {
+        var refusal = await judge(recipient.path)
+        if refusal == nil, let milters { refusal = await milters.recipient(recipient) }
+        if events.isOn { events.recipient(client, recipient.path, refusal) }
+        session.answerRecipient(refusal)
+    }
+
     private func judge(_ envelope: Envelope) async -> Reply? {
         if let limiter = settings.rateLimiter, session.user == nil, let address = client.ip, !limiter.allows(address) {
             return Reply(450, "4.7.1", "too many messages from \(address), try again later")
@@ -418,10 +444,10 @@ struct Conversation {
 
     /// RFC 1985 5.3: for whoever may relay, the mail of one domain is tried, with `@` before it also that of those below.
     private func flushQueue(_ text: String) async -> Reply {
-        if text.hasPrefix("#") { return Reply(458, "5.5.4", "there is no queue of the name \(text)") }
+        if text.hasPrefix("#") { return Reply(458, "4.5.4", "there is no queue of the name \(text)") }
         guard QueueDomains([text]) != nil else { return Reply(501, "5.5.4", "not a domain") }
         guard mayRelay, let requests = service.queueRequests else {
-            return Reply(459, "5.7.1", "the queue is run for those only who may relay")
+            return Reply(459, "4.7.1", "the queue is run for those only who may relay")
         }
         do throws(SystemError) {
             guard try await requests.hasWaiting(text) else {

@@ -209,7 +209,7 @@ final class IncomingMessage {
             trace: received, content: content, sender: "\(envelope.reversePath)",
             recipients: envelope.recipients.map(\.description), identifier: identifier, client: origin.client,
             helloName: origin.helloName, hostName: service.settings.hostName, user: origin.user,
-            tls: origin.tls.map { ($0.version, $0.cipher) })
+            tls: origin.tls.map { ($0.version, $0.cipher) }, isBinary: envelope.parameters.body == .binary)
         if let checks {
             switch await check(content, by: checks) {
             case .success(let checked): message.content = checked

@@ -57,7 +57,7 @@ struct MailFolders: Sendable {
     private static func make(_ path: String, for owner: SystemAccount?) throws(SystemError) {
         if !Files.isDirectory(path) {
             if let parent = Files.parent(of: path), !Files.exists(parent) { try make(parent, for: owner) }
-            try Files.makeDirectory(path, mode: 0o700)
+            try Files.makeDirectoryDurably(path, mode: 0o700)
             if let owner { try Files.setOwner(path, uid: owner.uid, gid: owner.gid) }
         }
     }

@@ -173,7 +173,7 @@ extension IncomingMessage {
         var message = FilteredMessage(
             trace: [], content: content, sender: "\(envelope.reversePath)", recipients: ["\(delivery.recipient)"],
             identifier: identifier, client: origin.client, helloName: origin.helloName,
-            hostName: service.settings.hostName)
+            hostName: service.settings.hostName, isBinary: envelope.parameters.body == .binary)
         if !delivery.filters.isEmpty {
             let filters = (try? ServerSettings.filters(delivery.filters, "filter")) ?? []
             switch await filter(message, by: filters, milters: nil) {

@@ -19,6 +19,8 @@ struct FilteredMessage: Sendable {
     let hostName: String
     var user: String?
     var tls: (version: String, cipher: String)?
+    /// It came with BODY=BINARYMIME: its line ends are CRLF.
+    var isBinary = false
 
     /// The message with the server's own fields.
     var whole: MessageContent { content.below(trace) }

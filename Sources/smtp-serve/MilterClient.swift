@@ -178,7 +178,8 @@ final class MilterClient {
         if edit.isHeaderChanged || edit.replacesBody {
             // The server's own fields are part of the header now.
             changed.trace = []
-            changed.content = (edit.replacesBody ? try await newBody.finish() : body).below(edit.header)
+            let header = message.isBinary ? MilterSession.withCRLF(edit.header) : edit.header
+            changed.content = (edit.replacesBody ? try await newBody.finish() : body).below(header)
         }
         changed.sender = MilterClient.bare(edit.sender)
         changed.recipients = edit.recipients.map(MilterClient.bare)

@@ -54,7 +54,7 @@ final class ServerSettings: Sendable {
     init(_ arguments: Arguments) throws {
         hostName = try ServerSettings.hostName(arguments[SmtpServe.hostname])
         isLMTP = arguments[SmtpServe.lmtp]
-        maximumSize = arguments[SmtpServe.maximumSize]
+        maximumSize = arguments[SmtpServe.maximumSize] == 0 ? .max : arguments[SmtpServe.maximumSize]
         maximumRecipients = arguments[SmtpServe.maximumRecipients]
         requiresTLS = arguments[SmtpServe.server.requireTLS]
         timeout = arguments[SmtpServe.server.timeout]
@@ -101,7 +101,8 @@ final class ServerSettings: Sendable {
     var hasFilters: Bool { !filters.isEmpty }
     var hasMilters: Bool { filters.contains { if case .milter = $0 { true } else { false } } }
     var filterSettings: FilterSettings {
-        FilterSettings(timeout: filterTimeout, limit: maximumSize * 2 + 65_536, resolver: resolver)
+        // What filters add is small, but for what wraps a message in another.
+        FilterSettings(timeout: filterTimeout, limit: min(maximumSize, 1 << 60) * 2 + 65_536, resolver: resolver)
     }
 
     /// Reads the files again; one that cannot be used leaves things as they were.

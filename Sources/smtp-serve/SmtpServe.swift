@@ -49,7 +49,7 @@ enum SmtpServe: Tool {
         "show-users", "VRFY tells who is known, EXPN shows aliases", group: delivery)
 
     static let maximumSize = Option.size(
-        "max-size", "SIZE", default: 50 << 20, "largest message (50M)", group: limits)
+        "max-size", "SIZE", default: 50 << 20, "largest message (50M), 0: any", group: limits)
     static let maximumRecipients = Option.integer(
         "max-recipients", "N", in: 1...100_000, default: 1_000, "recipients of one message (1000)", group: limits)
     static let maximumRate = Option.text(

@@ -149,8 +149,11 @@ struct RuleCache {
         payload += Array(repeating: 0, count: -payload.count & 31)
         var words: [UInt64] = []
         words.reserveCapacity(payload.count / 8)
-        for place in stride(from: 0, to: payload.count, by: 8) {
-            words.append((0..<8).reduce(0) { $0 | UInt64(payload[place + $1]) << UInt64($1 * 8) })
+        let bytes = payload.span
+        for place in stride(from: 0, to: bytes.count, by: 8) {
+            var word: UInt64 = 0
+            for offset in 0..<8 { word |= UInt64(bytes[place &+ offset]) << UInt64(offset &* 8) }
+            words.append(word)
         }
         let temporary = "\(path).\(getpid())"
         do throws(SystemError) {

@@ -35,8 +35,8 @@ enum Spamscore: Tool {
             name, SPF, DKIM, DMARC, ARC. All questions of a message are asked at the same time, and what is not known \
             by --deadline counts for nothing. --local leaves them out.
 
-            What of the rules is not supported is told by --lint, with file and line; the scorer runs with the rest. \
-            Large rule sets are made ready once and kept in ~/.cache/facteur.
+            What of the rules is not supported is told by --lint, with file, line and reason, and so are options that have \
+            no effect here; the scorer runs with the rest. Large rule sets are made ready once and kept in ~/.cache/facteur.
             """,
         options: SpamscoreOptions.all,
         sections: [
@@ -68,7 +68,10 @@ enum Spamscore: Tool {
                 number of lessons of the kind that was learned less. LEARNED_BALANCE draws the sum of the rules \
                 together beside it, by the same degree, and takes something away for the rules that could have hit; rules of 50 points and more, as of lists, are left alone. The \
                 points shown add up to the score. Of four scores of a rule one counts: the first without network and \
-                lessons, then with the network, with lessons, with both.
+                lessons, then with the network, with lessons, with both. Rules that call check_bayes hit by the learned \
+                probability. Those of the reference rules (the folder of 10_default_prefs.cf) give no points, as \
+                LEARNED_xx has them; those that a file of one's own defines or scores take the place of LEARNED_xx. \
+                After a rule that a shortcircuit line names nothing of a later priority counts, and SHORTCIRCUIT tells so.
                 """),
             .init(
                 "Lists",
@@ -84,7 +87,8 @@ enum Spamscore: Tool {
                 "Reputation and learning by itself",
                 """
                 use_auto_welcomelist 1 draws each score towards the mean of the sender's earlier ones, by \
-                auto_welcomelist_factor (0.5): AWL. bayes_auto_learn 1 learns messages that the rules are sure of \
+                auto_welcomelist_factor (0.5): AWL. A rule that calls check_from_in_auto_welcomelist or \
+                check_senders_reputation asks for it too, and gives it its name and description. bayes_auto_learn 1 learns messages that the rules are sure of \
                 (bayes_auto_learn_threshold_nonspam 0.1, bayes_auto_learn_threshold_spam 12). Both are off without \
                 these lines.
                 """),

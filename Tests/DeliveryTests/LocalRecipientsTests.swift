@@ -65,6 +65,9 @@ struct LocalRecipientsTests {
     func lockNames() throws {
         #expect(throws: LocalRecipients.Refusal.unusable) { try targets("b.lock@c.d", store: .mboxes("mail")) }
         #expect(try targets("b.lock@c.d") == [.maildir("mail/b.lock")])
+        let long = String(repeating: "l", count: 251)
+        #expect(throws: LocalRecipients.Refusal.unusable) { try targets("\(long)@c.d", store: .mboxes("mail")) }
+        #expect(try targets("\(long)@c.d") == [.maildir("mail/\(long)")])
     }
 
     @Test("users: the most special name counts, tags are dropped last, others are unknown")

@@ -14,6 +14,11 @@ extension FuzzTarget {
             set.read(bytes, file: "fuzz.cf")
             _ = try? RuleScorer(set).score(bytes.span)
         },
+        FuzzTarget("rule-image") { bytes in
+            guard let plan = RulePlan(image: RuleImageBytes(bytes)) else { return }
+            _ = try? RuleScorer(plan).score(Array("Subject: offer now\n\nan offer of v1agra x\n".utf8).span)
+            _ = plan.image
+        },
         FuzzTarget("spamd-request") { bytes in
             var whole = SpamdRequestReader(messageLimit: 10_000)
             let (_, step) = whole.next(bytes.span, isEnd: true)

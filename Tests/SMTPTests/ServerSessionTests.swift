@@ -31,7 +31,8 @@ struct ServerSessionTests {
             ("STARTTLS\r\n", "502"),
             ("QUIT\r\n", "221"),
             (hello + "NOOP   \r\nRSET \t\r\n", "250 250 250"),
-            ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "554"),
+            ("GET / HTTP/1.1\r\nHost: x\r\n\r\n", "554"), ("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", "554"),
+            ("DELETE / HTTP/1.1\r\nHost: x\r\n\r\n", "554"),
             ("EHLO not_a.valid-.name\r\n", "250"),
         ])
     func order(_ input: String, _ codes: String) {
@@ -164,6 +165,10 @@ struct ServerSessionTests {
         for _ in 0..<100 { #expect(dialogue.send(String(repeating: "x", count: 100) + "\r\n").isEmpty) }
         #expect(dialogue.send(".\r\n").first?.hasPrefix("552 5.3.4 ") == true)
         #expect(dialogue.messages.isEmpty && dialogue.codes("NOOP\r\n") == ["250"])
+        // No limit is told as 0.
+        var open = ServerDialogue { $0.maximumSize = .max }
+        #expect(open.send(Self.hello).contains("250-SIZE 0"))
+        #expect(open.codes("MAIL FROM:<a@b.c> SIZE=99999999999999999999\r\n") == ["250"])
     }
 
     @Test("STARTTLS drops what came before the handshake and everything the client said (RFC 3207 4.2)")

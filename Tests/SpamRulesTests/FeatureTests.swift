@@ -201,6 +201,16 @@ struct FeatureTests {
         #expect(try verdict("use_bayes_rules 0\n\(rule)", "/etc/local.cf", 0.995).hits.isEmpty)
     }
 
+    @Test("words of the message are looked for as they stand, not as expressions")
+    func quoted() throws {
+        func hits(_ subject: String) throws -> Bool {
+            let message = "To: a.*b+@x.example\nSubject: \(subject)\n\nx\n"
+            return try ScoringTests.hits("header X eval:check_for_to_in_subject('user')\n", message).contains("X")
+        }
+        #expect(try hits("a.*b+, hello") && hits("Re: a.*b+") && hits("a.*b+"))
+        #expect(try !hits("aXXb, hello") && !hits("hello a.*b+ there"))
+    }
+
     @Test("how much of a part is looked at")
     func limits() throws {
         let text = "Subject: s\n\n" + String(repeating: "word ", count: 1_000) + "needle\n"

@@ -1,4 +1,5 @@
 import Foundation
+import Glibc
 import TestSupport
 import Testing
 
@@ -104,5 +105,23 @@ struct BadInputTests {
         let name = try #require(scratch.names("out/new").first ?? scratch.names("out/cur").first)
         let folder = scratch.names("out/new").isEmpty ? "cur" : "new"
         #expect(try scratch.read("out/\(folder)/\(name)") == message)
+    }
+
+    @Test(
+        "a file that is cut short while it is read ends the tool with a reason, not with a core",
+        .timeLimit(.minutes(2)))
+    func cutShort() throws {
+        let scratch = try TestDirectory()
+        let message =
+            "From a@example.org Mon Nov  2 09:15:00 2026\nSubject: x\n\n" + String(repeating: "text\n", count: 200)
+        try scratch.write("box", String(repeating: message + "\n", count: 20_000))
+        let process = try ToolProcess("mailparse", ["--json", "--mbox", "box"], directory: scratch.path)
+        // It is at work, and cannot come far, because nobody reads on.
+        var byte: UInt8 = 0
+        #expect(read(process.output, &byte, 1) == 1)
+        #expect(truncate(scratch.file("box"), 0) == 0)
+        let result = try process.finish()
+        #expect(result.status == 74)
+        #expect(result.diagnostics.hasPrefix("mailparse: a file was cut short"))
     }
 }

@@ -36,6 +36,14 @@ struct SmtpServeFilterTests {
         #expect(try ServeSupport.messages(directory, "mail/b").first?.hasSuffix("\nccc\n") == true)
     }
 
+    @Test("messages of any size, through a filter too", arguments: ["0", "9223372036854775807"])
+    func anySize(_ limit: String) throws {
+        let directory = try TestDirectory()
+        let server = try TestServer(
+            "smtp-serve", ["--mail", directory.file("mail"), "--filter", "cat", "--max-size", limit])
+        #expect(try send(server, "Subject: x\r\n\r\nbody") == "250")
+    }
+
     @Test("a large message goes through a filter whole")
     func large() throws {
         let directory = try TestDirectory()

@@ -120,6 +120,22 @@ struct SmtpServeMilterTests {
         ("R", "y", "421 4.7.0 bye\0", ["220", "250", "250", "421", LineClient.silence]),
     ]
 
+    @Test("a binary message keeps CRLF in its header, whoever has written there")
+    func binary() throws {
+        let milter = try TestMilter { heard, _ in
+            heard.first == "E" ? [("h", "X-New\0one\r\n two\0"), ("c", "")] : [("c", "")]
+        }
+        let server = try server(milter)
+        let client = try LineClient(port: server.port)
+        _ = client.greet()
+        #expect(client.code("MAIL FROM:<a@b.c> BODY=BINARYMIME") == "250" && client.code("RCPT TO:<b@c.d>") == "250")
+        #expect(client.code("BDAT 14 LAST\r\nA: b\r\n\r\nx\ny\0") == "250")
+        let stored = try #require(try ServeSupport.messages(directory, "mail/b").first)
+        let header = stored.components(separatedBy: "\r\n\r\n")[0]
+        #expect(header.hasSuffix("\r\nA: b\r\nX-New: one\r\n two") && stored.hasSuffix("\r\n\r\nx\ny\0\r\n"))
+        #expect(header.components(separatedBy: "\r\n").allSatisfy { !$0.contains("\n") && !$0.contains("\r") })
+    }
+
     @Test("what it refuses is refused there; the rest of the session goes on", arguments: refusals)
     func refuses(_ command: Character, _ answer: Character, _ text: String, _ codes: [String]) throws {
         let milter = try TestMilter { heard, before in

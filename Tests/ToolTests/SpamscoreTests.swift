@@ -44,6 +44,15 @@ struct SpamscoreTests {
         #expect(json["spam"] as? Bool == true && (json["unsupported"] as? [String])?.count == 2)
     }
 
+    @Test("the standard rules know the test string of filters")
+    func standardTestString() throws {
+        let text = "Subject: x\n\nXJS*C4JDBQADN1.NSBN3*2IDNEN*GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X\n"
+        let folder = try TestDirectory()
+        let result = try ToolProcess.run(
+            "spamscore", ["--local", "--no-learned", "--user-dir", folder.path, "-c"], input: Array(text.utf8))
+        #expect(result.status == 1 && result.text.hasPrefix("1001"))
+    }
+
     @Test("as a filter it replaces X-Spam fields and changes nothing else")
     func filter() throws {
         let text = try run(["-f"]).text

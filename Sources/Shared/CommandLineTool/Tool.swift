@@ -20,6 +20,10 @@ extension Tool {
         signal(SIGPIPE, SIG_IGN)
         // A file that may not grow is a write error, not the end of the process.
         signal(SIGXFSZ, SIG_IGN)
+        MappedFileFault.endProcess(
+            message: "\(Diagnostics.programName): a file was cut short, or its disk failed, while it was being read: "
+                + "the rest of it is missing: run it again when nobody writes to it",
+            code: ExitCode.ioError.number)
         exit(outcome(PathText.commandLine).number)
     }
 

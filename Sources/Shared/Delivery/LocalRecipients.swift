@@ -208,8 +208,8 @@ package struct LocalRecipients: Sendable {
     private func defaultTarget(_ name: String) throws(Refusal) -> DeliveryTarget {
         guard LocalRecipients.isFolderName(name) else { throw .unusable }
         return switch store {
-        // Where an mbox has its lock nobody else can have an mbox.
-        case .mboxes(_) where name.hasSuffix(".lock"): throw .unusable
+        // Where an mbox has its lock nobody else can have an mbox; and the lock needs a name too.
+        case .mboxes(_) where name.hasSuffix(".lock") || name.utf8.count > 250: throw .unusable
         case .maildirs(let root): .maildir("\(root)/\(name)")
         case .mboxes(let root): .mbox("\(root)/\(name)")
         case .program(let command): .program(command)

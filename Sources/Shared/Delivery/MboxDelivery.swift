@@ -17,7 +17,7 @@ final class MboxDelivery {
     init(_ path: String, sender: String, time: Int) throws(SystemError) {
         self.path = path
         let folder = Files.parent(of: path) ?? "/"
-        try Files.makeDirectory(folder, mode: 0o700, parents: true)
+        try Files.makeDirectoryDurably(folder, mode: 0o700)
         file = try FileDescriptor.openUnnamed(in: folder)
         buffer = FromLine.compose(sender: Array((sender.isEmpty ? "MAILER-DAEMON" : sender).utf8), date: time)
         if buffer.last != ASCII.lf { buffer.append(ASCII.lf) }

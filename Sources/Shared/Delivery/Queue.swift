@@ -23,8 +23,7 @@ package final class Queue: Sendable {
     package init(_ path: String, creating: Bool = true) throws(SystemError) {
         self.path = path
         if creating {
-            try Files.makeDirectory(path, mode: 0o700, parents: true)
-            try Files.makeDirectory("\(path)/tmp", mode: 0o700)
+            try Files.makeDirectoryDurably("\(path)/tmp", mode: 0o700)
         }
         directory = try Directory(path)
         temporary = try directory.directory("tmp")

@@ -263,6 +263,12 @@ package struct MilterSession: Sendable {
 }
 
 extension MilterSession {
+    /// A header with CRLF line ends.
+    package static func withCRLF(_ header: [UInt8]) -> [UInt8] {
+        var previous: UInt8 = 0
+        return withCRLF(header, previous: &previous)
+    }
+
     /// A part of a body with CRLF line ends. `previous` is the octet before it and becomes its last one.
     package static func withCRLF(_ part: [UInt8], previous: inout UInt8) -> [UInt8] {
         var result: [UInt8] = []

@@ -55,12 +55,13 @@ package final class Maildir: Sendable {
         _ path: String, run: String? = nil, synchronizing: Bool = true
     ) throws(SystemError) -> Maildir {
         let isNew = !Files.exists(path)
-        try Files.makeDirectory(path, mode: 0o700, parents: true)
-        for name in ["tmp", "new", "cur"] { try Files.makeDirectory("\(path)/\(name)", mode: 0o700) }
-        if isNew, synchronizing, let parent = Files.parent(of: path) {
-            try Files.synchronizeDirectory(path)
-            try Files.synchronizeDirectory(parent)
+        if synchronizing {
+            try Files.makeDirectoryDurably(path, mode: 0o700)
+        } else {
+            try Files.makeDirectory(path, mode: 0o700, parents: true)
         }
+        for name in ["tmp", "new", "cur"] { try Files.makeDirectory("\(path)/\(name)", mode: 0o700) }
+        if isNew, synchronizing { try Files.synchronizeDirectory(path) }
         return try Maildir(path, run: run)
     }
 

@@ -31,7 +31,7 @@ extension ServerSession {
             return .close
         case "STARTTLS": return startTLS(argument)  // RFC 3207
         case "AUTH": return authenticate(argument)  // RFC 4954
-        case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT":
+        case "GET", "POST", "PUT", "HEAD", "OPTIONS", "CONNECT", "DELETE", "PATCH", "TRACE", "PRI":
             // A browser that was lured here speaks HTTP; the rest of its request must not be read as commands.
             end(with: Reply(554, "5.5.1", "this is a mail server"))
             return .close
@@ -64,8 +64,10 @@ extension ServerSession {
             _ = answer(Reply(250, nil, hostName))
             return step
         }
+        // RFC 1870 4: 0 says that there is no limit.
+        let size = maximumSize == .max ? 0 : maximumSize
         var lines = [
-            hostName, "PIPELINING", "SIZE \(maximumSize)", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN",
+            hostName, "PIPELINING", "SIZE \(size)", "8BITMIME", "SMTPUTF8", "CHUNKING", "BINARYMIME", "DSN",
             "ENHANCEDSTATUSCODES", "LIMITS RCPTMAX=\(configuration.maximumRecipients)",
         ]
         if configuration.offersTLS, !isTLS { lines.append("STARTTLS") }

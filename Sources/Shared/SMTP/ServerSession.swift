@@ -10,7 +10,7 @@ package struct ServerSession: Sendable {
         package var hostName: String
         /// LHLO, and an answer for each recipient (RFC 2033).
         package var isLMTP = false
-        /// The largest message in bytes.
+        /// The largest message in bytes; `.max`: any.
         package var maximumSize = 50 << 20
         package var maximumRecipients = 1_000
         /// STARTTLS is offered.

@@ -66,25 +66,26 @@ extension EvalTests {
                 return 0
             }
             let address = String(id.dropFirst(29))
-            return facts.matches("\"[^\"]+\"\\s*<\\Q\(address)\\E>", facts.text("From")) ? 1 : 0
+            return facts.matches("\"[^\"]+\"\\s*<\(facts.quoted(address))>", facts.text("From")) ? 1 : 0
         },
         "check_ratware_envelope_from": { facts, _ in
             let to = facts.address("To")
             let from = facts.relays.envelopeFrom ?? ""
             guard let at = to.lastIndex(of: "@"), !from.isEmpty else { return 0 }
             let (user, domain) = (to[..<at], to[to.index(after: at)...])
-            return facts.matches("\\b\\Q\(domain)\\E.\\Q\(user)\\E@", from, caseless: true) ? 1 : 0
+            return facts.matches(
+                "\\b\(facts.quoted(String(domain))).\(facts.quoted(String(user)))@", from, caseless: true) ? 1 : 0
         },
         "check_for_to_in_subject": { facts, arguments in
             let to = facts.address("To")
             let subject = facts.text("Subject")
-            guard !to.isEmpty, !to.contains("\\E") else { return 0 }
+            guard !to.isEmpty else { return 0 }
             if arguments.first == "address" {
-                return facts.matches("\\b\\Q\(to)\\E\\b", subject, caseless: true) ? 1 : 0
+                return facts.matches("\\b\(facts.quoted(to))\\b", subject, caseless: true) ? 1 : 0
             }
             guard arguments.first == "user", let user = to.split(separator: "@", omittingEmptySubsequences: false).first
             else { return 0 }
-            let name = "\\Q\(user)\\E"
+            let name = facts.quoted(String(user))
             let forms = [
                 "(?:re|fw):\\s*(?:\\w+\\s+)?\(name)$", "(?-i:\(name))\\s*[,:;!?-](?:$|\\s)", "\(name)$",
                 ",\\s*\(name)[,:;!?-]$",

@@ -24,7 +24,19 @@ struct ByteSet: Equatable, Hashable, Sendable {
 
     var isEmpty: Bool { self == .none }
 
-    var members: [UInt8] { (UInt8.min...UInt8.max).filter(contains) }
+    var count: Int { (0..<4).reduce(0) { $0 + words[$1].nonzeroBitCount } }
+
+    var members: [UInt8] {
+        var members: [UInt8] = []
+        for word in 0..<4 {
+            var bits = words[word]
+            while bits != 0 {
+                members.append(UInt8(word * 64 + bits.trailingZeroBitCount))
+                bits &= bits &- 1
+            }
+        }
+        return members
+    }
 
     /// With both cases of each letter that it has in one.
     var caseless: ByteSet {

@@ -73,7 +73,7 @@ enum EvalTests {
 extension MessageFacts {
     /// A header subject as text, without its last line end; empty when there is none.
     func text(_ subject: String) -> String {
-        guard var value = value(of: HeaderSubject(subject)) else { return "" }
+        guard var value = value(of: expressions.subject(subject)) else { return "" }
         if value.last == ASCII.lf { value.removeLast() }
         return value.text
     }
@@ -83,14 +83,17 @@ extension MessageFacts {
         text(name + ":addr").split(separator: "\n").first.map(String.init) ?? ""
     }
 
+    /// A text of the message as an expression that matches just that.
+    func quoted(_ text: String) -> String {
+        String(
+            decoding: text.utf8.flatMap { byte in
+                byte.isASCIIAlphanumeric || byte >= 0x80 ? [byte] : [ASCII.backslash, byte]
+            }, as: UTF8.self)
+    }
+
     /// Whether an expression matches; one that cannot be compiled does not.
     func matches(_ pattern: String, _ text: String, caseless: Bool = false) -> Bool {
         expressions.matches(pattern, Array(text.utf8), caseless ? [.caseless] : [])
-    }
-
-    /// `Received` fields as one text with single spaces.
-    var receivedText: String {
-        text("Received").split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\n" }).joined(separator: " ")
     }
 }
 
@@ -124,6 +127,17 @@ final class ExpressionCache {
     }
 
     private static let mostGroups = 1_000
+    private static let mostPatterns = 2_000
+
+    /// A header subject by how tests write it.
+    func subject(_ text: String) -> HeaderSubject {
+        if let known = subjects[text] { return known }
+        let subject = HeaderSubject(text)
+        subjects[text] = subject
+        return subject
+    }
+
+    private var subjects: [String: HeaderSubject] = [:]
 
     private var compiled: [Key: Entry] = [:]
     private var scratch: PerlMatchScratch?
@@ -134,6 +148,8 @@ final class ExpressionCache {
 
     private func compiledPattern(_ pattern: String, _ options: PerlRegex.Options) -> PerlPattern? {
         let key = Key(pattern: pattern, options: options.rawValue)
+        // Some are made of words of the message.
+        if compiled.count >= ExpressionCache.mostPatterns { compiled.removeAll(keepingCapacity: true) }
         var entry = compiled[key] ?? Entry(pattern: try? PerlPattern(Array(pattern.utf8), options, isFast: false))
         entry.uses += 1
         if entry.uses == ExpressionCache.fastAfter { entry.pattern = entry.pattern?.fast }

@@ -9,11 +9,11 @@ final class ExpressionStore: Sendable {
         var fast: [PerlPattern?]
         var errors: [Int: PerlRegexError] = [:]
         /// Compiled elsewhere, with a checksum for each.
-        var stored: (texts: StoredTexts, checksums: [Int32])?
+        var stored: (common: [UInt8], rests: StoredTexts, checksums: [Int32])?
 
         func read(_ rule: Int) -> PerlPattern? {
-            guard let stored, !stored.texts.isEmpty(rule) else { return nil }
-            let bytes = stored.texts[rule]
+            guard let stored, !stored.rests.isEmpty(rule) else { return nil }
+            let bytes = stored.common + stored.rests[rule]
             return RulePlan.checksum(bytes) == stored.checksums[rule] ? PerlPattern(reading: bytes) : nil
         }
     }
@@ -62,8 +62,8 @@ final class ExpressionStore: Sendable {
         return try PerlPattern(plan.patterns[rule], options, isFast: false)
     }
 
-    /// Takes expressions that were compiled elsewhere, by rule, with the checksum of each.
-    func adopt(_ texts: StoredTexts, _ checksums: [Int32]) {
-        state.withLock { $0.stored = (texts, checksums) }
+    /// Takes expressions that were compiled elsewhere: what all begin with, what follows by rule, the checksum of each.
+    func adopt(_ common: [UInt8], _ rests: StoredTexts, _ checksums: [Int32]) {
+        state.withLock { $0.stored = (common, rests, checksums) }
     }
 }

@@ -20,6 +20,8 @@ extension EvalTests {
             bodyFreemails(facts).contains { fits($0, arguments.first, facts) } ? 1 : 0
         },
         "check_freemail_replyto": { facts, arguments in
+            // Lists and robots answer for others.
+            if facts.settings.isOn("freemail_skip_bulk_envfrom", default: true), isBulk(facts) { return 0 }
             let from = addresses(facts, "From:addr")
             let reply = addresses(facts, "Reply-To:addr")
             let isFrom = from.contains { isFreemail($0, facts) }
@@ -50,6 +52,12 @@ extension EvalTests {
         return isOver && settings.isOn("freemail_skip_when_over_max", default: true) ? [] : freemails.sorted()
     }
 
+    private static func isBulk(_ facts: MessageFacts) -> Bool {
+        facts.matches(
+            "(?:^(?:post|host|domain)master|^double-bounce|^(?:sentto|owner|return|(?:gr)?bounced?)-.+|-(?:request|bounces?|admin|owner)|\\b(?:do[._-t]?)?no[._-t]?repl(?:y|ies)|.+=.+)@",
+            facts.relays.envelopeFrom ?? "", caseless: true)
+    }
+
     private static func fits(_ address: String, _ pattern: String?, _ facts: MessageFacts) -> Bool {
         guard let pattern else { return true }
         return facts.matches(pattern, address)
@@ -59,13 +67,7 @@ extension EvalTests {
         let domain = domain(address)
         guard !domain.isEmpty else { return false }
         // Mail of the service itself, not of one who has a mailbox there.
-        let user = address.prefix { $0 != "@" }
-        if facts.matches(
-            "^(?:abuse|support|sales|info|helpdesk|contact|postmaster|webmaster|noc|root|mailer-daemon|no-?reply)",
-            String(user))
-        {
-            return false
-        }
+        if facts.isRole(address) { return false }
         let exempt = facts.settings.words("freemail_welcomelist")
         if exempt.contains(where: { $0.equalsIgnoringCase(address) || $0.equalsIgnoringCase(domain) }) { return false }
         for (option, list) in [
@@ -75,6 +77,17 @@ extension EvalTests {
             return false
         }
         return facts.tables.freemail.contains(domain)
+    }
+}
+
+extension MessageFacts {
+    /// An address of a role or of a machine, which says nothing of a person.
+    func isRole(_ address: String) -> Bool {
+        let digits = "[0-9a-f]{4}"
+        return matches(
+            "^(?:abuse|support|sales|info|helpdesk|contact|kontakt|(?:post|host|domain)master|undisclosed.*"
+                + "|request-[0-9a-f]{16}|bounced?-|[0-9a-f]{8}(?:\\.[0-9a-f]{8}|(?:-\(digits)){3}-[0-9a-f]{12})"
+                + "|.+=.+=.+)@", address, caseless: true)
     }
 }
 

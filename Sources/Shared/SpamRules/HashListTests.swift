@@ -168,7 +168,7 @@ struct HashList {
             } else if skipped.contains(domain) || skipped.contains(registered) {
                 return nil
             }
-            if recipients.contains(address.asciiLowercased) || isRole(address, facts) { return nil }
+            if recipients.contains(address.asciiLowercased) || facts.isRole(address) { return nil }
             if options["nodot"] != nil { user.removeAll { $0 == "." } }
             if options["notag"] != nil { user = String(user.prefix { $0 != "+" }) }
             if options["domain"] != nil { return registered }
@@ -177,20 +177,15 @@ struct HashList {
         }
     }
 
-    /// An address of a role or of a machine, which says nothing of a person.
-    private func isRole(_ address: String, _ facts: MessageFacts) -> Bool {
-        facts.matches(
-            "^(?:(?:abuse|support|sales|info|helpdesk|contact|kontakt|(?:post|host|domain)master)@|undisclosed|bounced?-|.+=.+=.+@)",
-            address, caseless: true)
-    }
-
     private func links(_ facts: MessageFacts) -> [[UInt8]] {
         let skipped = Set(facts.settings.words("uridnsbl_skip_domain").map(\.asciiLowercased))
         return facts.links.filter { link in
-            !link.hosts.isEmpty && (link.types.contains("a") || link.types.contains("parsed"))
-                && !link.raw.starts(with: Array("mailto:".utf8))
-                && !(link.hosts + link.domains).contains(where: skipped.contains)
-        }.flatMap(\.cleaned)
+            guard link.types.contains("a") || link.types.contains("parsed"),
+                !link.raw.starts(with: Array("mailto:".utf8))
+            else { return false }
+            let hosts = link.hosts(facts)
+            return !hosts.isEmpty && !(hosts + link.domains(facts)).contains(where: skipped.contains)
+        }.flatMap { $0.cleaned(facts) }
     }
 
     /// The first group of each match of the rule's expression.

@@ -56,7 +56,7 @@ extension EvalTests {
         "uri_detail": { facts, arguments in
             facts.links.contains { link in
                 stride(from: 0, to: arguments.count - 2, by: 3).allSatisfy { place in
-                    guard let values = link.values(arguments[place]) else { return false }
+                    guard let values = link.values(arguments[place], facts) else { return false }
                     let isWanted = arguments[place + 1] == "=~"
                     return values.contains { facts.expressions.matches(arguments[place + 2], $0, []) == isWanted }
                 }
@@ -135,33 +135,28 @@ struct LinkDetail {
     static let keys = ["raw", "type", "cleaned", "text", "domain", "host"]
 
     let raw: [UInt8]
-    /// The forms that programs understand it as, the written one among them.
-    let cleaned: [[UInt8]]
     /// The elements that link to it; `parsed` for what stands in the text.
     fileprivate(set) var types: [String] = []
     /// What people see in its place.
     fileprivate(set) var texts: [[UInt8]] = []
-    let hosts: [String]
-    let domains: [String]
 
-    init(_ raw: [UInt8], _ facts: MessageFacts) {
-        self.raw = raw
-        let tables = facts.tables.domains
-        cleaned = MessageURIs.forms(of: raw, facts)
-        hosts = MessageURIs.hosts(of: cleaned, tables)
-        domains = hosts.map(tables.registered)
-    }
+    /// The forms that programs understand it as, the written one among them.
+    func cleaned(_ facts: MessageFacts) -> [[UInt8]] { MessageURIs.forms(of: raw, facts) }
+
+    func hosts(_ facts: MessageFacts) -> [String] { MessageURIs.hosts(of: cleaned(facts), facts.tables.domains) }
+
+    func domains(_ facts: MessageFacts) -> [String] { hosts(facts).map(facts.tables.domains.registered) }
 
     /// What a key of uri_detail stands for; nil when there is nothing.
-    func values(_ key: String) -> [[UInt8]]? {
+    func values(_ key: String, _ facts: MessageFacts) -> [[UInt8]]? {
         let values =
             switch key {
             case "raw": [raw]
             case "type": types.map { Array($0.utf8) }
-            case "cleaned": cleaned
+            case "cleaned": cleaned(facts)
             case "text": texts
-            case "domain": domains.map { Array($0.utf8) }
-            default: hosts.map { Array($0.utf8) }
+            case "domain": domains(facts).map { Array($0.utf8) }
+            default: hosts(facts).map { Array($0.utf8) }
             }
         return values.isEmpty ? nil : values
     }
@@ -177,12 +172,12 @@ extension MessageURIs {
             let place = places[raw] ?? details.count
             if place == details.count {
                 places[raw] = place
-                details.append(LinkDetail(raw, facts))
+                details.append(LinkDetail(raw: raw))
             }
             if !details[place].types.contains(type) { details[place].types.append(type) }
             if let text { details[place].texts.append(text) }
         }
-        for link in textLinks(in: facts) { take(link, "parsed", nil) }
+        for link in facts.textLinks { take(link, "parsed", nil) }
         for html in facts.htmlParts {
             for link in html.links {
                 let text = link.anchor.flatMap { html.anchors.indices.contains($0) ? html.anchors[$0] : nil }

@@ -75,6 +75,13 @@ final class MessageFacts {
         htmlParts.contains { $0.links.contains { $0.target.utf8.count > MessageURIs.longest } }
     }
 
+    /// What mail programs make links of in the text.
+    private(set) lazy var textLinks: [[UInt8]] = MessageURIs.textLinks(in: self)
+
+    /// `Received` fields as one text with single spaces.
+    private(set) lazy var receivedText: String =
+        text("Received").split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == "\n" }).joined(separator: " ")
+
     /// The links with all that is known of each.
     private(set) lazy var links = MessageURIs.details(in: self)
 

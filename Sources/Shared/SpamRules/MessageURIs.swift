@@ -12,7 +12,7 @@ enum MessageURIs {
         func take(_ uri: [UInt8]) {
             if !uri.isEmpty, found.count < most, seen.insert(uri).inserted { found.append(uri) }
         }
-        for link in textLinks(in: facts) { forms(of: link, facts).forEach(take) }
+        for link in facts.textLinks { forms(of: link, facts).forEach(take) }
         for html in facts.htmlParts {
             for link in html.links { forms(of: Array(link.target.utf8.prefix(longest)), facts).forEach(take) }
         }

@@ -116,9 +116,9 @@ struct RequiredLiterals {
     private static func need(of tree: PatternTree) -> Need {
         switch tree {
         case .byte(let set):
-            let members = Set(set == .all ? [] : set.members.map(\.asciiLowercased))
-            return members.isEmpty || members.count > mostMembers
-                ? .anything : Need(exact: Set(members.map { [$0] }), best: nil)
+            guard set.count <= 2 * mostMembers else { return .anything }
+            let members = Set(set.members.map { [$0.asciiLowercased] })
+            return members.isEmpty || members.count > mostMembers ? .anything : Need(exact: members, best: nil)
         case .sequence(let parts): return need(ofAll: parts)
         case .alternatives(let parts): return need(ofOne: parts)
         case .repeated: return need(ofAll: [tree])

@@ -6,9 +6,14 @@ enum Requirement {
     /// One of these.
     case chains([RequiredChain])
 
+    /// A longer expression is more than PCRE2 takes.
+    private static let longest = 131_072
+
     /// Nil when nothing that is rare is sure.
     init?(_ pattern: RulePattern) {
-        guard let tree = PatternTree(pattern.text, pattern.options) else { return nil }
+        guard pattern.text.count <= Requirement.longest, let tree = PatternTree(pattern.text, pattern.options) else {
+            return nil
+        }
         if let words = RequiredLiterals(tree) {
             self = .words(words)
         } else if let chains = RequiredChain.chains(of: tree) {

@@ -3,7 +3,7 @@ import Bytes
 /// What the lines `if`, `ifplugin` and `else` of rule files depend on: which plugins are named, and how new we are.
 ///
 /// Rule files ask this of SpamAssassin; the answers are those of version 4.0.1 with the plugins that `loadplugin`
-/// lines name (or its stock ones, when none does).
+/// lines name, and its stock ones, when no .pre file names any.
 package struct RuleCondition: Sendable {
     /// The version of SpamAssassin whose rule language this is, as `version` compares it.
     package static let version = 4.000001
@@ -22,9 +22,9 @@ package struct RuleCondition: Sendable {
         "HashBL", "DMARC",
     ]
 
-    /// `loadplugin Mail::SpamAssassin::Plugin::X`: the first such line takes the place of the stock list.
-    mutating func load(plugin name: String) {
-        if !hasNamedPlugins {
+    /// `loadplugin Mail::SpamAssassin::Plugin::X`: the first such line of a .pre file takes the place of the stock list.
+    mutating func load(plugin name: String, isPreliminary: Bool) {
+        if isPreliminary, !hasNamedPlugins {
             plugins = []
             compatible = []
             hasNamedPlugins = true

@@ -148,30 +148,38 @@ package final class RulePlan: Sendable {
 
     /// All expressions, compiled: what `adopt` takes. Empty when that cannot be done.
     package var compiledExpressions: [UInt8] {
-        var compiled = TextTable()
+        // What all begin with, PCRE2's tables, is kept once.
+        var common: [UInt8]?
+        var rests = TextTable()
         var checksums: [Int32] = []
         for rule in 0..<count {
             var bytes: [UInt8] = []
             if !patterns.isEmpty(rule), let pattern = expressions.pattern(of: rule, self, isFast: false) {
                 bytes = pattern.bytes ?? []
             }
-            compiled.append(bytes)
             checksums.append(RulePlan.checksum(bytes))
+            if common == nil, !bytes.isEmpty { common = Array(bytes.prefix(RulePlan.commonSize)) }
+            let hasCommon = common.map { bytes.starts(with: $0) } ?? false
+            rests.append(bytes.dropFirst(hasCommon ? common?.count ?? 0 : bytes.count))
         }
         var image = RuleImageWriter()
-        image.put(compiled)
+        image.put(common ?? [])
+        image.put(rests)
         image.put(checksums)
         return image.bytes
     }
+
+    /// The header and the character tables of what PCRE2 10 writes, in bytes.
+    private static let commonSize = 1_104
 
     /// Takes what `compiledExpressions` of the same plan has given. Each expression is read when it is first needed, if
     /// its bytes are as they were written: PCRE2 trusts what it reads.
     package func adopt(_ compiled: RuleImageBytes) {
         var image = RuleImageReader(compiled)
-        guard let texts = try? image.storedTexts(), let checksums = try? image.int32s(), texts.count == count,
-            checksums.count == count
+        guard let common = try? image.text(), let rests = try? image.storedTexts(), let checksums = try? image.int32s(),
+            rests.count == count, checksums.count == count
         else { return }
-        expressions.adopt(texts, checksums)
+        expressions.adopt(common, rests, checksums)
     }
 
     static func checksum(_ bytes: [UInt8]) -> Int32 {

@@ -108,7 +108,7 @@ package struct RuleSet: Sendable {
         let (name, rest) = line.nameAndRest
         if RuleSet.ruleKeywords.contains(line.keyword) { touched.insert(name) }
         switch line.keyword {
-        case "loadplugin", "tryplugin": condition.load(plugin: name)
+        case "loadplugin", "tryplugin": condition.load(plugin: name, isPreliminary: file.hasSuffix(".pre"))
         case "enable_compat": condition.enable(compatibility: name)
         case "header", "mimeheader":
             let area = try headerArea(line.keyword, rest)

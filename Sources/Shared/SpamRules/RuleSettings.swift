@@ -137,6 +137,7 @@ package struct RuleSettings: Sendable {
         "use_auto_welcomelist", "auto_welcomelist_factor", "use_txrep", "bayes_auto_learn",
         "bayes_auto_learn_threshold_nonspam", "bayes_auto_learn_threshold_spam", "skip_rbl_checks",
         "skip_uribl_checks", "freemail_max_body_emails", "freemail_max_body_freemails", "freemail_skip_when_over_max",
+        "freemail_skip_bulk_envfrom",
         "rbl_headers",
         "shortcircuit_spam_score", "shortcircuit_ham_score", "freemail_import_welcomelist_auth",
         "freemail_import_def_welcomelist_auth",
@@ -216,7 +217,7 @@ package struct RuleSettings: Sendable {
         (["subjprefix"], "rewrite_header Subject marks subjects"),
         (["always_trust_envelope_sender"], "the sender of the envelope is taken as the relays tell it"),
         (["exclude_from_reports", "freemail_add_describe_email"], "reports show what matched"),
-        (["freemail_skip_bulk_envfrom", "freemail_body_limit"], "replies to lists are looked at too"),
+        (["freemail_body_limit"], "all of the text is looked at"),
         (["shortcircuit_min_ham_score", "shortcircuit_max_spam_score"], "only rules end the scoring"),
         (
             ["country_db_path", "country_db_type", "uri_country_db_path", "uri_country_db_isp_path"],

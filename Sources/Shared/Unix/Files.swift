@@ -86,6 +86,15 @@ package enum Files {
         throw SystemError(code: code, operation: "make", subject: path)
     }
 
+    /// Makes a directory with those above it, so that all of them would survive a power loss; one that is there is no error.
+    package static func makeDirectoryDurably(_ path: String, mode: mode_t = 0o777) throws(SystemError) {
+        if isDirectory(path) { return }
+        let parent = parent(of: path) ?? "/"
+        if !exists(parent) { try makeDirectoryDurably(parent, mode: mode) }
+        try makeDirectory(path, mode: mode)
+        try synchronizeDirectory(parent)
+    }
+
     /// The directory that a path names its last component in: `.` when it names none, nil for `/`.
     package static func parent(of path: String) -> String? {
         var bytes = Array(path.utf8)

@@ -3,8 +3,8 @@ import Glibc
 
 /// A file's content mapped read-only into memory, for as long as this value lives.
 ///
-/// A file that another process cuts short while it is mapped would raise SIGBUS on access; mail stores replace files
-/// and do not cut them, and `MappedFile` refuses what is no regular file.
+/// A file that another process cuts short while it is mapped raises SIGBUS on access (`MappedFileFault`); mail stores
+/// replace files and do not cut them, and `MappedFile` refuses what is no regular file.
 package struct MappedFile: ~Copyable, @unchecked Sendable {
     private let base: UnsafeRawPointer?
     private let size: Int
