@@ -65,6 +65,11 @@ import Testing
             expected: "A: b\nMIME-Version: 1.0\nContent-Type: text/plain; charset=unknown-8bit\n"
                 + "Content-Transfer-Encoding: quoted-printable\n\n=E9 x\n"),
         Case(
+            testDescription: "what is encoded is no header field, whatever it looks like",
+            message: "MIME-Version: 1.0\nContent-Type: text/plain\nContent-Transfer-Encoding: 8bit\n\u{E9}: y\n",
+            expected: "MIME-Version: 1.0\nContent-Type: text/plain\n"
+                + "Content-Transfer-Encoding: quoted-printable\n\n=E9: y\n"),
+        Case(
             testDescription: "a message within one gets fields of its own, not the part that holds it",
             message: "MIME-Version: 1.0\nContent-Type: message/rfc822\n\u{E9}: y\n",
             expected: "MIME-Version: 1.0\nContent-Type: message/rfc822\n\nMIME-Version: 1.0\n"
@@ -209,7 +214,7 @@ import Testing
             message: "MIME-Version: 1.0\nContent-Type: text/plain; charset=x\nContent-Transfer-Encoding: 8-bit\n"
                 + "Content-Transfer-Encoding: 7bit\n\n\u{E9}\n",
             expected: "MIME-Version: 1.0\nContent-Type: text/plain; charset=x\n"
-                + "Content-Transfer-Encoding: quoted-printable\n\n=E9\n"),
+                + "Content-Transfer-Encoding: quoted-printable\nContent-Transfer-Encoding: quoted-printable\n\n=E9\n"),
     ]
 
     @Test("what is converted, and into what", arguments: cases)

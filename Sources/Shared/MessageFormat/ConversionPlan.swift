@@ -20,8 +20,8 @@ struct ConversionPlan {
     private let lineEnd: [UInt8]
 
     private var fates: [Fate] = []
-    /// Messages in which something is converted: MIME has to be in force there.
-    private var rootsWithMIME: Set<Int> = []
+    /// Converted parts, and all that hold one.
+    private var changed: Set<Int> = []
     /// Converted parts whose content has 8-bit octets.
     private var eightBitParts: Set<Int> = []
     /// Something cannot pass as it is, and not only should not.
@@ -44,7 +44,7 @@ struct ConversionPlan {
         fates.reserveCapacity(structure.parts.count)
         for part in structure.parts.indices { fates.append(try fate(of: part, message, passed)) }
         try checkOutside(message, upTo: message.count)
-        guard !rootsWithMIME.isEmpty, isNecessary || !isSigned(message) else { return [] }
+        guard !changed.isEmpty, isNecessary || !isSigned(message) else { return [] }
         var edits: [Edit] = []
         for part in structure.parts.indices { addEdits(of: part, message, to: &edits) }
         return edits
@@ -73,7 +73,7 @@ struct ConversionPlan {
         }
         if mustChange { isNecessary = true }
         if survey.hasEightBit { eightBitParts.insert(index) }
-        noteRoots(of: index)
+        noteChange(of: index)
         return .converted(coding(of: part))
     }
 
@@ -96,10 +96,10 @@ struct ConversionPlan {
         }
     }
 
-    private mutating func noteRoots(of part: Int) {
+    private mutating func noteChange(of part: Int) {
         var next: Int? = part
         while let index = next {
-            if structure.parts[index].isMessageRoot, !rootsWithMIME.insert(index).inserted { return }
+            if !changed.insert(index).inserted { return }
             next = structure.parts[index].parent
         }
     }
@@ -138,7 +138,8 @@ struct ConversionPlan {
     ) {
         let part = structure.parts[index]
         var added: [UInt8] = []
-        if rootsWithMIME.contains(index) {
+        // MIME has to be in force where something is encoded.
+        if part.isMessageRoot, changed.contains(index) {
             if !has("MIME-Version", index, message) { added += line("MIME-Version: 1.0") }
             // RFC 1428: nobody has said what these octets mean.
             if eightBitParts.contains(index), !has("Content-Type", index, message) {
@@ -150,15 +151,12 @@ struct ConversionPlan {
         let encoding = name.map { line("Content-Transfer-Encoding: \($0)") }
         if let encoding, old.isEmpty, coding != nil { added += encoding }
         if let encoding, part.encodingName != name {
-            for (number, field) in old.enumerated() {
-                edits.append(
-                    Edit(range: field.offset..<field.end, content: .bytes(number == 0 ? encoding : [])))
-            }
+            // All of them, whichever a reader goes by.
+            for field in old { edits.append(Edit(range: field.offset..<field.end, content: .bytes(encoding))) }
         }
         let place = endOfFields(part, message)
-        // A message whose header gets fields begins behind an empty line.
-        let isBeforeFields = part.isMessage && part.children.contains { rootsWithMIME.contains($0) }
-        if !place.hasSeparator, !added.isEmpty || isBeforeFields { added += lineEnd }
+        // No line that changes may come to be taken for one of this header.
+        if !place.hasSeparator, changed.contains(index) { added += lineEnd }
         guard !added.isEmpty else { return }
         edits.append(Edit(range: place.offset..<place.offset, content: .bytes(added)))
     }
