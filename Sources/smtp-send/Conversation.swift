@@ -1,4 +1,5 @@
 import Bytes
+import CommandLineTool
 import Delivery
 import Network
 import OpenSSL
@@ -92,9 +93,26 @@ final class Conversation {
             if result.cause == .answerLost { result = .noSession }
             return recipients.map { _ in result }
         }
-        session.begin(message.transaction(recipients))
-        guard case .results(let results) = await advance(sending: message.content) else {
-            return recipients.map { _ in failure ?? .noSession }
+        let transaction = message.transaction(recipients)
+        guard settings.encoding, let domain = session.neededEncoding(of: transaction) else {
+            return await send(transaction, message.content)
+        }
+        do {
+            let encoded = try await message.forms.form(of: message, for: domain)
+            if encoded.forms !== message.forms {
+                transcript.note("the message is encoded: the server does not offer to take it as it is")
+            }
+            return await send(encoded.transaction(recipients), encoded.content)
+        } catch {
+            let result = ClientResult(notEncoded: error)
+            return recipients.map { _ in result }
+        }
+    }
+
+    private func send(_ transaction: ClientTransaction, _ content: MessageContent) async -> [ClientResult] {
+        session.begin(transaction)
+        guard case .results(let results) = await advance(sending: content) else {
+            return transaction.recipients.map { _ in failure ?? .noSession }
         }
         // The session goes on to wait for the next message, or ends.
         _ = await advance()
@@ -275,6 +293,14 @@ extension ConnectionError {
 }
 
 extension ClientResult {
+    /// The message could not be encoded here, which says nothing of it.
+    fileprivate init(notEncoded error: any Error) {
+        let reason = (error as? SystemError)?.diagnosis ?? (error as? ToolFailure)?.message ?? "\(error)"
+        self.init(
+            outcome: .temporary, enhanced: "4.3.0", text: "the message cannot be encoded for the server: \(reason)",
+            cause: .message)
+    }
+
     static let noSession = ClientResult(
         outcome: .temporary, enhanced: "4.4.2", text: "the session ended early", cause: .connection)
 }

@@ -92,8 +92,20 @@ extension SmtpSend {
             """
             A domain in another script goes out in its ASCII form, so that any server can take it. An address whose local \
             part is not ASCII needs a server that offers SMTPUTF8 (RFC 6531), and so does a message with UTF-8 in its \
-            header, unless it goes to a mailbox store by LMTP; other recipients of the message go on without it. Octets beyond ASCII need 8BITMIME (RFC 6152). What a \
-            server does not offer is not sent there: no message is encoded anew.
+            header, unless it goes to a mailbox store by LMTP; other recipients of the message go on without it.
+
+            Octets beyond ASCII in the body need 8BITMIME (RFC 6152). For a server without it the message is encoded on \
+            its way, part by part: text as quoted-printable, everything else as base64. A message without MIME gets it, \
+            with the charset unknown-8bit (RFC 1428). So is a binary message where BINARYMIME or CHUNKING is missing. \
+            Parts with a line of more than 998 octets or a NUL are encoded, too, unless the server offers BINARYMIME or \
+            is a mailbox store (LMTP), or a DKIM signature or ARC seal would be broken for that alone. All other parts \
+            stay as they are, and so does the message in a queue and for other servers. A signature of --dkim is that of \
+            what is sent; with --queue, the encoding comes before it (RFC 6376 5.3).
+
+            Octets beyond ASCII in a header field, in a signed part (multipart/signed) or in one that may not be encoded \
+            (message/partial) cannot be helped so: the message is refused, unless another host of the domain takes it. \
+            With --no-encoding nothing is encoded: what the server does not offer to take is refused, and long lines go \
+            as they are.
             """),
         .init(
             "SIGNING",

@@ -16,10 +16,7 @@ extension ToolFailure {
             case _ where error.isOutOfSpace: "make room, or name another place"
             default: nil
             }
-        let subject = error.subject.isEmpty ? "" : "\(error.subject): "
-        self.init(
-            error.exitCode,
-            "\(subject)cannot \(error.operation): \(error.reason)" + (advice.map { ": \($0)" } ?? ""))
+        self.init(error.exitCode, error.diagnosis + (advice.map { ": \($0)" } ?? ""))
     }
 
     /// A queue that cannot be used. With `creating`, it was to be made if it was not there.

@@ -22,12 +22,17 @@ final class MessageSource: Sendable {
     private let envelope: EnvelopeOptions
     private let composition: Composition?
     private let signing: Signing?
+    /// Messages go into a queue, and leave it without the keys being there: what may have to be encoded is, before it is
+    /// signed.
+    private let isEncodedFirst: Bool
     private let state: Mutex<State>
 
     init(_ arguments: Arguments, envelope: EnvelopeOptions) throws(ToolFailure) {
         self.envelope = envelope
         composition = try Composition(arguments)
         signing = try Signing(arguments)
+        isEncodedFirst =
+            arguments.isGiven(SendOptions.queue) && !arguments[SendOptions.dryRun] && !arguments[SendOptions.noEncoding]
         let batches = arguments[SendOptions.batch]
         let isForNobody = envelope.recipients.isEmpty && !envelope.readsRecipients && signing?.onlyShows != true
         if isForNobody, batches.isEmpty || !arguments.operands.isEmpty {
@@ -46,7 +51,7 @@ final class MessageSource: Sendable {
     func next() throws -> OutgoingMessage? {
         let message = try nextUnsigned()
         guard let signing, let message, message.content.count > 0 else { return message }
-        return try signing.sign(message)
+        return try signing.sign(isEncodedFirst ? message.encodedForSignature() : message)
     }
 
     private func nextUnsigned() throws -> OutgoingMessage? {

@@ -30,6 +30,17 @@ struct OutgoingMessage: Sendable {
     let survey: ClientMessageSurvey
     /// The header has UTF-8 (RFC 6532).
     let hasInternationalHeader: Bool
+    /// Who has signed it here.
+    private(set) var signature: Signature?
+    /// Why it is not encoded for a server that does not take it as it is.
+    var obstacle: String?
+    let forms = EncodedForms()
+
+    /// What was signed, and by whom: a message that is changed on its way out is signed anew.
+    struct Signature: Sendable {
+        let content: MessageContent
+        let signing: Signing
+    }
 
     init(
         name: String, content: MessageContent, reversePath: String, recipients: [EnvelopeAddress],
@@ -67,9 +78,19 @@ struct OutgoingMessage: Sendable {
         hasInternationalHeader = true
     }
 
-    /// The same envelope for other bytes.
-    func with(_ content: MessageContent) -> OutgoingMessage {
-        OutgoingMessage(
+    /// The same envelope for the signed form of the content.
+    func signed(_ content: MessageContent, by signing: Signing) -> OutgoingMessage {
+        var message = OutgoingMessage(
+            name: name, content: content, reversePath: reversePath, recipients: recipients, request: request)
+        message.signature = Signature(content: self.content, signing: signing)
+        return message
+    }
+
+    /// The same envelope for the content in lines.
+    func withEncoded(_ content: MessageContent) -> OutgoingMessage {
+        var request = request
+        request.parameters.body = nil
+        return OutgoingMessage(
             name: name, content: content, reversePath: reversePath, recipients: recipients, request: request)
     }
 
@@ -79,7 +100,8 @@ struct OutgoingMessage: Sendable {
             OutgoingEnvelope(
                 reversePath: reversePath, parameters: request.parameters,
                 recipients: recipients.map { .init(path: $0.path, parameters: request.parameters(for: $0)) }),
-            survey: survey, requiresStatus: request.isRequired, hasInternationalHeader: hasInternationalHeader)
+            survey: survey, requiresStatus: request.isRequired, hasInternationalHeader: hasInternationalHeader,
+            obstacle: obstacle)
     }
 }
 

@@ -81,6 +81,8 @@ enum SendOptions {
     static let helo = Option.text("helo", "NAME", "the name for EHLO (this host's name)", group: session)
     static let noPipelining = Option.flag("no-pipelining", "send commands one by one", group: session)
     static let noChunking = Option.flag("no-chunking", "use DATA even when BDAT is offered", group: session)
+    static let noEncoding = Option.flag(
+        "no-encoding", "messages go as they are or not at all, encoded for no server", group: session)
     static let timeout: Option<Duration?> = .duration(
         "timeout", "S", "longest wait for any answer (RFC 5321's, minutes)", group: session)
     static let connections = Option.integer(
@@ -148,7 +150,8 @@ enum SendOptions {
             AnyOption(pipe), AnyOption(proxyVersion), AnyOption(proxySource), AnyOption(proxyDestination),
             AnyOption(ipv4),
             AnyOption(ipv6),
-            AnyOption(helo), AnyOption(noPipelining), AnyOption(noChunking), AnyOption(timeout), AnyOption(script),
+            AnyOption(helo), AnyOption(noPipelining), AnyOption(noChunking), AnyOption(noEncoding), AnyOption(timeout),
+            AnyOption(script),
             AnyOption(connections),
             AnyOption(rate), AnyOption(repetitions), AnyOption(parallel),
             AnyOption(quitAfter),

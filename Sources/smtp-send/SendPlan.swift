@@ -180,6 +180,7 @@ struct SendPlan: Sendable {
             dialect: arguments.isGiven(SendOptions.lmtp) ? .lmtp : .smtp,
             pipelining: !arguments[SendOptions.noPipelining],
             chunking: !arguments[SendOptions.noChunking],
+            encoding: !arguments[SendOptions.noEncoding],
             credentials: try CredentialOptions.read(arguments, isOneServer: destination.isOneServer),
             lastStep: steps.first,
             dropsAfterLastStep: arguments.isGiven(SendOptions.dropAfter),

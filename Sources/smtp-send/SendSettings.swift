@@ -10,6 +10,8 @@ struct SendSettings: Sendable {
     var dialect: ClientConfiguration.Dialect
     var pipelining: Bool
     var chunking: Bool
+    /// A message that a server does not take as it is is encoded for it (RFC 6152 3).
+    var encoding: Bool
     var credentials: SASLCredentials?
     var lastStep: ClientStep?
     var dropsAfterLastStep: Bool

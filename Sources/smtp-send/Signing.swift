@@ -112,7 +112,7 @@ struct Signing: Sendable {
             }
             if let fields { content.pieces.insert(.bytes(fields), at: 0) }
         }
-        return message.with(content)
+        return message.signed(content, by: self)
     }
 }
 

@@ -59,6 +59,17 @@ struct CharsetTests {
     @Test("labels that would be options of the converter are unknown", arguments: ["utf-8//IGNORE", "", "a b", "\0"])
     func hostileLabels(_ label: String) { #expect(Charset.decode([0x61].span, label: label).text == "a") }
 
+    @Test("charsets whose lines are those of ASCII, and others")
+    func lines() {
+        let labels = [
+            "us-ascii", "utf-8", "iso-8859-2", "koi8-r", "gb2312", "shift_jis", "iso-2022-jp", "x-no-such", "",
+        ]
+        for label in labels {
+            #expect(Charset.hasASCIILines(label), "\(label)")
+        }
+        for label in ["utf-16", "utf-16le", "UTF-32"] { #expect(!Charset.hasASCIILines(label), "\(label)") }
+    }
+
     @Test("any bytes in any charset give text")
     func hostile() {
         var generator = SeededGenerator(seed: 4)

@@ -108,7 +108,31 @@ struct TransferEncodingTests {
             let encoded = QuotedPrintable.encode(text.span)
             #expect(encoded.split(separator: 10).allSatisfy { $0.count <= 76 && $0.allSatisfy { $0 < 127 } })
             #expect(QuotedPrintable.decode(encoded.span).bytes == text)
+            // Piece by piece, with CRLF; nothing but CRLF is a line end then.
+            var printable = QuotedPrintable.Encoder(breaksAt: .crlf, lineEnd: [13, 10])
+            var base64 = Base64.Encoder(lineEnd: [13, 10])
+            var (quoted, digits): ([UInt8], [UInt8]) = ([], [])
+            let line = bytes + [10, 13, 13, 10, 32]
+            for piece in stride(from: 0, to: line.count, by: 1 + round % 7) {
+                let piece = line[piece..<min(piece + 1 + round % 7, line.count)]
+                printable.encode(Array(piece).span, into: &quoted)
+                base64.encode(Array(piece).span, into: &digits)
+            }
+            printable.finish(into: &quoted)
+            base64.finish(into: &digits)
+            for lines in [quoted, digits] {
+                #expect(lines.text.unicodeScalars.split(separator: "\r\n".unicodeScalars).allSatisfy { $0.count <= 76 })
+            }
+            #expect(QuotedPrintable.decode(quoted.span).bytes == line)
+            #expect(Base64.decode(digits.span).bytes == line)
         }
+    }
+
+    @Test("no line of quoted-printable begins as a boundary does (RFC 2046 5.1.1)")
+    func noBoundary() {
+        let text = "--b\n" + String(repeating: "x", count: 75) + "--b\n-\n"
+        let encoded = QuotedPrintable.encode(Array(text.utf8).span).text
+        #expect(encoded == "=2D-b\n" + String(repeating: "x", count: 75) + "=\n=2D-b\n-\n")
     }
 
     @Test("uuencode: blocks within text are those that look like one")

@@ -69,6 +69,45 @@ struct ClientDataTests {
         #expect(ClientMessageSurvey(Array("a\r\né\r\n".utf8).span).isEightBit)
     }
 
+    @Test("lines of more than 998 octets and NUL are seen, wherever pieces end (RFC 5321 4.5.3.1.6)")
+    func irregular() {
+        let longest = String(repeating: "x", count: 998)
+        let cases: [(String, Bool)] = [
+            (longest, false), (longest + "\n", false), (longest + "\r\n", false), (longest + "\r\n" + longest, false),
+            (longest + "x", true), (longest + "x\r\n", true), ("a\n\(longest)x\n", true), (longest + "\rx\n", true),
+            ("a\0b\n", true), ("a\n\r\n", false),
+        ]
+        for (text, isIrregular) in cases {
+            for size in [1, 7, 4_096] {
+                var survey = ClientMessageSurvey()
+                let bytes = Array(text.utf8)
+                for start in stride(from: 0, to: bytes.count, by: size) {
+                    survey.add(bytes.span.extracting(start..<min(start + size, bytes.count)))
+                }
+                #expect(survey.isIrregular == isIrregular)
+            }
+        }
+    }
+
+    @Test(
+        "the content is encoded for what the server does not offer, and for nothing else (RFC 6152 3, RFC 3030 3)",
+        arguments: [
+            ("x", "", nil), ("é", "8BITMIME", nil), ("é", "", .sevenBit), ("é", "BINARYMIME", .sevenBit),
+            ("\0", "", .sevenBit), ("\0", "8BITMIME", .eightBit), ("\0", "8BITMIME BINARYMIME", nil),
+            ("\0", "LMTP", nil), ("é", "LMTP", .sevenBit), ("binary", "8BITMIME BINARYMIME", .eightBit),
+            ("binary", "", .sevenBit), ("binary", "8BITMIME BINARYMIME CHUNKING", nil),
+        ] as [(String, String, ClientContentDomain?)])
+    func neededEncoding(content: String, offers: String, expected: ClientContentDomain?) {
+        var session = ClientSession(
+            ClientConfiguration(heloName: "me.example", dialect: offers == "LMTP" ? .lmtp : .smtp))
+        let words = offers.split(separator: " ").map(String.init)
+        let lines = ["220 x", "250-x"] + words.map { "250-\($0)" } + ["250 SIZE"]
+        for line in lines { session.receive(Array((line + "\r\n").utf8).span) }
+        var message = ClientDialogue.message(to: "b@example.org", content: "\r\n\(content)\r\n")
+        if content == "binary" { message.envelope.parameters.body = .binary }
+        #expect(session.neededEncoding(of: message) == expected)
+    }
+
     private func encode(_ bytes: [UInt8], pieces: Int) -> [UInt8] {
         var encoder = ClientDataEncoder()
         var output: [UInt8] = []

@@ -22,6 +22,26 @@ extension ClientSessionTests {
                 ! close
                 """),
         ClientDialogue(
+            name: "a binary message is for a server with BINARYMIME only (RFC 3030 3)",
+            messages: [
+                {
+                    var message = ClientDialogue.message(to: "b@example.org")
+                    message.envelope.parameters.body = .binary
+                    message.obstacle = "a signed part has 8-bit octets"
+                    return message
+                }()
+            ],
+            script: """
+                S: 220 x
+                C: EHLO me.example
+                S: 250-x
+                S: 250 BINARYMIME
+                ! refused - 5.6.3 the message is binary, and the server does not offer BINARYMIME with CHUNKING: it cannot be encoded: a signed part has 8-bit octets
+                C: QUIT
+                S: 221 bye
+                ! close
+                """),
+        ClientDialogue(
             name: "8-bit octets are not sent to a server that does not offer 8BITMIME",
             messages: [ClientDialogue.message(to: "b@example.org", content: "\r\nGrüße\r\n")],
             script: """

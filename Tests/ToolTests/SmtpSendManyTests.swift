@@ -193,6 +193,9 @@ struct SmtpSendManyTests {
             let bad = try directory.write("bad.txt", text)
             #expect(try send(["--server", "127.0.0.1:\(server.port)", "--script", bad]).status == 65)
         }
+        let missing = try send(["--server", "127.0.0.1:\(server.port)", "--script", "/no/such"])
+        #expect(missing.status == 66)
+        #expect(missing.diagnostics == "smtp-send: /no/such: cannot open: No such file or directory\n")
     }
 
     @Test("through a program, with a header of the PROXY protocol")

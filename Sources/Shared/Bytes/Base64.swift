@@ -18,14 +18,22 @@ package enum Base64 {
     package static func encode(_ bytes: Span<UInt8>, lineLength: Int? = nil) -> [UInt8] {
         var result: [UInt8] = []
         result.reserveCapacity((bytes.count + 2) / 3 * 4 * 78 / 76 + 4)
-        var column = 0
+        let step = lineLength.map { max($0 / 4, 1) * 3 } ?? bytes.count
         var place = 0
         while place < bytes.count {
-            if let lineLength, column + 4 > lineLength {
-                result.append(ASCII.lf)
-                column = 0
-            }
-            let left = bytes.count - place
+            if place > 0 { result.append(ASCII.lf) }
+            let end = min(place + step, bytes.count)
+            append(bytes, place..<end, to: &result)
+            place = end
+        }
+        return result
+    }
+
+    /// Appends the digits of a stretch, padded.
+    private static func append(_ bytes: Span<UInt8>, _ range: Range<Int>, to result: inout [UInt8]) {
+        var place = range.lowerBound
+        while place < range.upperBound {
+            let left = range.upperBound - place
             let group =
                 UInt32(bytes[place]) << 16 | (left > 1 ? UInt32(bytes[place + 1]) << 8 : 0)
                 | (left > 2 ? UInt32(bytes[place + 2]) : 0)
@@ -33,10 +41,54 @@ package enum Base64 {
             result.append(alphabet[Int(group >> 12 & 63)])
             result.append(left > 1 ? alphabet[Int(group >> 6 & 63)] : ASCII.equals)
             result.append(left > 2 ? alphabet[Int(group & 63)] : ASCII.equals)
-            column += 4
             place += 3
         }
-        return result
+    }
+
+    /// Encodes piece by piece, in lines of 76 digits (RFC 2045 6.8); the last one has no line end.
+    package struct Encoder: Sendable {
+        private static let bytesOfLine = 57
+        private let lineEnd: [UInt8]
+        private var hasLine = false
+        /// What does not fill a line yet.
+        private var held: [UInt8] = []
+
+        /// `lineEnd`: what lines are written with, LF or CRLF.
+        package init(lineEnd: [UInt8]) { self.lineEnd = lineEnd }
+
+        /// Appends the whole lines that the next piece gives.
+        package mutating func encode(_ bytes: Span<UInt8>, into result: inout [UInt8]) {
+            var place = 0
+            if !held.isEmpty {
+                place = min(Self.bytesOfLine - held.count, bytes.count)
+                held.append(span: bytes.extracting(0..<place))
+                guard held.count == Self.bytesOfLine else { return }
+                writeHeld(into: &result)
+            }
+            while bytes.count - place >= Self.bytesOfLine {
+                startLine(&result)
+                Base64.append(bytes, place..<(place + Self.bytesOfLine), to: &result)
+                place += Self.bytesOfLine
+            }
+            held.append(span: bytes.extracting(place..<bytes.count))
+        }
+
+        /// The data end.
+        package mutating func finish(into result: inout [UInt8]) {
+            if !held.isEmpty { writeHeld(into: &result) }
+            hasLine = false
+        }
+
+        private mutating func writeHeld(into result: inout [UInt8]) {
+            startLine(&result)
+            Base64.append(held.span, 0..<held.count, to: &result)
+            held.removeAll(keepingCapacity: true)
+        }
+
+        private mutating func startLine(_ result: inout [UInt8]) {
+            if hasLine { result.append(contentsOf: lineEnd) }
+            hasLine = true
+        }
     }
 
     /// The encoded bytes in one line.

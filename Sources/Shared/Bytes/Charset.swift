@@ -61,6 +61,13 @@ package enum Charset {
         }
     }
 
+    /// Whether the octets of ASCII, line ends among them, mean in this charset what they mean in ASCII; so they are taken
+    /// when the label is not known.
+    package static func hasASCIILines(_ label: String) -> Bool {
+        let sample = Array("\r\nA".utf8)
+        return decode(sample, label: label).text == sample
+    }
+
     /// Whether a label is known.
     package static func isKnown(_ label: String) -> Bool {
         guard let decoder = CharsetLabels.decoder(for: label) else { return false }

@@ -1,40 +1,5 @@
 /// Quoted-printable (RFC 2045 6.7).
 package enum QuotedPrintable {
-    private static let hexadecimal = Array("0123456789ABCDEF".utf8)
-
-    /// Encodes text with LF or CRLF line ends; lines come out with LF and at most 76 characters.
-    package static func encode(_ bytes: Span<UInt8>) -> [UInt8] {
-        var result: [UInt8] = []
-        var column = 0
-        for index in 0..<bytes.count {
-            let byte = bytes[index]
-            let next = index + 1 < bytes.count ? bytes[index + 1] : nil
-            if byte == ASCII.lf {
-                result.append(ASCII.lf)
-                column = 0
-                continue
-            }
-            if byte == ASCII.cr, next == ASCII.lf { continue }
-            let endsLine = next == nil || next == ASCII.lf || next == ASCII.cr
-            let isPlain =
-                byte.isSpaceOrTab ? !endsLine : byte > 0x20 && byte < 0x7F && byte != ASCII.equals
-            // A dot or "From " at the start of a line is safer encoded on its way through old software.
-            let isRisky = column == 0 && (byte == ASCII.dot || byte == UInt8(ascii: "F"))
-            let width = isPlain && !isRisky ? 1 : 3
-            if column + width > (endsLine ? 76 : 75) {
-                result += [ASCII.equals, ASCII.lf]
-                column = 0
-            }
-            if isPlain, !isRisky {
-                result.append(byte)
-            } else {
-                result += [ASCII.equals, hexadecimal[Int(byte >> 4)], hexadecimal[Int(byte & 15)]]
-            }
-            column += width
-        }
-        return result
-    }
-
     /// Decodes what mail has of it: see `Decoder`.
     package static func decode(_ text: Span<UInt8>) -> (bytes: [UInt8], isBroken: Bool) {
         var decoder = Decoder()

@@ -40,7 +40,7 @@ extension Tool {
             return failure.exitCode
         } catch let error as SystemError {
             Output.standard.flush()
-            Diagnostics.say(error.subject.isEmpty ? error.description : "\(error.subject): \(error.description)")
+            Diagnostics.say(error.diagnosis)
             return error.exitCode
         } catch {
             Output.standard.flush()
@@ -51,6 +51,9 @@ extension Tool {
 }
 
 extension SystemError {
+    /// What was tried on, if there is something, and what is wrong: `FILE: cannot open: No such file or directory`.
+    package var diagnosis: String { "\(subject.isEmpty ? "" : "\(subject): ")cannot \(operation): \(reason)" }
+
     /// The sysexits code that fits when nothing more is known.
     package var exitCode: ExitCode {
         switch code {

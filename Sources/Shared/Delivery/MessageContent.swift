@@ -39,6 +39,11 @@ package struct MessageContent: Sendable {
             }
         }
 
+        /// The octets before this place are not needed now: mapped ones need not stay in memory.
+        package func release(upTo place: Int) {
+            if case .mapped(let mapping, let whole) = self { mapping.file.release(upTo: whole.lowerBound + place) }
+        }
+
         private static func read(_ file: borrowing MappedFile, _ range: Range<Int>, _ body: (Span<UInt8>) -> Void) {
             body(file.bytes.extracting(range))
         }

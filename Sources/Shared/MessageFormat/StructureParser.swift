@@ -17,6 +17,14 @@ extension MessageStructure {
         self = parser.structure
     }
 
+    /// Takes a message apart as it stands: what encoded messages in it hold is not looked at.
+    package init(encodedForm message: Span<UInt8>, passed: ((Int) -> Void)? = nil) {
+        var parser = StructureParser(budget: 0)
+        parser.passed = passed
+        parser.parse(message, source: 0, root: parser.addRoot())
+        self = parser.structure
+    }
+
     /// Only the fields of the outermost header, with a root part that says nothing of its type.
     package init(fieldsOf message: Span<UInt8>) {
         var scanner = HeaderScanner()

@@ -127,7 +127,7 @@ extension MessageStructure {
 }
 
 /// Decodes what can be decoded in pieces.
-private enum PieceDecoder {
+enum PieceDecoder {
     case base64(Base64.Decoder)
     case quotedPrintable(QuotedPrintable.Decoder)
 

@@ -102,6 +102,21 @@ extension ClientSession {
         actions.append(.sendMessage(transaction.form))
     }
 
+    private var takesBinary: Bool { extensions.binaryMIME && extensions.chunking }
+
+    /// What the content of a message must be encoded to before this server gets it; nil when it goes as it is. Only at
+    /// `ready`.
+    ///
+    /// A server without 8BITMIME takes no octets beyond ASCII (RFC 6152 3). Lines that are too long, and NUL, are for no
+    /// server (RFC 5321 4.5.3.1.6, RFC 2045 2.8), but one that offers BINARYMIME holds them (RFC 3030 3), and so does a
+    /// mailbox store (LMTP): there the message stays what it is.
+    package func neededEncoding(of message: ClientTransaction) -> ClientContentDomain? {
+        let widest = extensions.eightBitMIME ? ClientContentDomain.eightBit : .sevenBit
+        if message.parameters.body == .binary { return takesBinary ? nil : widest }
+        if message.survey.isEightBit, !extensions.eightBitMIME { return .sevenBit }
+        return message.survey.isIrregular && !extensions.binaryMIME && configuration.dialect == .smtp ? widest : nil
+    }
+
     /// What the client can know before it asks.
     private func refusal(of message: ClientTransaction) -> ClientResult? {
         if let refusal = message.refusalOfPath(message.reversePath, enhanced: "5.1.7") { return refusal }
@@ -127,16 +142,18 @@ extension ClientSession {
                 cause: .tls)
         }
         if message.parameters.body == .binary {
-            if extensions.binaryMIME, extensions.chunking { return nil }
+            if takesBinary { return nil }
             return ClientResult(
                 outcome: .refused, enhanced: "5.6.3",
-                text: "the message is binary, and the server does not offer BINARYMIME with CHUNKING", cause: .message)
+                text: "the message is binary, and the server does not offer BINARYMIME with CHUNKING: "
+                    + message.advice,
+                cause: .message)
         }
         if message.survey.isEightBit, !extensions.eightBitMIME {
             return ClientResult(
                 outcome: .refused, enhanced: "5.6.3",
-                text: "the message has 8-bit octets, and the server does not offer 8BITMIME: encode it", cause: .message
-            )
+                text: "the message has 8-bit octets, and the server does not offer 8BITMIME: \(message.advice)",
+                cause: .message)
         }
         if message.needsUTF8ForAll(configuration.dialect) || message.recipients.allSatisfy({ !$0.path.isASCII }),
             !extensions.smtpUTF8

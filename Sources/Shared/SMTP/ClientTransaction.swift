@@ -10,15 +10,19 @@ package struct ClientTransaction: Sendable {
     package var requiresStatus: Bool
     /// The header has UTF-8 (RFC 6532).
     package var hasInternationalHeader: Bool
+    /// Why its content was not encoded for a server that does not take it as it is, in words that complete "it cannot be
+    /// encoded: ..."; nil when nobody has tried.
+    package var obstacle: String?
 
     package init(
         _ envelope: OutgoingEnvelope, survey: ClientMessageSurvey, requiresStatus: Bool = false,
-        hasInternationalHeader: Bool = false
+        hasInternationalHeader: Bool = false, obstacle: String? = nil
     ) {
         self.envelope = envelope
         self.survey = survey
         self.requiresStatus = requiresStatus
         self.hasInternationalHeader = hasInternationalHeader
+        self.obstacle = obstacle
     }
 
     /// No recipient can be had without SMTPUTF8 (RFC 6531 3.2): because of the sender's address, or of a header that was
@@ -32,6 +36,9 @@ package struct ClientTransaction: Sendable {
     package subscript<Value>(dynamicMember member: KeyPath<OutgoingEnvelope, Value>) -> Value {
         envelope[keyPath: member]
     }
+
+    /// What the content lacks, for a refusal.
+    var advice: String { obstacle.map { "it cannot be encoded: \($0)" } ?? "encode it" }
 
     /// Why the envelope cannot be written as commands: a control character in a path would be a command of its own.
     func refusalOfPath(_ path: String, enhanced: String) -> ClientResult? {
@@ -49,4 +56,10 @@ package enum ClientMessageForm: Equatable, Sendable {
     case chunk
     /// After BDAT, as it is stored.
     case binaryChunk
+}
+
+/// What a server takes of a message's content (RFC 2045 2.7, 2.8).
+package enum ClientContentDomain: Equatable, Sendable {
+    case sevenBit
+    case eightBit
 }
