@@ -100,9 +100,6 @@ extension OutgoingMessage {
 
     private var isSigned: Bool {
         let header = content.header()
-        let structure = MessageStructure(fieldsOf: header.span)
-        return structure.fields.contains {
-            $0.isNamed("DKIM-Signature", in: header.span) || $0.isNamed("ARC-Message-Signature", in: header.span)
-        }
+        return MessageStructure(fieldsOf: header.span).isSigned(header.span)
     }
 }

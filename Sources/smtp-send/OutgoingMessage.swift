@@ -26,7 +26,7 @@ struct OutgoingMessage: Sendable {
     let reversePath: String
     let recipients: [EnvelopeAddress]
     /// What is asked of the server beside (RFC 3461).
-    let request: StatusRequest
+    private(set) var request: StatusRequest
     let survey: ClientMessageSurvey
     /// The header has UTF-8 (RFC 6532).
     let hasInternationalHeader: Bool
@@ -58,24 +58,9 @@ struct OutgoingMessage: Sendable {
     /// The same, declared as what it is: the header tells whether it needs SMTPUTF8.
     var declared: OutgoingMessage {
         guard hasInternationalHeader, !request.parameters.smtpUTF8 else { return self }
-        var request = request
-        request.parameters.smtpUTF8 = true
-        return OutgoingMessage(
-            name: name, content: content, reversePath: reversePath, recipients: recipients, request: request,
-            survey: survey)
-    }
-
-    private init(
-        name: String, content: MessageContent, reversePath: String, recipients: [EnvelopeAddress],
-        request: StatusRequest, survey: ClientMessageSurvey
-    ) {
-        self.name = name
-        self.content = content
-        self.reversePath = reversePath
-        self.recipients = recipients
-        self.request = request
-        self.survey = survey
-        hasInternationalHeader = true
+        var message = self
+        message.request.parameters.smtpUTF8 = true
+        return message
     }
 
     /// The same envelope for the signed form of the content.

@@ -122,7 +122,7 @@ final class ServerSettings: Sendable {
     /// The name given, else the kernel's as far as it is one that SMTP knows.
     private static func hostName(_ given: String?) throws(ToolFailure) -> String {
         func isName(_ name: String) -> Bool {
-            name.utf8.allSatisfy { $0 < 0x80 } && Path(mailbox: "postmaster@\(name)") != nil
+            name.isASCII && Path(mailbox: "postmaster@\(name)") != nil
         }
         guard let given else { return isName(Host.name) ? Host.name : "localhost" }
         guard isName(given) else {

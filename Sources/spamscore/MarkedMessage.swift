@@ -26,7 +26,8 @@ struct MarkedMessage {
         let first = bytes.line(at: 0)
         lineEnd = first.isTerminated && first.next - first.content.upperBound == 2 ? [ASCII.cr, ASCII.lf] : [ASCII.lf]
         start = MboxLine(bytes)?.next ?? 0
-        template = ReportTemplate(verdict, options, TemplateSource(Array(message[start...]), options.plan))
+        template = ReportTemplate(
+            verdict, options, TemplateSource(start == 0 ? message : Array(message[start...]), options.plan))
         headerEnd = MarkedMessage.headerEnd(bytes, from: start)
         var top = start
         while top < headerEnd, bytes[top].isSpaceOrTab { top = bytes.line(at: top).next }
@@ -87,14 +88,12 @@ struct MarkedMessage {
             }
             let value = template.filled(field.template)
             result +=
-                MarkedMessage.isASCII(value)
+                value.isASCII
                 ? MarkedMessage.folded("X-Spam-\(field.name): \(value)", lineEnd)
                 : composed("X-Spam-\(field.name)", value) + lineEnd
         }
         return result
     }
-
-    private static func isASCII(_ text: String) -> Bool { text.utf8.allSatisfy { $0 < 0x80 } }
 
     /// A field with encoded words (RFC 2047), without its last line end.
     private func composed(_ name: String, _ value: String) -> [UInt8] {
@@ -188,7 +187,7 @@ struct MarkedMessage {
         let filled = template.filled(text).utf8.map { $0.isASCIIControl ? ASCII.space : $0 }
         var value = String(decoding: filled, as: UTF8.self)
         if name != "subject" { value = value.replacing("(", with: "[").replacing(")", with: "]") }
-        if !MarkedMessage.isASCII(value) {
+        if !value.isASCII {
             value = String(decoding: composed("X", value).dropFirst("X: ".utf8.count), as: UTF8.self)
         }
         return name == "subject" ? value : "(\(value))"

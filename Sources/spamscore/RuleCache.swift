@@ -151,9 +151,7 @@ struct RuleCache {
         words.reserveCapacity(payload.count / 8)
         let bytes = payload.span
         for place in stride(from: 0, to: bytes.count, by: 8) {
-            var word: UInt64 = 0
-            for offset in 0..<8 { word |= UInt64(bytes[place &+ offset]) << UInt64(offset &* 8) }
-            words.append(word)
+            words.append(bytes.word(at: place))
         }
         let temporary = "\(path).\(getpid())"
         do throws(SystemError) {

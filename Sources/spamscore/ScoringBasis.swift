@@ -21,7 +21,7 @@ struct ScoringBasis: Sendable {
     let virusScan: VirusScan?
     /// Nil when nothing but the message is looked at.
     let network: NetworkTests?
-    private let usesLearned: Bool
+    private let learnsByItself: Bool
 
     /// - Parameter network: what asks the network, when that is there already.
     init(
@@ -36,7 +36,7 @@ struct ScoringBasis: Sendable {
         plan = isLearnedOnly ? RulePlan(RuleSet()) : try RuleFiles.plan(arguments, folder, isCached: isCached)
         let settings = plan.settings
         marking = MarkingOptions(plan)
-        usesLearned = !arguments[options.noLearned] && settings.isOn("use_bayes", default: true)
+        let usesLearned = !arguments[options.noLearned] && settings.isOn("use_bayes", default: true)
         let weights =
             usesLearned || isLearnedOnly ? try folder.openWeights(mustExist: isLearnedOnly, isServing: isServing) : nil
         required = isLearnedOnly ? 0 : arguments[options.threshold] ?? plan.requiredScore ?? 5
@@ -54,16 +54,13 @@ struct ScoringBasis: Sendable {
         possiblePoints = plan.possiblePoints(
             scoreSet: LearnedPoints.scoreSet(isNetworked: self.network != nil, isLearned: true),
             below: LearnedPoints.decision)
-        personal = PersonalState(
-            weights: weights, reputation: SenderReputation(plan, folder),
-            automatic: isLearnedOnly || !usesLearned ? nil : AutomaticLearning(settings, folder))
+        learnsByItself = usesLearned && !isLearnedOnly
+        personal = PersonalState(plan, folder, weights, learnsByItself: learnsByItself)
     }
 
     /// What another one has of their own, with weights that are open already.
     func personal(_ folder: UserFolder, _ weights: LearnedWeights?) -> PersonalState {
-        PersonalState(
-            weights: weights, reputation: SenderReputation(plan, folder),
-            automatic: isLearnedOnly || !usesLearned ? nil : AutomaticLearning(plan.settings, folder))
+        PersonalState(plan, folder, weights, learnsByItself: learnsByItself)
     }
 }
 
@@ -72,4 +69,10 @@ struct PersonalState: Sendable {
     let weights: LearnedWeights?
     let reputation: SenderReputation?
     let automatic: AutomaticLearning?
+
+    init(_ plan: RulePlan, _ folder: UserFolder, _ weights: LearnedWeights?, learnsByItself: Bool) {
+        self.weights = weights
+        reputation = SenderReputation(plan, folder)
+        automatic = learnsByItself ? AutomaticLearning(plan.settings, folder) : nil
+    }
 }

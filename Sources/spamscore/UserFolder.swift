@@ -70,11 +70,14 @@ struct UserFolder: Sendable {
 
     /// What failed when a file of weights was to be learned into: one that cannot be made where it belongs is 73.
     static func learningFailure(_ file: String, _ error: WeightFileError) -> ToolFailure {
-        if case .system(let reason, let code) = error, code == ENOENT || code == ENOTDIR {
-            return ToolFailure(
-                .cannotCreate, "\(TerminalText.escape(file)): \(reason): make its folder, or name another file")
+        guard case .system(let reason, let code) = error else { return failure(file, error) }
+        let advice: String
+        switch code {
+        case ENOENT, ENOTDIR: advice = "make its folder, or name another file"
+        case EISDIR: advice = "name a file in it"
+        default: return failure(file, error)
         }
-        return failure(file, error)
+        return ToolFailure(.cannotCreate, "\(TerminalText.escape(file)): \(reason): \(advice)")
     }
 
     /// One's own rules: the .cf files in the order of their names, and user_prefs.

@@ -39,6 +39,27 @@ struct SmtpSendMTASTSTests {
             certificate: policyFile("other-name.pem"), status: 0, words: "\"tls\":\"TLSv1.3\""),
     ]
 
+    /// Sends a message where example.org has a policy and one mail host; `zone` is what the DNS has beside.
+    private static func send(
+        in directory: TestDirectory, zone: String = "", to recipients: String, _ mailPort: UInt16, _ policyPort: UInt16
+    ) throws -> ToolProcess.Result {
+        let zone = try directory.write(
+            "zone",
+            """
+            \(zone)example.org. MX 10 mx.example.org.
+            mx.example.org. A 127.0.0.1
+            mta-sts.example.org. A 127.0.0.1
+            _mta-sts.example.org. TXT "v=STSv1; id=1;"
+
+            """)
+        return try ToolProcess.run(
+            "smtp-send",
+            [
+                "--dns", zone, "--port", "\(mailPort)", "--https-port", "\(policyPort)", "-4", "--ca",
+                policyFile("authority.pem"), "--from", "a@example.com", "--to", recipients, "--subject", "x", "--json",
+            ])
+    }
+
     @Test(
         "a connection that was opened to a host for a domain without a policy is not used for one with a policy",
         arguments: ["mx.example.org", "*.example.net"])
@@ -54,24 +75,10 @@ struct SmtpSendMTASTSTests {
                         + "version: STSv1\nmode: enforce\nmx: \(host)\nmax_age: 86400\n")
             ]
         }
-        let zone = try directory.write(
-            "zone",
-            """
-            plain.example. MX 10 mx.example.org.
-            example.org. MX 10 mx.example.org.
-            mx.example.org. A 127.0.0.1
-            mta-sts.example.org. A 127.0.0.1
-            _mta-sts.example.org. TXT "v=STSv1; id=1;"
-
-            """)
-        let result = try ToolProcess.run(
-            "smtp-send",
-            [
-                "--dns", zone, "--port", "\(mail.port)", "--https-port", "\(policies.port)", "-4", "--ca",
-                Self.policyFile("authority.pem"), "--from", "a@example.com", "--to",
-                "first@plain.example,b@example.org",
-                "--subject", "x",
-            ])
+        let result = try Self.send(
+            in: directory, zone: "plain.example. MX 10 mx.example.org.\n", to: "first@plain.example,b@example.org",
+            mail.port,
+            policies.port)
         #expect(result.status == 75, "\(result.text) \(result.diagnostics)")
         #expect(directory.names("mail/first/new").count == 1 && directory.names("mail/b/new").isEmpty)
         mail.stop()
@@ -89,22 +96,7 @@ struct SmtpSendMTASTSTests {
         let policies = try HTTPSTestServer(Self.policyFile(test.policyHost)) { _ in
             [.send("HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n\r\n\(test.policy)")]
         }
-        let zone = try directory.write(
-            "zone",
-            """
-            example.org. MX 10 mx.example.org.
-            mx.example.org. A 127.0.0.1
-            mta-sts.example.org. A 127.0.0.1
-            _mta-sts.example.org. TXT "v=STSv1; id=1;"
-
-            """)
-        let result = try ToolProcess.run(
-            "smtp-send",
-            [
-                "--dns", zone, "--port", "\(mail.port)", "--https-port", "\(policies.port)", "-4", "--ca",
-                Self.policyFile("authority.pem"), "--from", "a@example.com", "--to", "b@example.org", "--subject", "x",
-                "--json",
-            ])
+        let result = try Self.send(in: directory, to: "b@example.org", mail.port, policies.port)
         #expect(result.status == test.status, "\(result.text) \(result.diagnostics)")
         #expect(result.text.contains(test.words), "\(result.text)")
         #expect(directory.names("mail/b/new").count == (test.status == 0 ? 1 : 0))

@@ -105,9 +105,12 @@ struct SpamscoreFilterTests {
     @Test("template tags as SpamAssassin fills them")
     func tags() throws {
         let message = """
-            Received: from mx.example.net (mx.example.net [198.51.100.7]) by mail.example.org (Postfix)
+            Return-Path: <a@bounce.Example.com>
+            Received: from relay.example.org (relay.example.org [192.0.2.9]) by mail.example.org (Postfix)
+            \twith ESMTP id 1235 for <c@example.org>; Thu, 26 Nov 2026 10:00:01 +0000
+            Received: from mx.example.net (mx.example.net [198.51.100.7]) by relay.example.org (Postfix)
             \twith ESMTP id 1234 for <c@example.org>; Thu, 26 Nov 2026 10:00:00 +0000
-            From: A <a@example.com>
+            From: A <a@mail.example.com>
             Subject: =?utf-8?q?h=C3=A9?=
 
             buy this
@@ -116,13 +119,16 @@ struct SpamscoreFilterTests {
         let tags = [
             ("SCORE(0)", "09.3"), ("SCORE(00)", "009.3"), ("TESTS(,)", "A,SPAM"), ("TESTSSCORES(;)", "A=0.25;SPAM=9"),
             ("SUBTESTS(,)", "__SUB"), ("HEADER(Subject)", "=?utf-8?B?aMOp?="), ("LASTEXTERNALIP", "198.51.100.7"),
-            ("LASTEXTERNALHELO", "mx.example.net"), ("AUTHORDOMAIN", "example.com"), ("STARS(x)", "xxxxxxxxx"),
+            ("LASTEXTERNALHELO", "mx.example.net"), ("AUTHORDOMAIN", "mail.example.com"),
+            ("SENDERDOMAIN", "bounce.example.com"),
+            ("FIRSTTRUSTEDIP", "192.0.2.9"), ("FIRSTTRUSTEDREVIP", "9.2.0.192"), ("STARS(x)", "xxxxxxxxx"),
             ("YESNO(is,is not)", "is"), ("YESNOCAPS", "YES"), ("PREVIEW", "buy this"), ("NOSUCHTAG", "_NOSUCHTAG_"),
             ("RBL", ""),
             ("REPORT", "\n\t*  9.0 SPAM wants to sell\n\t*  0.3 A body"),
         ]
         let fields = tags.enumerated().map { "add_header all T\($0.offset)T _\($0.element.0)_\n" }.joined()
-        let rules = "\(Self.spam)body A /this/\nscore A 0.25\nbody __SUB /this/\n\(fields)"
+        let rules =
+            "\(Self.spam)trusted_networks 192.0.2.0/24\nbody A /this/\nscore A 0.25\nbody __SUB /this/\n\(fields)"
         let text = try Self.filter(message, rules)
         for (index, tag) in tags.enumerated() {
             let expected = "\nX-Spam-T\(index)T:\(tag.1.isEmpty || tag.1.hasPrefix("\n") ? "" : " ")\(tag.1)\n"

@@ -87,18 +87,20 @@ struct SpamscoreListTests {
         #expect(FileManager.default.fileExists(atPath: folder.file("learned.weights")))
     }
 
+    private static func score(_ rules: String, cachedIn folder: TestDirectory) throws -> String {
+        try ToolProcess.run(
+            "spamscore", ["-c", "--local", "--no-learned", "--rules", rules],
+            input: Array("Subject: x\n\nhello\n".utf8), environment: ["XDG_CACHE_HOME": folder.path]
+        ).text
+    }
+
     @Test("a cache is made anew when a file that the others include changes")
     func includedCache() throws {
         let folder = try TestDirectory()
         let filler = (0..<2_000).map { "body __F\($0) /filler\($0)word/\n" }.joined()
         _ = try folder.write("more.cf", "score A 1.5\n")
         let rules = try folder.write("r.cf", "header A Subject =~ /x/\n\(filler)include more.cf\n")
-        func score() throws -> String {
-            try ToolProcess.run(
-                "spamscore", ["-c", "--local", "--no-learned", "--rules", rules],
-                input: Array("Subject: x\n\nhello\n".utf8), environment: ["XDG_CACHE_HOME": folder.path]
-            ).text
-        }
+        func score() throws -> String { try Self.score(rules, cachedIn: folder) }
         #expect(try score() == "1.5/5.0\n")
         #expect(try score() == "1.5/5.0\n")
         _ = try folder.write("more.cf", "score A 2.25\n")
@@ -131,12 +133,7 @@ struct SpamscoreListTests {
         let folder = try TestDirectory()
         let filler = (0..<2_000).map { "body __F\($0) /filler\($0)word/\n" }.joined()
         let rules = try folder.write("r.cf", "header A Subject =~ /x/\nscore A 1.5\n\(filler)")
-        func score() throws -> String {
-            try ToolProcess.run(
-                "spamscore", ["-c", "--local", "--no-learned", "--rules", rules],
-                input: Array("Subject: x\n\nhello\n".utf8), environment: ["XDG_CACHE_HOME": folder.path]
-            ).text
-        }
+        func score() throws -> String { try Self.score(rules, cachedIn: folder) }
         #expect(try score() == "1.5/5.0\n")
         let name = try #require(try FileManager.default.contentsOfDirectory(atPath: folder.file("facteur")).first)
         let path = folder.file("facteur/\(name)")

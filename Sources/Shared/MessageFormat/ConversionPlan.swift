@@ -44,7 +44,7 @@ struct ConversionPlan {
         fates.reserveCapacity(structure.parts.count)
         for part in structure.parts.indices { fates.append(try fate(of: part, message, passed)) }
         try checkOutside(message, upTo: message.count)
-        guard !changed.isEmpty, isNecessary || !isSigned(message) else { return [] }
+        guard !changed.isEmpty, isNecessary || !structure.isSigned(message) else { return [] }
         var edits: [Edit] = []
         for part in structure.parts.indices { addEdits(of: part, message, to: &edits) }
         return edits
@@ -75,11 +75,6 @@ struct ConversionPlan {
         if survey.hasEightBit { eightBitParts.insert(index) }
         noteChange(of: index)
         return .converted(coding(of: part))
-    }
-
-    /// Somebody vouches for the content as it stands (RFC 6376, RFC 8617).
-    private func isSigned(_ message: Span<UInt8>) -> Bool {
-        has("DKIM-Signature", 0, message) || has("ARC-Message-Signature", 0, message)
     }
 
     private func coding(of part: MessagePart) -> TransferCoding {
@@ -183,6 +178,15 @@ struct ConversionPlan {
         if place < body, place > part.headerOffset, message[place - 1] == ASCII.cr { place -= 1 }
         let isEmptyLine = place < body && (place == part.headerOffset || message[place - 1] == ASCII.lf)
         return isEmptyLine ? (place, true) : (body, false)
+    }
+}
+
+extension MessageStructure {
+    /// Somebody vouches for the content of the message as it stands (RFC 6376, RFC 8617).
+    package func isSigned(_ message: Span<UInt8>) -> Bool {
+        fields(of: 0).contains {
+            $0.isNamed("DKIM-Signature", in: message) || $0.isNamed("ARC-Message-Signature", in: message)
+        }
     }
 }
 

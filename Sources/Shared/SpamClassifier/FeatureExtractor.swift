@@ -1,49 +1,5 @@
 import Bytes
 
-/// The features of one message: indices into the table of weights, each once.
-///
-/// They stand in groups, and each group is a way of looking at the message by itself: it has a classifier of its own, and
-/// the log-odds of the message are the mean of theirs. So a group that tells the lessons apart early does not keep the
-/// others from learning (which they would not, trained together: "weight undertraining"), and a long body does not drown
-/// what the header says.
-package struct MessageFeatures: Sendable {
-    /// All groups one after the other.
-    package let indices: [UInt32]
-    /// Where each group ends.
-    package let ends: [Int]
-
-    init(_ indices: [UInt32], _ ends: [Int]) {
-        self.indices = indices
-        self.ends = ends
-    }
-
-    /// The groups that have features.
-    var groups: [FeatureGroup] { MessageFeatures.groups(ends) }
-
-    static func groups(_ ends: [Int]) -> [FeatureGroup] {
-        var groups: [FeatureGroup] = []
-        var start = 0
-        for (number, end) in ends.enumerated() {
-            if end > start { groups.append(FeatureGroup(number: number, range: start..<end)) }
-            start = end
-        }
-        return groups
-    }
-}
-
-/// The features of one kind in a message.
-struct FeatureGroup {
-    let number: Int
-    /// Where they stand among all.
-    let range: Range<Int>
-    /// The value of each feature, so that all groups have the same energy.
-    var value: Double { 1 / Double(range.count).squareRoot() }
-
-    /// The kinds: byte 4-grams of the header, byte 4-grams of the body, words by their header field, words of the header,
-    /// words of the text, letters and digits of the text.
-    static let count = 6
-}
-
 /// Finds the features of messages. One a thread: it keeps its buffers from message to message.
 package final class FeatureExtractor {
     /// The table of weights has 2^22 places.
@@ -89,19 +45,18 @@ package final class FeatureExtractor {
 
     /// What one group says. Weights are multiples of 2^-16 far below 2^37, so that the sum is exact in any order.
     static func logOdds(_ indices: Span<UInt32>, _ group: FeatureGroup, _ weights: Span<Float>) -> Double {
-        precondition(weights.count == 1 << tableBits && group.range.upperBound <= indices.count)
         var (first, second, third, fourth) = (0.0, 0.0, 0.0, 0.0)
         var place = group.range.lowerBound
         let end = group.range.upperBound
         while place &+ 3 < end {
-            first += Double(weights[unchecked: Int(indices[unchecked: place])])
-            second += Double(weights[unchecked: Int(indices[unchecked: place &+ 1])])
-            third += Double(weights[unchecked: Int(indices[unchecked: place &+ 2])])
-            fourth += Double(weights[unchecked: Int(indices[unchecked: place &+ 3])])
+            first += Double(weights[Int(indices[place])])
+            second += Double(weights[Int(indices[place &+ 1])])
+            third += Double(weights[Int(indices[place &+ 2])])
+            fourth += Double(weights[Int(indices[place &+ 3])])
             place &+= 4
         }
         while place < end {
-            first += Double(weights[unchecked: Int(indices[unchecked: place])])
+            first += Double(weights[Int(indices[place])])
             place &+= 1
         }
         return group.value * ((first + second) + (third + fourth))
@@ -214,11 +169,10 @@ package final class FeatureExtractor {
     ) {
         let word = Int(index >> 6)
         let bit: UInt64 = 1 << UInt64(index & 63)
-        // An index has `tableBits`, and `found` has room for all that `limit` bytes can give.
-        let old = bits[unchecked: word]
+        let old = bits[word]
         // Without a branch: whether a feature is new is a coin's throw.
-        bits[unchecked: word] = old | bit
-        found[unchecked: count] = index
+        bits[word] = old | bit
+        found[count] = index
         count &+= old & bit == 0 ? 1 : 0
     }
 }

@@ -140,11 +140,7 @@ package final class Learner {
     }
 
     /// The log-odds that a message is spam.
-    package func logOdds(of exercise: Exercise) -> Double { logOdds(exercise.features) }
-
-    private func logOdds(_ features: MessageFeatures) -> Double {
-        Learner.logOdds(features, weights)
-    }
+    package func logOdds(of exercise: Exercise) -> Double { Learner.logOdds(exercise.features, weights) }
 
     private static func logOdds(_ features: MessageFeatures, _ weights: [Float]) -> Double {
         FeatureExtractor.logOdds(features.indices.span, features.groups, weights.span)

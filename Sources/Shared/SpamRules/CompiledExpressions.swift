@@ -1,3 +1,4 @@
+import Bytes
 import Unix
 
 extension RulePlan {
@@ -43,9 +44,7 @@ extension RulePlan {
         let span = bytes.span
         var place = 0
         while place &+ 7 < span.count {
-            var word: UInt64 = 0
-            for offset in 0..<8 { word |= UInt64(span[place &+ offset]) << UInt64(offset &* 8) }
-            sum = (sum ^ word) &* factor
+            sum = (sum ^ span.word(at: place)) &* factor
             sum ^= sum >> 29
             place &+= 8
         }

@@ -105,11 +105,7 @@ struct HashList {
         guard var digest = try? Digest(algorithm) else { return nil }
         digest.update(value)
         let bytes = digest.finalize()
-        return algorithm == .sha256 ? HashList.base32(bytes) : bytes.map(HashList.hexadecimal).joined()
-    }
-
-    private static func hexadecimal(_ byte: UInt8) -> String {
-        (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        return algorithm == .sha256 ? HashList.base32(bytes) : Hexadecimal.encode(bytes)
     }
 
     /// RFC 4648 6, in lower case and without padding.
@@ -221,6 +217,6 @@ struct HashList {
     }
 
     private func reversed(_ value: String) -> String {
-        IPAddress(value) == nil ? value : String(EvalTests.listed(value, "x").name.dropLast(2))
+        IPAddress(value).map(EvalTests.reversed) ?? value
     }
 }

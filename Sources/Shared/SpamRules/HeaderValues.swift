@@ -26,7 +26,7 @@ enum HeaderValues {
             let addresses = lines.compactMap(address)
             lines = addresses.map { address in
                 let isReversed = subject.forms.contains("revip")
-                return Array((isReversed ? String(EvalTests.listed(address, "x").name.dropLast(2)) : address).utf8)
+                return Array((isReversed ? IPAddress(address).map(EvalTests.reversed) ?? address : address).utf8)
             }
         }
         return lines.isEmpty ? nil : Array(lines.joined(separator: [ASCII.lf]))

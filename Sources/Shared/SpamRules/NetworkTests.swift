@@ -114,12 +114,16 @@ extension EvalTests {
 
     /// The question whether a list has an address (RFC 5782).
     static func listed(_ address: String, _ zone: String, _ kind: NetworkQuestion.Kind = .address) -> NetworkQuestion {
-        guard let bytes = IPAddress(address)?.bytes else { return NetworkQuestion("\(address).\(zone)", kind) }
+        NetworkQuestion("\(IPAddress(address).map(reversed) ?? address).\(zone)", kind)
+    }
+
+    /// An address as it is written in names of such lists: the last of its parts first.
+    static func reversed(_ address: IPAddress) -> String {
+        let bytes = address.bytes.reversed()
         let labels =
             bytes.count == 4
-            ? bytes.reversed().map { String($0) }
-            : bytes.reversed().flatMap { [String($0 & 15, radix: 16), String($0 >> 4, radix: 16)] }
-        return NetworkQuestion((labels + [zone]).joined(separator: "."), kind)
+            ? bytes.map { String($0) } : bytes.flatMap { [String($0 & 15, radix: 16), String($0 >> 4, radix: 16)] }
+        return labels.joined(separator: ".")
     }
 
     static func authorQuestions(_ facts: MessageFacts) -> [NetworkQuestion] {

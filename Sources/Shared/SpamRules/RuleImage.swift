@@ -130,9 +130,7 @@ struct RuleImageReader {
         words.reserveCapacity(bytes.count / 8)
         var place = 0
         while place &+ 7 < bytes.count {
-            var word: UInt64 = 0
-            for offset in 0..<8 { word |= UInt64(bytes[place &+ offset]) << UInt64(offset &* 8) }
-            words.append(word)
+            words.append(bytes.word(at: place))
             place &+= 8
         }
         return words

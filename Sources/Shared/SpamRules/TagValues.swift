@@ -1,10 +1,11 @@
 import Bytes
 import Unix
 
-/// The tags of which the names of DNS questions are made (`_AUTHORDOMAIN_`, `_HEADER(Reply-To:addr)_`).
+/// The tags of which the names of DNS questions are made (`_AUTHORDOMAIN_`, `_HEADER(Reply-To:addr)_`), and which templates
+/// of reports have too.
 enum TagValues {
     /// Tags that are known without the network.
-    private static let plain: Set<String> = [
+    static let plain: Set<String> = [
         "AUTHORDOMAIN", "SENDERDOMAIN", "LASTEXTERNALHELO", "LASTEXTERNALIP", "LASTEXTERNALREVIP", "LASTEXTERNALRDNS",
         "FIRSTTRUSTEDIP", "FIRSTTRUSTEDREVIP",
     ]
@@ -60,12 +61,8 @@ enum TagValues {
 
     static func values(of tag: String, _ facts: MessageFacts, signers: [String]) -> [String] {
         let external = facts.relays.relays(.external).first
-        let untrusted = facts.relays.relays(.untrusted).first
-        func reversed(_ address: String?) -> String? {
-            address.flatMap { IPAddress($0) == nil ? nil : EvalTests.listed($0, "x").name }.map {
-                String($0.dropLast(2))
-            }
-        }
+        let trusted = facts.relays.relays(.trusted).last
+        func reversed(_ relay: Relay?) -> String? { relay.flatMap { IPAddress($0.address) }.map(EvalTests.reversed) }
         let values: [String?]
         switch tag {
         case "AUTHORDOMAIN":
@@ -73,10 +70,10 @@ enum TagValues {
         case "SENDERDOMAIN": values = [facts.senderDomain]
         case "LASTEXTERNALHELO": values = [external?.helo]
         case "LASTEXTERNALIP": values = [external?.address]
-        case "LASTEXTERNALREVIP": values = [reversed(external?.address)]
+        case "LASTEXTERNALREVIP": values = [reversed(external)]
         case "LASTEXTERNALRDNS": values = [external?.reverseName]
-        case "FIRSTTRUSTEDIP": values = [untrusted?.address]
-        case "FIRSTTRUSTEDREVIP": values = [reversed(untrusted?.address)]
+        case "FIRSTTRUSTEDIP": values = [trusted?.address]
+        case "FIRSTTRUSTEDREVIP": values = [reversed(trusted)]
         case "DKIMDOMAIN": values = signers
         default:
             guard tag.hasPrefix("HEADER("), tag.hasSuffix(")") else { return [] }

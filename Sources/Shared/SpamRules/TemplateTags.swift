@@ -15,18 +15,11 @@ package final class TemplateTags {
         case "RELAYSUNTRUSTED": facts.relays.text(.untrusted)
         case "RELAYSINTERNAL": facts.relays.text(.internal)
         case "RELAYSEXTERNAL": facts.relays.text(.external)
-        case "LASTEXTERNALIP": lastExternal?.address ?? ""
-        case "LASTEXTERNALRDNS": lastExternal?.reverseName ?? ""
-        case "LASTEXTERNALHELO": lastExternal?.helo ?? ""
-        case "FIRSTTRUSTEDIP": facts.relays.relays(.trusted).last?.address ?? ""
-        case "AUTHORDOMAIN": field("From:addr:domain")
-        case "SENDERDOMAIN": field("EnvelopeFrom:addr:domain")
+        case _ where TagValues.plain.contains(tag):
+            TagValues.values(of: tag, facts, signers: []).joined(separator: " ")
         default: nil
         }
     }
-
-    /// The one that handed the message to this network.
-    private var lastExternal: Relay? { facts.relays.relays(.external).first }
 
     private func field(_ subject: String) -> String {
         (facts.value(of: HeaderSubject(subject)) ?? []).split(separator: ASCII.lf).map(\.text).joined(separator: " ")
